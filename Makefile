@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+# mifcont: `make` builds, `make demo` shows, `make test` proves. See README.md.
+
+B ?= build
+CC ?= cc
+CFLAGS ?= -O2 -g
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
+# initial-exec: the first touch of a thread-local in a preloaded library must not allocate.
+COMMON_CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -MMD -MP -fPIC -fvisibility=hidden \
+	-ftls-model=initial-exec $(WARN) $(SAN)
+LDFLAGS += $(SAN)
+
+rooms := common monitor policy session relay cli preload
+src = $(sort $(wildcard $(1)/*.c))
+obj = $(patsubst %.c,$(B)/%.o,$(call src,$(1)))
+
+quiet = @printf '  %-7s %s\n' $(1) $(2);
+
+all: $(B)/libmifcont.so $(B)/mifcont $(B)/mifcont-relay
+
+# --- what is needed to build: installed on first use, see scripts/bootstrap ------------------
+$(B)/.deps-build: scripts/bootstrap
+	@mkdir -p $(B)
+	@scripts/bootstrap build
+	@touch $@
+
+$(B)/%.o: %.c | $(B)/.deps-build
+	@mkdir -p $(@D)
+	$(call quiet,CC,$<)$(CC) $(COMMON_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+# sodium is linked statically so that no symbol of it can meet the program's own copy.
+SODIUM ?= -Wl,-Bstatic -lsodium -Wl,-Bdynamic
+
+$(B)/libmifcont.so: $(foreach r,common monitor policy session preload,$(call obj,$(r))) $(B)/preload.map
+	$(call quiet,LD,$@)$(CC) -shared $(LDFLAGS) -o $@ $(filter %.o,$^) \
+		-Wl,--version-script=$(B)/preload.map -Wl,--exclude-libs,ALL -Wl,-z,now -Wl,-z,defs \
+		$(SODIUM) -lmnl -lconfuse -ldl -lpthread
+
+# The exported names are those of preload/symbols.list and nothing else, unversioned.
+$(B)/preload.map: preload/symbols.list
+	@mkdir -p $(B)
+	$(call quiet,MAP,$@)awk 'BEGIN{print "{ global:"} !/^#/&&NF{print "\t" $$1 ";"} END{print "local: *; };"}' $< >$@
+
+$(B)/mifcont: $(foreach r,common monitor policy session cli,$(call obj,$(r)))
+	$(call quiet,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lsodium -lmnl -lconfuse -ljansson
+
+$(B)/mifcont-relay: $(foreach r,common session relay,$(call obj,$(r)))
+	$(call quiet,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lsodium
+
+include tests/tests.mk
+
+demo: all
+	@scripts/demo
+
+lint:
+	@scripts/lint
+
+format:
+	@clang-format -i $(foreach r,$(rooms),$(wildcard $(r)/*.[ch])) $(wildcard tests/unit/*.[ch] tests/lab/*.[ch])
+
+bench: all
+	@scripts/bench
+
+prefix ?= /usr/local
+libdir ?= $(prefix)/lib
+install: all
+	install -D -m 755 $(B)/libmifcont.so $(DESTDIR)$(libdir)/libmifcont.so
+	install -D -m 755 $(B)/mifcont $(DESTDIR)$(prefix)/bin/mifcont
+	install -D -m 755 $(B)/mifcont-relay $(DESTDIR)$(prefix)/bin/mifcont-relay
+	for p in docs/*.[1578]; do [ ! -e "$$p" ] || install -D -m 644 "$$p" \
+		"$(DESTDIR)$(prefix)/share/man/man$${p##*.}/$${p##*/}"; done
+
+clean:
+	rm -rf build
+
+.PHONY: all demo test lint format bench install clean
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The un-confirmed bytes of one direction, addressed by absolute stream counts.
+ *
+ * The ring holds [base, tail). Putting in more than fits drops the oldest bytes: the stream goes
+ * on, only its cover shrinks (`ring_holds` tells). Not locked: the caller serialises.
+ */
+#ifndef SESSION_RING_H
+#define SESSION_RING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct ring {
+	uint8_t *mem;
+	size_t cap; /* a power of two */
+	uint64_t base, tail;
+};
+
+/* `mem` is the caller's, `cap` a power of two. The ring starts empty at count 0. */
+void ring_init(struct ring *r, void *mem, size_t cap);
+
+/* Appends; never fails. Bytes beyond `cap` push the oldest out. */
+void ring_put(struct ring *r, const void *data, size_t len);
+
+/* Forgets everything below `count`; a count outside [base, tail] is clipped to it. */
+void ring_confirm(struct ring *r, uint64_t count);
+
+/* Can the stream be replayed from `count`? */
+bool ring_holds(const struct ring *r, uint64_t count);
+
+/*
+ * The longest contiguous piece from `count` on: its length, 0 at the tail. `count` must be held.
+ */
+size_t ring_peek(const struct ring *r, uint64_t count, const void **p);
+
+size_t ring_used(const struct ring *r);
+size_t ring_room(const struct ring *r);
+
+#endif
