@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/agent.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "monitor/monitor.h"
+#include "preload/choose.h"
+#include "preload/flow.h"
+#include "preload/flowtalk.h"
+#include "preload/link.h"
+#include "preload/move.h"
+#include "preload/nudge.h"
+#include "preload/own.h"
+#include "preload/process.h"
+#include "preload/raw.h"
+#include "preload/status.h"
+#include "preload/waits.h"
+#include "preload/watch.h"
+
+#define STACK (256 * 1024)
+
+static struct flock_word starting;
+static pthread_t thread;
+static _Atomic uint32_t agent_tid; /* 0: not running */
+static _Atomic bool stop;
+static _Atomic int wake = -1;
+static int parked; /* depth; under `starting` */
+static bool restart; /* it ran when it was parked */
+static struct mif_monitor *monitor;
+static bool hopeless; /* could not be started: do not try at every connect */
+
+struct mif_monitor *agent_monitor(void)
+{
+	return monitor;
+}
+
+bool agent_running(void)
+{
+	return atomic_load(&agent_tid) != 0;
+}
+
+void agent_kick(void)
+{
+	uint64_t one = 1;
+	int fd = atomic_load(&wake);
+
+	if (fd >= 0 && own_intact(fd))
+		raw_write(fd, &one, sizeof(one));
+}
+
+/* --- the thread ----------------------------------------------------------------------------------- */
+
+static bool network_changed;
+
+static void on_mif(void *ctx, const struct mif_event *ev)
+{
+	(void)ctx;
+	choose_note(ev);
+	network_changed = true;
+	log_debug("%s %s: %s", mif_event_name(ev->type), ev->name, ev->reason);
+}
+
+static void open_monitor(void)
+{
+	int r = mif_monitor_open(&monitor, on_mif, NULL, true);
+
+	if (r < 0) {
+		/* A sandbox without netlink: flows work, nothing is moved. */
+		log_warn("no rtnetlink here (%s): flows stay where they are", strerrordesc_np(-r));
+		monitor = NULL;
+		return;
+	}
+	mif_monitor_move_fds(monitor, own_fd);
+}
+
+static void sleep_on(struct waits *w)
+{
+	int64_t now = clock_ms(), left = w->until_ms == INT64_MAX ? -1 : w->until_ms - now;
+	struct timespec t;
+
+	if (left < 0 && w->until_ms != INT64_MAX)
+		left = 0;
+	if (left > 0)
+		left = left > 3600000 ? 3600000 : left;
+	t = (struct timespec){left / 1000, left % 1000 * 1000000};
+	if (raw_ppoll(w->p, (nfds_t)w->n, left < 0 ? NULL : &t, NULL) < 0)
+		for (int i = 0; i < w->n; i++)
+			w->p[i].revents = 0;
+}
+
+static void turn(void)
+{
+	static struct waits w;
+	int fds[2], slot;
+	int64_t until = w.until_ms; /* what the last turn's work asked for */
+
+	w.n = 0;
+	w.until_ms = until;
+	slot = waits_add(&w, atomic_load(&wake), POLLIN);
+	int n = monitor ? mif_monitor_fds(monitor, fds) : 0;
+
+	for (int i = 0; i < n; i++)
+		waits_add(&w, fds[i], POLLIN);
+	if (monitor && mif_monitor_timeout(monitor) >= 0)
+		waits_until(&w, clock_ms() + mif_monitor_timeout(monitor));
+	links_wait(&w);
+	moves_wait(&w);
+	status_wait(&w);
+	sleep_on(&w);
+
+	w.until_ms = INT64_MAX;
+	if (waits_got(&w, slot)) {
+		uint64_t count;
+
+		raw_read(w.p[slot].fd, &count, sizeof(count));
+	}
+	if (monitor)
+		mif_monitor_process(monitor);
+	bool network = network_changed;
+
+	network_changed = false;
+	if (network && process_policy_refresh())
+		network = true;
+	if (network) {
+		moves_review();
+		links_review();
+	}
+	links_step(&w);
+	moves_step(&w);
+	watch_flows(network, &w);
+	status_step(&w);
+}
+
+static void *run(void *arg)
+{
+	(void)arg;
+	atomic_store(&agent_tid, thread_id());
+	if (!monitor)
+		open_monitor();
+	network_changed = true;
+	while (!atomic_load(&stop))
+		turn();
+	atomic_store(&agent_tid, 0);
+	return NULL;
+}
+
+/* --- starting and stopping it --------------------------------------------------------------------- */
+
+static bool make_wake(void)
+{
+	int fd = atomic_load(&wake);
+
+	if (fd >= 0 && own_intact(fd))
+		return true;
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	fd = fd < 0 ? -1 : own_fd(fd);
+	atomic_store(&wake, fd < 0 ? -1 : fd);
+	return fd >= 0;
+}
+
+static bool start(void)
+{
+	sigset_t all, before;
+	pthread_attr_t attr;
+
+	links_set_handlers(flowtalk_frame, flowtalk_link_up);
+	if (nudge_init() < 0 || !make_wake())
+		return false;
+	atomic_store(&stop, false);
+	/* The program's signals are the program's: none is ever handled on the agent thread. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK);
+	int r = pthread_create(&thread, &attr, run, NULL);
+
+	pthread_attr_destroy(&attr);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	uint32_t none = 0;
+
+	if (r == 0) /* until it says its own */
+		atomic_compare_exchange_strong(&agent_tid, &none, UINT32_MAX);
+	return r == 0;
+}
+
+bool agent_ensure(void)
+{
+	int saved = errno;
+
+	if (agent_running())
+		return true;
+	if (hopeless || !lock_take(&starting, thread_id(), 1000))
+		return false;
+	bool ok = agent_running();
+
+	if (!ok && parked) {
+		restart = true;
+	} else if (!ok) {
+		ok = start();
+		hopeless = !ok;
+		if (!ok)
+			log_warn("the agent cannot start here: nothing is moved");
+	}
+	lock_release(&starting);
+	errno = saved;
+	return ok;
+}
+
+void agent_park(void)
+{
+	int saved = errno;
+
+	if (!process_enabled || !process_ours() || thread_id() == atomic_load(&agent_tid) ||
+	    !lock_take(&starting, thread_id(), 5000))
+		return;
+	parked++;
+	if (agent_running()) {
+		atomic_store(&stop, true);
+		agent_kick();
+		pthread_join(thread, NULL);
+		atomic_store(&agent_tid, 0);
+		restart = true;
+	}
+	lock_release(&starting);
+	errno = saved;
+}
+
+void agent_unpark(void)
+{
+	int saved = errno;
+
+	if (!process_enabled || !process_ours() || !lock_take(&starting, thread_id(), 5000))
+		return;
+	if (parked && --parked == 0 && restart) {
+		restart = false;
+		if (watch_busy())
+			start();
+	}
+	lock_release(&starting);
+	errno = saved;
+}
+
+void agent_forget(void)
+{
+	atomic_store(&agent_tid, 0);
+	atomic_store(&wake, -1);
+	atomic_store(&starting.word, 0);
+	parked = 0;
+	restart = hopeless = false;
+	/* Its memory stays: the parent's allocator may have been in any state. Its sockets are closed by number. */
+	monitor = NULL;
+	links_forget();
+	moves_forget();
+	status_forget();
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/choose.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "preload/agent.h"
+#include "preload/dial.h"
+#include "preload/process.h"
+
+/* Since when each interface has been usable. A handful is all a machine has; the oldest makes room. */
+#define SINCE_MAX 64
+static struct since {
+	int ifindex;
+	int64_t ms;
+} since[SINCE_MAX];
+
+/* A better path is trusted after this long; one that failed is left alone for that long. */
+#define STABLE_MS 250
+#define HOLD_MS 2000
+
+void choose_note(const struct mif_event *ev)
+{
+	struct since *s = &since[0];
+
+	for (int i = 0; i < SINCE_MAX; i++) {
+		if (since[i].ifindex == ev->ifindex) {
+			s = &since[i];
+			break;
+		}
+		if (since[i].ms < s->ms)
+			s = &since[i];
+	}
+	if (ev->type == MIF_INTERFACE_GOING_UP || ev->type == MIF_ADDRESS_ANNOUNCEMENT)
+		*s = (struct since){ev->ifindex, clock_ms()};
+}
+
+static int64_t usable_for(int ifindex)
+{
+	for (int i = 0; i < SINCE_MAX; i++)
+		if (since[i].ifindex == ifindex)
+			return clock_ms() - since[i].ms;
+	return INT32_MAX;
+}
+
+static int preference(const struct mif_path *p, bool *named)
+{
+	return pol_prefer(process_policy(), p->name, named, NULL);
+}
+
+static bool before(const struct mif_path *a, const struct mif_path *b)
+{
+	int pa = preference(a, NULL), pb = preference(b, NULL);
+
+	if (pa != pb)
+		return pa > pb;
+	return a->metric != b->metric ? a->metric < b->metric : a->ifindex < b->ifindex;
+}
+
+int choose_paths(const union flow_address *to, struct mif_path paths[PATHS_MAX])
+{
+	union flow_address plain = *to;
+	sa_family_t family;
+	const void *ip = address_ip(to, &family);
+
+	if (family == AF_INET && to->sa.sa_family == AF_INET6) {
+		memset(&plain, 0, sizeof(plain));
+		plain.in.sin_family = AF_INET;
+		memcpy(&plain.in.sin_addr, ip, 4);
+	}
+	int n = agent_monitor() ? mif_paths(agent_monitor(), &plain.sa, paths, PATHS_MAX) : 0;
+
+	for (int i = 1; i < n; i++)
+		for (int k = i; k > 0 && before(&paths[k], &paths[k - 1]); k--) {
+			struct mif_path t = paths[k];
+
+			paths[k] = paths[k - 1];
+			paths[k - 1] = t;
+		}
+	return n;
+}
+
+int choose_interface(const union flow_address *own)
+{
+	sa_family_t family;
+	const void *ip = address_ip(own, &family);
+
+	return agent_monitor() ? mif_interface_of(agent_monitor(), family, ip) : 0;
+}
+
+bool choose_usable(const union flow_address *own)
+{
+	sa_family_t family;
+	const void *ip = address_ip(own, &family);
+
+	return agent_monitor() && mif_address_usable(agent_monitor(), family, ip);
+}
+
+int choose(const union flow_address *to, const struct whereabouts *at, struct pol_decision *d,
+	   struct mif_path paths[PATHS_MAX])
+{
+	struct pol_snapshot s;
+	enum mif_kind kind = MIF_OTHER;
+	int n = choose_paths(to, paths);
+	int64_t now = clock_ms();
+
+	memset(&s, 0, sizeof(s));
+	s.current = at->ifindex;
+	s.current_usable = at->ifindex && choose_usable(&at->source);
+	s.current_failed = at->failed;
+	s.current_tunnel = at->ifindex && agent_monitor() &&
+			   mif_interface(agent_monitor(), at->ifindex, NULL, &kind, NULL) &&
+			   kind == MIF_TUNNEL;
+	/* paths are sorted by preference; the host's own choice is the lowest metric */
+	const struct mif_path *host = NULL;
+
+	for (int i = 0; i < n; i++)
+		if (!host || paths[i].metric < host->metric)
+			host = &paths[i];
+	s.host_tunnel = host && host->kind == MIF_TUNNEL;
+	s.stable_ms = STABLE_MS;
+	s.hold_ms = HOLD_MS;
+	for (int i = 0; i < n; i++) {
+		struct pol_candidate *c = &s.candidate[s.candidates++];
+
+		c->id = paths[i].ifindex;
+		snprintf(c->name, sizeof(c->name), "%.15s", paths[i].name);
+		c->prefer = preference(&paths[i], &c->named);
+		c->tunnel = paths[i].kind == MIF_TUNNEL;
+		c->metric = paths[i].metric;
+		c->usable_ms = usable_for(paths[i].ifindex);
+		c->failed_ms = at->failed_ms && at->failed_ifindex == paths[i].ifindex
+				       ? now - at->failed_ms
+				       : -1;
+	}
+	pol_decide(&s, d);
+	if (d->verb != POL_MOVE && d->verb != POL_RESCUE)
+		return n;
+	for (int i = 1; i < n; i++)
+		if (paths[i].ifindex == d->target) {
+			struct mif_path t = paths[i];
+
+			memmove(&paths[1], &paths[0], (size_t)i * sizeof(t));
+			paths[0] = t;
+			break;
+		}
+	return n;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Joins what the monitor knows with what the policy wants: the paths to an address, best first. Agent only. */
+#ifndef PRELOAD_CHOOSE_H
+#define PRELOAD_CHOOSE_H
+
+#include <stdint.h>
+
+#include "monitor/monitor.h"
+#include "policy/decide.h"
+#include "preload/flow.h"
+
+#define PATHS_MAX POL_CANDIDATES
+
+/* Where something is now, for the decision. */
+struct whereabouts {
+	int ifindex; /* 0: unknown */
+	union flow_address source;
+	bool failed; /* its connection failed though the path may look usable */
+	int failed_ifindex; /* the path of the last failed attempt, and when */
+	int64_t failed_ms;
+};
+
+/*
+ * Decides for one flow or control connection towards `to`. When the verb is MOVE or RESCUE `paths` holds the chosen
+ * path first and the others after it in order of preference; their number is returned.
+ */
+int choose(const union flow_address *to, const struct whereabouts *at, struct pol_decision *d,
+	   struct mif_path paths[PATHS_MAX]);
+
+/* All paths, preferred first. */
+int choose_paths(const union flow_address *to, struct mif_path paths[PATHS_MAX]);
+
+/* The interface an own address belongs to; 0: none. */
+int choose_interface(const union flow_address *own);
+
+/* Is the address there, on a usable interface? */
+bool choose_usable(const union flow_address *own);
+
+/* To be told of each MIF event, so that "usable for so long" is known. */
+void choose_note(const struct mif_event *ev);
+
+#endif

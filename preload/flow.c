@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/flow.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "preload/real.h"
+
+_Atomic(struct flow *) *_Atomic flow_table[TABLE_CHUNKS];
+
+/* Flows live in blocks that are never unmapped: a pointer once read stays readable. */
+#define BLOCK 64
+static struct flow *_Atomic blocks[FLOW_MAX / BLOCK];
+static _Atomic unsigned made;
+static struct flock_word making;
+
+__thread struct thread this_thread;
+
+uint32_t thread_id(void)
+{
+	if (!this_thread.tid)
+		this_thread.tid = (uint32_t)raw_gettid();
+	return this_thread.tid;
+}
+
+static void *map(size_t size)
+{
+	int saved = errno;
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	errno = saved;
+	return p == MAP_FAILED ? NULL : p;
+}
+
+bool call_enter(struct call *c, struct flow *f, int fd)
+{
+	for (;;) {
+		uint32_t g = atomic_load(&f->gen);
+
+		atomic_fetch_add(&f->inflight[g & 1], 1);
+		/*
+		 * Counted under g: an exchange that we did not see cannot complete before we leave.
+		 * If one happened in between, we might be counted on the wrong side.
+		 */
+		if (atomic_load(&f->gen) == g) {
+			c->gen = g;
+			break;
+		}
+		atomic_fetch_sub(&f->inflight[g & 1], 1);
+	}
+	if (flow_of(fd) != f) {
+		atomic_fetch_sub(&f->inflight[c->gen & 1], 1);
+		return false;
+	}
+	c->flow = f;
+	c->outer = this_thread.call;
+	atomic_signal_fence(memory_order_seq_cst);
+	this_thread.call = c;
+	return true;
+}
+
+void call_leave(struct call *c)
+{
+	this_thread.call = c->outer;
+	atomic_signal_fence(memory_order_seq_cst);
+
+	_Atomic uint32_t *n = &c->flow->inflight[c->gen & 1];
+	uint32_t v = atomic_load(n);
+
+	/* Never below zero: the count may have been begun anew (calls_forget). */
+	while (v && !atomic_compare_exchange_weak(n, &v, v - 1))
+		;
+}
+
+void call_retag(void)
+{
+	this_thread.nudges++;
+	for (struct call *c = this_thread.call; c; c = c->outer) {
+		uint32_t g = atomic_load(&c->flow->gen);
+
+		if (c->gen == g)
+			continue;
+		atomic_fetch_add(&c->flow->inflight[g & 1], 1);
+		atomic_fetch_sub(&c->flow->inflight[c->gen & 1], 1);
+		c->gen = g;
+	}
+}
+
+bool calls_drained(const struct flow *f)
+{
+	return atomic_load(&f->inflight[(atomic_load(&f->gen) & 1) ^ 1]) == 0;
+}
+
+void calls_forget(struct flow *f)
+{
+	atomic_store(&f->inflight[(atomic_load(&f->gen) & 1) ^ 1], 0);
+}
+
+static bool idle(const struct flow *f)
+{
+	return atomic_load(&f->inflight[0]) == 0 && atomic_load(&f->inflight[1]) == 0;
+}
+
+unsigned flow_count(void)
+{
+	return atomic_load(&made);
+}
+
+struct flow *flow_at(unsigned i)
+{
+	struct flow *b = atomic_load(&blocks[i / BLOCK]);
+
+	return b ? &b[i % BLOCK] : NULL;
+}
+
+static void flow_reset(struct flow *f, enum flow_kind kind, uint32_t id)
+{
+	struct ring ring = f->ring;
+
+	/*
+	 * What precedes `kind` stays: a hook that read a stale pointer may be in the middle of
+	 * entering and leaving, and its counts must not be lost.
+	 */
+	memset((char *)f + offsetof(struct flow, kind), 0, sizeof(*f) - offsetof(struct flow, kind));
+	/* The reservation is kept for the next user; the pages go back. */
+	if (ring.mem) {
+		madvise(ring.mem, ring.cap, MADV_DONTNEED);
+		ring_init(&ring, ring.mem, ring.cap);
+		f->ring = ring;
+	}
+	f->kind = kind;
+	f->id = id;
+	f->old_fd = f->far_fd = f->old_retired = f->guard_fd[0] = f->guard_fd[1] = -1;
+	f->peer_end = SES_NO_END;
+}
+
+struct flow *flow_new(enum flow_kind kind)
+{
+	static _Atomic uint32_t next_id = 1;
+	struct flow *f = NULL;
+	int saved = errno;
+
+	if (!lock_take(&making, thread_id(), 1000))
+		return NULL;
+	unsigned n = atomic_load(&made);
+
+	for (unsigned i = 0; i < n && !f; i++) {
+		struct flow *c = flow_at(i);
+
+		if (atomic_load(&c->state) == FLOW_FREE && idle(c))
+			f = c;
+	}
+	if (!f && n < FLOW_MAX) {
+		if (n % BLOCK == 0) {
+			struct flow *b = map(BLOCK * sizeof(*b));
+
+			if (b)
+				atomic_store(&blocks[n / BLOCK], b);
+		}
+		if (atomic_load(&blocks[n / BLOCK])) {
+			f = flow_at(n);
+			atomic_store(&made, n + 1);
+		}
+	}
+	if (f) {
+		flow_reset(f, kind, atomic_fetch_add(&next_id, 1));
+		atomic_store(&f->state, FLOW_CONNECTING);
+	}
+	lock_release(&making);
+	errno = saved;
+	return f;
+}
+
+static _Atomic(struct flow *) *slot(int fd, bool make)
+{
+	unsigned n = (unsigned)fd;
+
+	if (n >= TABLE_CHUNK * TABLE_CHUNKS)
+		return NULL;
+	_Atomic(struct flow *) *chunk = atomic_load(&flow_table[n / TABLE_CHUNK]);
+	if (!chunk && make) {
+		_Atomic(struct flow *) *fresh = map(TABLE_CHUNK * sizeof(*fresh));
+
+		if (!fresh)
+			return NULL;
+		if (atomic_compare_exchange_strong(&flow_table[n / TABLE_CHUNK], &chunk, fresh))
+			chunk = fresh;
+		else
+			munmap((void *)fresh, TABLE_CHUNK * sizeof(*fresh));
+	}
+	return chunk ? &chunk[n % TABLE_CHUNK] : NULL;
+}
+
+bool flow_add_fd(struct flow *f, int fd)
+{
+	_Atomic(struct flow *) *s = slot(fd, true);
+
+	if (!s || f->fds == FLOW_ALIASES)
+		return false;
+	f->fd[f->fds++] = fd;
+	atomic_store(s, f);
+	return true;
+}
+
+bool flow_drop_fd(struct flow *f, int fd)
+{
+	_Atomic(struct flow *) *s = slot(fd, false);
+
+	if (s && atomic_load(s) == f)
+		atomic_store(s, NULL);
+	for (unsigned i = 0; i < f->fds; i++) {
+		if (f->fd[i] != fd)
+			continue;
+		f->fd[i] = f->fd[--f->fds];
+		return f->fds == 0;
+	}
+	return false;
+}
+
+bool flow_owns(const struct flow *f, int fd)
+{
+	struct stat st;
+	int saved = errno;
+	bool same = fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == f->inode;
+
+	errno = saved;
+	return same;
+}
+
+bool flow_make_ring(struct flow *f, size_t size)
+{
+	if (!f->ring.mem) {
+		void *mem = map(size);
+
+		if (!mem)
+			return false;
+		ring_init(&f->ring, mem, size);
+	}
+	atomic_store(&f->keeps, true);
+	return true;
+}
+
+void flow_forget_all(void)
+{
+	for (unsigned i = 0; i < TABLE_CHUNKS; i++) {
+		_Atomic(struct flow *) *chunk = atomic_load(&flow_table[i]);
+
+		for (unsigned n = 0; chunk && n < TABLE_CHUNK; n++)
+			atomic_store(&chunk[n], NULL);
+	}
+	for (unsigned i = 0; i < flow_count(); i++) {
+		struct flow *f = flow_at(i);
+
+		/* Keys of the parent's sessions have no business here. */
+		ses_client_wipe(&f->ses);
+		atomic_store(&f->state, FLOW_FREE);
+		atomic_store(&f->inflight[0], 0);
+		atomic_store(&f->inflight[1], 0);
+		atomic_store(&f->writing.word, 0);
+		atomic_store(&f->table.word, 0);
+		f->fds = 0;
+	}
+	atomic_store(&making.word, 0);
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/flowtalk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "common/log.h"
+#include "preload/choose.h"
+#include "preload/move.h"
+#include "preload/options.h"
+#include "preload/own.h"
+#include "preload/raw.h"
+#include "preload/splice.h"
+
+/* Ask when this much is not confirmed: early enough that the ring need not fill, rarely enough to cost nothing. */
+#define ASK_EVERY (1u << 20)
+
+void flowtalk_uncover(struct flow *f, const char *why)
+{
+	atomic_store(&f->foreign, true);
+	f->uncovered = true;
+	snprintf(f->note, sizeof(f->note), "uncovered: %s", why);
+}
+
+void flowtalk_peer_state(struct flow *f, uint64_t end, uint8_t flags)
+{
+	if (flags & SES_FLAG_RESET) {
+		atomic_store(&f->peer_reset, true);
+	} else if (end != SES_NO_END) {
+		atomic_store(&f->peer_end, end);
+		atomic_store(&f->peer_ended, true);
+	}
+}
+
+static void confirmed(struct flow *f, uint64_t count)
+{
+	if (count > atomic_load(&f->confirmed))
+		atomic_store(&f->confirmed, count);
+	/*
+	 * Everything has arrived: give the pages back. Only when no writer is at work; the next
+	 * confirmation comes round again.
+	 */
+	if (count >= f->asked_at && f->ring.mem && lock_try(&f->writing, thread_id())) {
+		ring_confirm(&f->ring, count);
+		if (ring_used(&f->ring) == 0 && !f->ring_clean) {
+			int saved = errno;
+
+			madvise(f->ring.mem, f->ring.cap, MADV_DONTNEED);
+			errno = saved;
+			f->ring_clean = true;
+		}
+		lock_release(&f->writing);
+	}
+}
+
+static void answer(struct flow *f)
+{
+	struct stream_counts c = {.read = f->closed_read};
+	struct ses_frame a = {.type = SES_F_ACK, .sid = f->ses.sid, .end = SES_NO_END};
+
+	/* In the middle of an exchange the figure is not to be had; the relay asks again. */
+	if (!f->closed && (f->move || splice_counts(f, &c) < 0))
+		return;
+	a.count = c.read;
+	if (atomic_load(&f->half_closed) || f->closed)
+		a.end = f->ring.tail;
+	if (f->closed)
+		a.flags |= SES_FLAG_CLOSED;
+	link_send(f->link, &a);
+}
+
+static void frame_for(struct flow *f, const struct ses_frame *r)
+{
+	switch (r->type) {
+	case SES_F_ACK:
+		confirmed(f, r->count);
+		flowtalk_peer_state(f, r->end, r->flags);
+		/* The relay has all the program wrote before it closed. */
+		if (f->closed && r->count >= f->ring.tail && f->end_sent)
+			flowtalk_end(f);
+		break;
+	case SES_F_ASK:
+		answer(f);
+		break;
+	case SES_F_EOF:
+		flowtalk_peer_state(f, r->end, 0);
+		break;
+	case SES_F_RESET:
+		flowtalk_peer_state(f, SES_NO_END, SES_FLAG_RESET);
+		break;
+	case SES_F_CLOSE:
+		flowtalk_peer_state(f, r->end, 0);
+		break;
+	default:
+		break;
+	}
+}
+
+void flowtalk_frame(struct link *l, const struct ses_frame *r)
+{
+	if (r->type == SES_F_PING) {
+		struct ses_frame pong = *r;
+
+		pong.type = SES_F_PONG;
+		link_send(l, &pong);
+		return;
+	}
+	for (unsigned i = 0; i < flow_count(); i++) {
+		struct flow *f = flow_at(i);
+		uint32_t s = atomic_load(&f->state);
+
+		if (f->link == l && f->ses.sid == r->sid && s != FLOW_FREE && s != FLOW_ENDED &&
+		    s != FLOW_CONNECTING) {
+			frame_for(f, r);
+			return;
+		}
+	}
+}
+
+void flowtalk_link_up(struct link *l)
+{
+	for (unsigned i = 0; i < flow_count(); i++) {
+		struct flow *f = flow_at(i);
+
+		if (f->link != l)
+			continue;
+		f->end_sent = false;
+		if (atomic_load(&f->keeps))
+			atomic_store(&f->want_confirm, true);
+	}
+}
+
+void flowtalk_step(struct flow *f)
+{
+	if (f->kind != FLOW_SESSION || !link_assoc(f->link) ||
+	    atomic_load(&f->state) == FLOW_CONNECTING)
+		return;
+	if (!f->end_sent && (f->closed || atomic_load(&f->half_closed))) {
+		struct ses_frame e = {.type = f->closed ? SES_F_CLOSE : SES_F_EOF,
+				      .sid = f->ses.sid,
+				      .end = f->ring.tail};
+
+		/*
+		 * Another process may have the socket, too (the program forked): its stream does not end with our
+		 * close. Who then writes the last FIN ends it.
+		 */
+		if (atomic_load(&f->shared) && f->closed)
+			e.type = SES_F_DETACH;
+		link_send(f->link, &e);
+		f->end_sent = true;
+		f->asked_at = f->ring.tail;
+		if (e.type == SES_F_DETACH) {
+			flowtalk_end(f);
+			return;
+		}
+		if (f->closed) {
+			struct ses_frame ask = {.type = SES_F_ASK, .sid = f->ses.sid};
+
+			link_send(f->link, &ask);
+		}
+	}
+	if (atomic_exchange(&f->want_confirm, false)) {
+		struct ses_frame ask = {.type = SES_F_ASK, .sid = f->ses.sid};
+
+		f->asked_at = f->ring.tail;
+		f->ring_clean = false;
+		link_send(f->link, &ask);
+	}
+}
+
+void flowtalk_moved(struct flow *f)
+{
+	f->end_sent = false;
+	if (atomic_load(&f->keeps))
+		atomic_store(&f->want_confirm, true);
+	flowtalk_step(f);
+}
+
+void flowtalk_retire(struct flow *f)
+{
+	struct linger now = {1, 0};
+
+	if (f->old_retired < 0)
+		return;
+	raw_setsockopt(f->old_retired, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	own_close(f->old_retired);
+	f->old_retired = -1;
+}
+
+static void release_guards(struct flow *f)
+{
+	for (int i = 0; i < 2; i++) {
+		own_close(f->guard_fd[i]);
+		f->guard_fd[i] = -1;
+	}
+}
+
+void flowtalk_straight(struct flow *f)
+{
+	f->kind = FLOW_RESET;
+	f->link = NULL;
+	f->uncovered = true;
+	snprintf(f->note, sizeof(f->note), "relay not available");
+	int result = -EINPROGRESS;
+
+	if (f->nonblocking_dial) {
+		/*
+		 * A socket on its way straight to the peer takes the placeholder's place at once: whatever
+		 * becomes of it, the kernel tells the program itself.
+		 */
+		int fd = raw_socket(f->peer.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+		fd = fd < 0 ? fd : own_fd(fd);
+		if (fd >= 0) {
+			if (f->fds)
+				options_copy(f->fd[0], fd);
+			result = raw_connect(fd, &f->peer.sa, f->address_len);
+			if (result == -EINPROGRESS || result == 0)
+				result = splice_put(f, fd);
+			own_close(fd);
+		} else {
+			result = fd;
+		}
+		release_guards(f);
+	}
+	atomic_store(&f->state, result < 0 && result != -EINPROGRESS ? FLOW_ENDED : FLOW_STABLE);
+	f->dial_result = result;
+	atomic_store(&f->dialled, 1);
+	futex_wake(&f->dialled);
+}
+
+void flowtalk_end(struct flow *f)
+{
+	if (f->move)
+		return; /* its own step ends first */
+	log_debug("flow %u: ended", f->id);
+	flowtalk_retire(f);
+	release_guards(f);
+	own_close(f->old_fd);
+	own_close(f->far_fd);
+	f->old_fd = f->far_fd = -1;
+	if (lock_take(&f->table, thread_id(), 1000)) {
+		while (f->fds)
+			flow_drop_fd(f, f->fd[0]);
+		lock_release(&f->table);
+	}
+	ses_client_wipe(&f->ses);
+	atomic_store(&f->hold, 0);
+	futex_wake(&f->hold);
+	f->link = NULL;
+	atomic_store(&f->state, FLOW_ENDED);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/hook.h"
+
+#include <fcntl.h>
+
+#include "preload/agent.h"
+#include "preload/counts.h"
+#include "preload/raw.h"
+
+bool path_error(int err)
+{
+	switch (err) {
+	case ECONNRESET:
+	case ECONNABORTED:
+	case EPIPE:
+	case ETIMEDOUT:
+	case ENETDOWN:
+	case ENETUNREACH:
+	case ENETRESET:
+	case EHOSTDOWN:
+	case EHOSTUNREACH:
+	case ENONET:
+		return true;
+	}
+	return false;
+}
+
+static bool covered(const struct flow *f)
+{
+	return (f->kind == FLOW_SESSION || f->kind == FLOW_REDIAL) && !atomic_load(&f->foreign) &&
+	       atomic_load(&f->keeps) && !atomic_load(&f->peer_reset) && agent_running();
+}
+
+bool hold_flow(struct flow *f, int fd)
+{
+	uint32_t gen = atomic_load(&f->gen);
+
+	if (!covered(f) || !flow_owns(f, fd))
+		return false;
+	if (!atomic_exchange(&f->failed, true))
+		agent_kick();
+	for (int waited = 0; waited < 100 && atomic_load(&f->gen) == gen; waited += 5)
+		futex_wait(&f->gen, gen, 5);
+	return atomic_load(&f->gen) != gen;
+}
+
+bool end_is_true(struct flow *f, int fd)
+{
+	struct counts k;
+
+	if (f->kind != FLOW_SESSION || !covered(f))
+		return true;
+	if (!atomic_load(&f->peer_ended))
+		return false;
+	/* Announced, but has all of it come this way? The base of the counts is the agent's; it is stable between exchanges. */
+	return counts_read(fd, &k) < 0 ||
+	       f->stream_read + (k.read - f->kernel_read) >= atomic_load(&f->peer_end);
+}
+
+bool end_known(const struct flow *f)
+{
+	return !covered(f) || atomic_load(&f->peer_ended) || atomic_load(&f->peer_reset);
+}
+
+bool nonblocking(int fd, int flags)
+{
+	if (flags & MSG_DONTWAIT)
+		return true;
+	int fl = raw_fcntl(fd, F_GETFL, 0);
+
+	return fl >= 0 && fl & O_NONBLOCK;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* What the hook families share. */
+#ifndef PRELOAD_HOOK_H
+#define PRELOAD_HOOK_H
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+
+#include "preload/flow.h"
+
+/* Every hook is exported under the program's name for it; the linker map (symbols.list) has the same names. */
+#define EXPORT __attribute__((visibility("default")))
+
+/* The fortified names are declared nowhere. */
+ssize_t __read_chk(int, void *, size_t, size_t);
+ssize_t __recv_chk(int, void *, size_t, size_t, int);
+ssize_t __recvfrom_chk(int, void *, size_t, size_t, int, struct sockaddr *, socklen_t *);
+struct pollfd;
+struct timespec;
+int __poll_chk(struct pollfd *, unsigned long, int, size_t);
+int __ppoll_chk(struct pollfd *, unsigned long, const struct timespec *, const sigset_t *, size_t);
+
+/* Errors that speak of the path, not of the peer. */
+bool path_error(int err);
+
+/*
+ * A call on a flow ended with a path error, or with a FIN that the relay has not announced. True: the agent has taken the
+ * descriptor over (a quiet placeholder is on it); a blocking call is to be made again, a non-blocking one ends in EAGAIN.
+ * False: it is the program's to know. Waits for the agent, at most a tenth of a second.
+ */
+bool hold_flow(struct flow *f, int fd);
+
+/* Was this end of stream announced by the relay (or is the flow one that needs no announcement)? */
+bool end_is_true(struct flow *f, int fd);
+
+/* The peer's end or reset was announced: errors on the flow are genuine. */
+bool end_known(const struct flow *f);
+
+/* Is the call non-blocking, by flag or by descriptor? */
+bool nonblocking(int fd, int flags);
+
+#endif

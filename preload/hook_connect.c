@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+/* connect() and what a program can ask a socket about itself. */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/log.h"
+#include "preload/agent.h"
+#include "preload/dial.h"
+#include "preload/flowtalk.h"
+#include "preload/hook.h"
+#include "preload/own.h"
+#include "preload/placeholder.h"
+#include "preload/process.h"
+#include "preload/raw.h"
+#include "preload/real.h"
+#include "preload/splice.h"
+
+static int option(int fd, int level, int name)
+{
+	int v = -1;
+	socklen_t len = sizeof(v);
+
+	return raw_getsockopt(fd, level, name, &v, &len) == 0 ? v : -1;
+}
+
+/* Peers no path can be lost to, or that are many: loopback, multicast, broadcast, link-local, our own. */
+static bool stays_here(const union flow_address *a)
+{
+	sa_family_t family;
+	const void *ip = address_ip(a, &family);
+
+	if (family == AF_INET6) {
+		const struct in6_addr *v6 = ip;
+
+		return IN6_IS_ADDR_LOOPBACK(v6) || IN6_IS_ADDR_MULTICAST(v6) ||
+		       IN6_IS_ADDR_LINKLOCAL(v6) || IN6_IS_ADDR_UNSPECIFIED(v6);
+	}
+	uint32_t v4;
+
+	memcpy(&v4, ip, 4);
+	v4 = ntohl(v4);
+	return v4 >> 24 == 127 || v4 >> 28 >= 14 || v4 >> 16 == 0xa9fe || v4 == 0;
+}
+
+/* The program chose the source or the device itself: that is its will (RFC 6897 4.2.1). */
+static bool pinned(int fd)
+{
+	union flow_address own;
+	socklen_t len = sizeof(own);
+	char device[IFNAMSIZ] = "";
+	socklen_t device_len = sizeof(device);
+
+	if (raw_getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &device_len) == 0 && device[0])
+		return true;
+	if (raw_getsockname(fd, &own.sa, &len) < 0)
+		return true;
+	if (own.sa.sa_family == AF_INET6)
+		return !IN6_IS_ADDR_UNSPECIFIED(&own.in6.sin6_addr);
+	return own.sa.sa_family == AF_INET && own.in.sin_addr.s_addr != 0;
+}
+
+static uint64_t inode(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 ? st.st_ino : 0;
+}
+
+static const struct pol_rule *rule_for(const union flow_address *a, int protocol)
+{
+	struct pol_peer p = {.port = address_port(a), .protocol = protocol};
+	sa_family_t family;
+	const void *ip = address_ip(a, &family);
+
+	p.family = family;
+	memcpy(p.ip, ip, family == AF_INET6 ? 16 : 4);
+	return pol_match(process_policy(), &p);
+}
+
+static struct flow *adopt(int fd, enum flow_kind kind, const union flow_address *peer,
+			  const struct pol_rule *rule)
+{
+	struct flow *f = flow_new(kind);
+
+	if (!f)
+		return NULL;
+	f->peer = *peer;
+	f->address_len = address_len(peer);
+	f->rule = rule;
+	f->inode = inode(fd);
+	if (flow_add_fd(f, fd))
+		return f;
+	atomic_store(&f->state, FLOW_ENDED);
+	return NULL;
+}
+
+/* A number that the program closed without a hook seeing it may still be in the table. */
+static void forget_stale(int fd)
+{
+	struct flow *f = flow_of(fd);
+
+	if (!f || flow_owns(f, fd))
+		return;
+	if (lock_take(&f->table, thread_id(), 100)) {
+		flow_drop_fd(f, fd);
+		lock_release(&f->table);
+	}
+}
+
+/* --- sessions ------------------------------------------------------------------------------------- */
+
+static bool relay_address(const struct pol_rule *rule, const union flow_address *peer,
+			  union flow_address *relay)
+{
+	*relay = *peer;
+	if (rule->relay_host) {
+		/* Numeric only: names would have to be resolved behind the program's back. */
+		memset(relay, 0, sizeof(*relay));
+		if (inet_pton(AF_INET, rule->relay_host, &relay->in.sin_addr) == 1)
+			relay->sa.sa_family = AF_INET;
+		else if (inet_pton(AF_INET6, rule->relay_host, &relay->in6.sin6_addr) == 1)
+			relay->sa.sa_family = AF_INET6;
+		else
+			return false;
+	}
+	if (relay->sa.sa_family == AF_INET6)
+		relay->in6.sin6_port = htons(rule->relay_port);
+	else
+		relay->in.sin_port = htons(rule->relay_port);
+	return true;
+}
+
+/* A non-blocking connect() answers EINPROGRESS at once: meanwhile the descriptor holds a socket that is connecting for ever. */
+static int show_connecting(struct flow *f)
+{
+	int app, guard[2];
+	int r = placeholder_connecting(f->peer.sa.sa_family, &app, guard);
+	if (r < 0)
+		return r;
+	app = own_fd(app);
+	f->guard_fd[0] = guard[0] < 0 ? -1 : own_fd(guard[0]);
+	f->guard_fd[1] = guard[1] < 0 ? -1 : own_fd(guard[1]);
+	if (app < 0)
+		return app;
+	r = splice_put(f, app);
+	own_close(app);
+	return r;
+}
+
+static int connect_session(int fd, const union flow_address *peer, const struct pol_rule *rule,
+			   const struct sockaddr *addr, socklen_t len)
+{
+	bool nonblock = nonblocking(fd, 0);
+	union flow_address relay;
+	struct flow *f;
+
+	if (!relay_address(rule, peer, &relay) || !agent_ensure())
+		return real.connect(fd, addr, len);
+	f = adopt(fd, FLOW_SESSION, peer, rule);
+	if (!f)
+		return real.connect(fd, addr, len);
+	f->relay = relay;
+	f->nonblocking_dial = nonblock;
+	if (nonblock) {
+		int r = show_connecting(f);
+
+		if (r < 0) {
+			log_info("flow %u: no placeholder: %s", f->id, strerrordesc_np(-r));
+			lock_take(&f->table, thread_id(), -1);
+			flow_drop_fd(f, fd);
+			lock_release(&f->table);
+			atomic_store(&f->state, FLOW_ENDED);
+			return real.connect(fd, addr, len);
+		}
+	}
+	atomic_thread_fence(memory_order_seq_cst);
+	f->asked_dial = true;
+	agent_kick();
+	if (nonblock) {
+		errno = EINPROGRESS;
+		return -1;
+	}
+	while (!atomic_load(&f->dialled)) {
+		if (futex_wait(&f->dialled, 0, -1) == -EINTR) {
+			/* As with the real one, the attempt goes on. */
+			errno = EINTR;
+			return -1;
+		}
+	}
+	if (f->dial_result == -EINPROGRESS)
+		return real.connect(fd, addr, len);
+	if (f->dial_result < 0) {
+		errno = -f->dial_result;
+		return -1;
+	}
+	return 0;
+}
+
+/* --- straight to the peer ------------------------------------------------------------------------- */
+
+static int connect_straight(int fd, const union flow_address *peer, const struct pol_rule *rule,
+			    bool tcp, const struct sockaddr *addr, socklen_t len)
+{
+	int r = real.connect(fd, addr, len), err = errno;
+	struct flow *f;
+
+	if (r < 0 && err != EINPROGRESS)
+		return r;
+	bool redial = rule->continuity == POL_REDIAL;
+
+	f = adopt(fd, !tcp ? FLOW_UDP : redial ? FLOW_REDIAL : FLOW_RESET, peer, rule);
+	if (f) {
+		socklen_t own = sizeof(f->local);
+
+		raw_getsockname(fd, &f->local.sa, &own);
+		f->connected_udp = !tcp;
+		if (tcp && redial)
+			flow_make_ring(f, 1u << 20);
+		atomic_store(&f->state, FLOW_STABLE);
+		agent_ensure();
+		agent_kick();
+	}
+	errno = err;
+	return r;
+}
+
+EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	union flow_address peer;
+
+	if (!process_enabled || !addr || len < sizeof(peer.in) || len > sizeof(peer) ||
+	    (addr->sa_family != AF_INET &&
+	     (addr->sa_family != AF_INET6 || len < sizeof(peer.in6))) ||
+	    !process_ours())
+		return real.connect(fd, addr, len);
+	int saved = errno;
+
+	memset(&peer, 0, sizeof(peer));
+	memcpy(&peer, addr, len);
+	forget_stale(fd);
+	struct flow *f = flow_of(fd);
+	int type = option(fd, SOL_SOCKET, SO_TYPE), protocol = option(fd, SOL_SOCKET, SO_PROTOCOL);
+	bool tcp = type == SOCK_STREAM && protocol == IPPROTO_TCP;
+	bool udp = type == SOCK_DGRAM && protocol == IPPROTO_UDP;
+
+	errno = saved;
+	if (f && udp && lock_take(&f->table, thread_id(), 100)) {
+		/* A datagram socket may be connected anew. */
+		flow_drop_fd(f, fd);
+		lock_release(&f->table);
+		f->closed = true;
+		f = NULL;
+	}
+	if (f || (!tcp && !udp) || stays_here(&peer) || pinned(fd)) {
+		int r = real.connect(fd, addr, len);
+
+		/* A blocking connect that was restarted by a handover finds the new socket connected. */
+		if (r < 0 && errno == EISCONN && f && !nonblocking(fd, 0) &&
+		    atomic_load(&f->gen) > 0 && !f->connect_told) {
+			f->connect_told = true;
+			errno = saved;
+			return 0;
+		}
+		return r;
+	}
+	const struct pol_rule *rule = rule_for(&peer, tcp ? IPPROTO_TCP : IPPROTO_UDP);
+
+	errno = saved;
+	if (rule->continuity == POL_NONE)
+		return real.connect(fd, addr, len);
+	if (tcp && rule->continuity == POL_SESSION)
+		return connect_session(fd, &peer, rule, addr, len);
+	return connect_straight(fd, &peer, rule, tcp, addr, len);
+}
+
+EXPORT int socket(int domain, int type, int protocol)
+{
+	int fd = real.socket(domain, type, protocol);
+
+	if (fd >= 0 && flow_of(fd) && process_ours()) {
+		int saved = errno;
+
+		forget_stale(fd);
+		errno = saved;
+	}
+	return fd;
+}
+
+/* --- what the program sees ------------------------------------------------------------------------ */
+
+static int tell(const union flow_address *a, struct sockaddr *to, socklen_t *len)
+{
+	socklen_t have = address_len(a);
+
+	memcpy(to, a, *len < have ? *len : have);
+	*len = have;
+	return 0;
+}
+
+/* The recorded address, or NULL where the kernel's answer is the right one. */
+static bool told(int fd, const struct flow **f)
+{
+	*f = flow_of(fd);
+	if (!*f || (*f)->kind == FLOW_RESET)
+		return false;
+	uint32_t s = atomic_load(&(*f)->state);
+
+	return s == FLOW_STABLE || s == FLOW_MOVING || s == FLOW_WAITING;
+}
+
+EXPORT int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	const struct flow *f;
+
+	if (addr && len && told(fd, &f) &&
+	    (atomic_load(&f->through_relay) || atomic_load(&f->gen) > 0) && flow_owns(f, fd))
+		return tell(&f->peer, addr, len);
+	return real.getpeername(fd, addr, len);
+}
+
+EXPORT int getsockname(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	const struct flow *f;
+
+	if (addr && len && told(fd, &f) && atomic_load(&f->gen) > 0 && f->local.sa.sa_family &&
+	    flow_owns(f, fd))
+		return tell(&f->local, addr, len);
+	return real.getsockname(fd, addr, len);
+}
+
+EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	struct flow *f = flow_of(fd);
+	int r = real.getsockopt(fd, level, name, value, len);
+
+	/* An error of the path that the agent is about to hide must not be shown either. */
+	if (f && r == 0 && level == SOL_SOCKET && name == SO_ERROR && len && *len == sizeof(int)) {
+		int saved = errno, err;
+
+		memcpy(&err, value, sizeof(err));
+		if (err && path_error(err) && f->kind == FLOW_SESSION &&
+		    atomic_load(&f->through_relay) && hold_flow(f, fd))
+			memset(value, 0, sizeof(err));
+		errno = saved;
+	}
+	return r;
+}
+
+EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	struct flow *f = flow_of(fd);
+	int r;
+
+	if (!f)
+		return real.setsockopt(fd, level, name, value, len);
+	if (level == SOL_SOCKET && name == SO_OOBINLINE)
+		atomic_store(&f->foreign, true); /* urgent data: the unread count lies */
+	/* Not between the copy of the options and the exchange. */
+	bool locked = lock_owner(&f->table) != thread_id() && lock_take(&f->table, thread_id(), 50);
+
+	r = real.setsockopt(fd, level, name, value, len);
+	if (locked)
+		lock_release(&f->table);
+	return r;
+}
+
+EXPORT int shutdown(int fd, int how)
+{
+	struct flow *f = flow_of(fd);
+	int r;
+
+	if (!f || how == SHUT_RD || !process_ours())
+		return real.shutdown(fd, how);
+	bool locked = lock_owner(&f->table) != thread_id() && lock_take(&f->table, thread_id(), -1);
+
+	/* Known before the FIN is sent: a resume that comes in between tells it, too. */
+	atomic_store(&f->half_closed, true);
+	r = real.shutdown(fd, how);
+	if (locked)
+		lock_release(&f->table);
+	int saved = errno;
+
+	if (f->kind == FLOW_SESSION)
+		agent_kick();
+	errno = saved;
+	return r;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sending. On a flow whose bytes are kept, the call and the copy into the ring are one step under the flow's
+ * write lock, so that the ring has the order of the stream.
+ */
+#include <signal.h>
+#include <string.h>
+#include <sys/sendfile.h>
+
+#include "preload/agent.h"
+#include "preload/hook.h"
+#include "preload/raw.h"
+#include "preload/real.h"
+
+/* One write, whatever it was called: up to IOV bytes pieces, and what only sendmsg can say. */
+struct out {
+	const struct iovec *iov;
+	size_t count, total;
+	const struct msghdr *msg; /* NULL, or the original */
+	int flags;
+};
+
+#define PIECES 64 /* of a long vector go at a time; a stream has no message boundaries */
+
+/* The write lock. 0, or -EAGAIN. A writer that interrupted itself (signal handler) gets -EDEADLK. */
+static int writer_enter(struct flow *f, int fd, int flags)
+{
+	uint32_t tid = thread_id();
+
+	if (lock_try(&f->writing, tid))
+		return 0;
+	if (lock_owner(&f->writing) == tid)
+		return -EDEADLK;
+	if (lock_take(&f->writing, tid, nonblocking(fd, flags) ? 10 : -1))
+		return 0;
+	return -EAGAIN;
+}
+
+/* While the agent replays, writers wait. 0: go on. -EAGAIN, -EINTR: tell the program. */
+static int wait_for_replay(struct flow *f, int fd, int flags)
+{
+	if (nonblocking(fd, flags)) {
+		atomic_store(&f->starved, true);
+		/* It may just have ended: then the program must not wait for an edge that was given before. */
+		if (!atomic_load(&f->hold))
+			return 0;
+		return -EAGAIN;
+	}
+	int r = futex_wait(&f->hold, 1, -1);
+
+	return r == -EINTR ? r : 0;
+}
+
+static ssize_t send_once(int fd, const struct out *o, size_t done)
+{
+	struct iovec part[PIECES];
+	size_t n = 0, skip = done;
+
+	if (o->count == 1 && !o->msg)
+		return real.sendto(fd, (const char *)o->iov->iov_base + done, o->total - done,
+				   o->flags | MSG_NOSIGNAL, NULL, 0);
+	for (size_t i = 0; i < o->count && n < PIECES; i++) {
+		if (skip >= o->iov[i].iov_len) {
+			skip -= o->iov[i].iov_len;
+			continue;
+		}
+		part[n].iov_base = (char *)o->iov[i].iov_base + skip;
+		part[n++].iov_len = o->iov[i].iov_len - skip;
+		skip = 0;
+	}
+	struct msghdr m = {.msg_iov = part, .msg_iovlen = n};
+
+	if (o->msg) {
+		m.msg_control = o->msg->msg_control;
+		m.msg_controllen = o->msg->msg_controllen;
+	}
+	return real.sendmsg(fd, &m, o->flags | MSG_NOSIGNAL);
+}
+
+static void keep(struct flow *f, const struct out *o, size_t done, size_t len)
+{
+	size_t skip = done;
+
+	ring_confirm(&f->ring, atomic_load(&f->confirmed));
+	for (size_t i = 0; i < o->count && len; i++) {
+		if (skip >= o->iov[i].iov_len) {
+			skip -= o->iov[i].iov_len;
+			continue;
+		}
+		size_t n = o->iov[i].iov_len - skip;
+
+		n = n < len ? n : len;
+		ring_put(&f->ring, (const char *)o->iov[i].iov_base + skip, n);
+		len -= n;
+		skip = 0;
+	}
+	/* Only a session has somebody to ask; a re-dialled flow is trimmed by what the peer's kernel has. */
+	if (ring_used(&f->ring) > (1u << 20) && f->ring.tail - f->asked_at > (1u << 20) &&
+	    !atomic_exchange(&f->want_confirm, true))
+		agent_kick();
+}
+
+static ssize_t fail_like_the_kernel(const struct out *o, int err)
+{
+	/* We always ask for no signal, since the error may be ours to swallow. This one is not. */
+	if (err == EPIPE && !(o->flags & MSG_NOSIGNAL))
+		raw_tgkill(raw_getpid(), raw_gettid(), SIGPIPE);
+	errno = err;
+	return -1;
+}
+
+static ssize_t send_kept(struct flow *f, int fd, const struct out *o)
+{
+	size_t done = 0;
+	struct call c;
+
+	for (;;) {
+		uint32_t nudges = this_thread.nudges;
+		int r = writer_enter(f, fd, o->flags);
+
+		if (r == -EDEADLK) {
+			/* In the middle of this thread's own write: order in the ring is lost. */
+			atomic_store(&f->foreign, true);
+			return send_once(fd, o, done);
+		}
+		if (r < 0) {
+			errno = -r;
+			return done ? (ssize_t)done : -1;
+		}
+		if (!call_enter(&c, f, fd)) {
+			lock_release(&f->writing);
+			return send_once(fd, o, done);
+		}
+		if (atomic_load(&f->hold)) {
+			call_leave(&c);
+			lock_release(&f->writing);
+			r = wait_for_replay(f, fd, o->flags);
+			if (r < 0) {
+				errno = -r;
+				return done ? (ssize_t)done : -1;
+			}
+			continue;
+		}
+		ssize_t n = send_once(fd, o, done);
+		int err = errno;
+
+		if (n > 0)
+			keep(f, o, done, (size_t)n);
+		call_leave(&c);
+		lock_release(&f->writing);
+		if (n > 0)
+			done += (size_t)n;
+		if (done == o->total && n >= 0) {
+			errno = err;
+			return (ssize_t)done;
+		}
+		if (n >= 0) {
+			/* Short: by a handover (go on), by the size of the vector (go on), or for the program's reasons. */
+			if (this_thread.nudges != nudges || o->count > PIECES) {
+				if (!nonblocking(fd, o->flags) || o->count > PIECES)
+					continue;
+			}
+			errno = err;
+			return (ssize_t)done;
+		}
+		if (path_error(err) && !(err == EPIPE && atomic_load(&f->half_closed)) &&
+		    hold_flow(f, fd)) {
+			if (!nonblocking(fd, o->flags))
+				continue;
+			atomic_store(&f->starved, true);
+			err = EAGAIN;
+		}
+		if (done) {
+			errno = err;
+			return (ssize_t)done;
+		}
+		return fail_like_the_kernel(o, err);
+	}
+}
+
+/* A flow whose bytes are kept; NULL: the real call, as it is. */
+static struct flow *kept(int fd)
+{
+	struct flow *f = flow_of(fd);
+
+	return f && atomic_load_explicit(&f->keeps, memory_order_relaxed) ? f : NULL;
+}
+
+static ssize_t send_one(struct flow *f, int fd, const void *buf, size_t len, int flags)
+{
+	struct iovec v = {(void *)buf, len};
+	struct out o = {.iov = &v, .count = 1, .total = len, .flags = flags};
+
+	return send_kept(f, fd, &o);
+}
+
+static size_t total_of(const struct iovec *iov, size_t count)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < count; i++)
+		total += iov[i].iov_len;
+	return total;
+}
+
+EXPORT ssize_t write(int fd, const void *buf, size_t len)
+{
+	struct flow *f = kept(fd);
+
+	return f && len ? send_one(f, fd, buf, len, 0) : real.write(fd, buf, len);
+}
+
+EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
+{
+	struct flow *f = kept(fd);
+
+	if (f && flags & MSG_OOB)
+		atomic_store(&f->foreign, true); /* urgent data: counts and marks no longer agree */
+	return f && len && !(flags & (MSG_OOB | MSG_ZEROCOPY))
+		       ? send_one(f, fd, buf, len, flags)
+		       : real.send(fd, buf, len, flags);
+}
+
+EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
+{
+	struct flow *f = kept(fd);
+
+	if (!f || count <= 0)
+		return real.writev(fd, iov, count);
+	struct out o = {.iov = iov, .count = (size_t)count, .total = total_of(iov, (size_t)count)};
+
+	return o.total ? send_kept(f, fd, &o) : real.writev(fd, iov, count);
+}
+
+EXPORT ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
+{
+	struct flow *f = kept(fd);
+
+	if (!f)
+		return real.sendmsg(fd, m, flags);
+	if (flags & (MSG_OOB | MSG_ZEROCOPY))
+		atomic_store(&f->foreign, true);
+	struct out o = {.iov = m->msg_iov,
+			.count = m->msg_iovlen,
+			.total = total_of(m->msg_iov, m->msg_iovlen),
+			.msg = m,
+			.flags = flags};
+
+	return o.total && !(flags & (MSG_OOB | MSG_ZEROCOPY)) ? send_kept(f, fd, &o)
+							      : real.sendmsg(fd, m, flags);
+}
+
+EXPORT int sendmmsg(int fd, struct mmsghdr *m, unsigned count, int flags)
+{
+	unsigned i;
+
+	if (!kept(fd))
+		return real.sendmmsg(fd, m, count, flags);
+	for (i = 0; i < count; i++) {
+		ssize_t n = sendmsg(fd, &m[i].msg_hdr, flags);
+
+		if (n < 0)
+			return i ? (int)i : -1;
+		m[i].msg_len = (unsigned)n;
+	}
+	return (int)i;
+}
+
+/*
+ * sendfile on a kept flow: the same bytes through user memory, in pieces, with the file's offset kept as the kernel
+ * would. A short count is allowed by the call's contract, so one piece a call suffices.
+ */
+static ssize_t send_file(struct flow *f, int fd, int in, off64_t *at, size_t len)
+{
+	char piece[16384];
+	size_t want = len < sizeof(piece) ? len : sizeof(piece);
+	ssize_t got = at ? pread64(in, piece, want, *at) : pread64(in, piece, want, lseek64(in, 0, SEEK_CUR));
+
+	if (got <= 0)
+		return got;
+	ssize_t n = send_one(f, fd, piece, (size_t)got, MSG_NOSIGNAL);
+
+	if (n > 0 && at)
+		*at += n;
+	else if (n > 0)
+		lseek64(in, n, SEEK_CUR);
+	return n;
+}
+
+EXPORT ssize_t sendfile64(int fd, int in, off64_t *at, size_t len)
+{
+	struct flow *f = kept(fd);
+
+	return f && len ? send_file(f, fd, in, at, len) : real.sendfile64(fd, in, at, len);
+}
+
+EXPORT ssize_t sendfile(int fd, int in, off_t *at, size_t len)
+{
+	struct flow *f = kept(fd);
+
+	if (!f || !len)
+		return real.sendfile(fd, in, at, len);
+	off64_t wide = at ? *at : 0;
+	ssize_t n = send_file(f, fd, in, at ? &wide : NULL, len);
+
+	if (at)
+		*at = (off_t)wide;
+	return n;
+}

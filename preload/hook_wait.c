@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting. The kernel's readiness is the real one: the hooks look only at ERR and HUP on session flows, which may
+ * speak of a path that is being replaced. epoll_ctl is hooked so that a registration does not change in the middle of an exchange.
+ */
+#include <string.h>
+#include <time.h>
+
+#include "preload/hook.h"
+#include "preload/raw.h"
+#include "preload/real.h"
+#include "preload/registrations.h"
+
+/* Of these, is one a covered flow with an error that the agent should hide? Then it is hidden: true. */
+static bool hide_errors(struct pollfd *p, nfds_t n)
+{
+	bool hidden = false;
+
+	for (nfds_t i = 0; i < n; i++) {
+		struct flow *f = p[i].revents & (POLLERR | POLLHUP) ? flow_of(p[i].fd) : NULL;
+		uint32_t s = f ? atomic_load(&f->state) : FLOW_FREE;
+
+		if (!f || f->kind != FLOW_SESSION || s == FLOW_CONNECTING || end_known(f))
+			continue;
+		if (hold_flow(f, p[i].fd)) {
+			p[i].revents = 0;
+			hidden = true;
+		}
+	}
+	return hidden;
+}
+
+static int ready(const struct pollfd *p, nfds_t n)
+{
+	int count = 0;
+
+	for (nfds_t i = 0; i < n; i++)
+		count += p[i].revents != 0;
+	return count;
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* One poll with an absolute limit (-1: none), made again while what ended it was ours to hide. */
+static int poll_on(struct pollfd *p, nfds_t n, int64_t until, const sigset_t *mask)
+{
+	for (;;) {
+		struct timespec t = {0, 0};
+
+		if (until >= 0) {
+			int64_t left = until - now_ns();
+
+			left = left < 0 ? 0 : left;
+			t = (struct timespec){left / 1000000000, left % 1000000000};
+		}
+		int r = real.ppoll(p, n, until < 0 ? NULL : &t, mask);
+
+		if (r <= 0)
+			return r;
+		int saved = errno;
+		bool hidden = hide_errors(p, n);
+
+		errno = saved;
+		if (!hidden)
+			return r;
+		r = ready(p, n);
+		if (r)
+			return r;
+	}
+}
+
+static bool any_error(const struct pollfd *p, nfds_t n)
+{
+	for (nfds_t i = 0; i < n; i++)
+		if (p[i].revents & (POLLERR | POLLHUP) && flow_of(p[i].fd))
+			return true;
+	return false;
+}
+
+EXPORT int poll(struct pollfd *p, nfds_t n, int timeout)
+{
+	if (!flow_count())
+		return real.poll(p, n, timeout);
+	int64_t began = timeout > 0 ? now_ns() : 0;
+	int r = real.poll(p, n, timeout);
+
+	if (r <= 0 || !any_error(p, n) || !hide_errors(p, n))
+		return r;
+	r = ready(p, n);
+	if (r || timeout == 0)
+		return r;
+	return poll_on(p, n, timeout < 0 ? -1 : began + (int64_t)timeout * 1000000, NULL);
+}
+
+EXPORT int ppoll(struct pollfd *p, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
+{
+	if (!real.ppoll)
+		real_bind();
+	if (!flow_count())
+		return real.ppoll(p, n, timeout, mask);
+	int64_t began = timeout ? now_ns() : 0;
+	int r = real.ppoll(p, n, timeout, mask);
+
+	if (r <= 0 || !any_error(p, n) || !hide_errors(p, n))
+		return r;
+	r = ready(p, n);
+	if (r)
+		return r;
+	return poll_on(p, n,
+		       timeout ? began + timeout->tv_sec * 1000000000 + timeout->tv_nsec : -1,
+		       mask);
+}
+
+EXPORT int __poll_chk(struct pollfd *p, nfds_t n, int timeout, size_t room)
+{
+	return room / sizeof(*p) < n ? real.__poll_chk(p, n, timeout, room) : poll(p, n, timeout);
+}
+
+EXPORT int __ppoll_chk(struct pollfd *p, nfds_t n, const struct timespec *timeout,
+		       const sigset_t *mask, size_t room)
+{
+	return room / sizeof(*p) < n ? real.__ppoll_chk(p, n, timeout, mask, room)
+				     : ppoll(p, n, timeout, mask);
+}
+
+/*
+ * select says no more of an error than "readable and writable": the read or write that follows is hooked and sees to it. What
+ * remains is a spurious wake-up, which select may always give.
+ */
+EXPORT int select(int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *timeout)
+{
+	if (!real.select)
+		real_bind();
+	return real.select(n, r, w, x, timeout);
+}
+
+EXPORT int pselect(int n, fd_set *r, fd_set *w, fd_set *x, const struct timespec *timeout,
+		   const sigset_t *mask)
+{
+	if (!real.pselect)
+		real_bind();
+	return real.pselect(n, r, w, x, timeout, mask);
+}
+
+/* --- epoll ---------------------------------------------------------------------------------------- */
+
+/*
+ * Takes the events away that tell of an error being hidden. Which flow an event belongs to only the kernel knows (the data
+ * is the program's own); it is asked, on this rare path.
+ */
+static int without_hidden(int ep, struct epoll_event *ev, int n)
+{
+	int left = 0;
+
+	for (int i = 0; i < n; i++) {
+		int fd = ev[i].events & (EPOLLERR | EPOLLHUP) ? reg_find(ep, ev[i].data.u64) : -1;
+		struct pollfd p = {.fd = fd, .events = 0, .revents = POLLERR};
+
+		if (fd < 0 || !flow_of(fd) || !hide_errors(&p, 1))
+			ev[left++] = ev[i];
+	}
+	return left;
+}
+
+static bool epoll_error(const struct epoll_event *ev, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (ev[i].events & (EPOLLERR | EPOLLHUP))
+			return true;
+	return false;
+}
+
+EXPORT int epoll_pwait(int ep, struct epoll_event *ev, int max, int timeout, const sigset_t *mask)
+{
+	if (!real.epoll_pwait)
+		real_bind();
+	if (!flow_count())
+		return real.epoll_pwait(ep, ev, max, timeout, mask);
+	int64_t until = timeout > 0 ? now_ns() + (int64_t)timeout * 1000000 : 0;
+
+	for (;;) {
+		int n = real.epoll_pwait(ep, ev, max, timeout, mask);
+
+		if (n <= 0 || !epoll_error(ev, n))
+			return n;
+		int saved = errno, left = without_hidden(ep, ev, n);
+
+		errno = saved;
+		if (left)
+			return left;
+		if (timeout > 0) {
+			int64_t ms = (until - now_ns()) / 1000000;
+
+			timeout = ms < 0 ? 0 : (int)ms;
+		}
+	}
+}
+
+EXPORT int epoll_wait(int ep, struct epoll_event *ev, int max, int timeout)
+{
+	if (!real.epoll_wait)
+		real_bind();
+	if (!flow_count())
+		return real.epoll_wait(ep, ev, max, timeout);
+	return epoll_pwait(ep, ev, max, timeout, NULL);
+}
+
+EXPORT int epoll_pwait2(int ep, struct epoll_event *ev, int max, const struct timespec *timeout,
+			const sigset_t *mask)
+{
+	if (!real.epoll_pwait2)
+		real_bind();
+	if (!real.epoll_pwait2) {
+		errno = ENOSYS;
+		return -1;
+	}
+	int n = real.epoll_pwait2(ep, ev, max, timeout, mask);
+
+	if (n <= 0 || !flow_count() || !epoll_error(ev, n))
+		return n;
+	int saved = errno, left = without_hidden(ep, ev, n);
+
+	errno = saved;
+	/* Nothing left: an empty answer before the time is up is what a signal could have caused as well. */
+	if (!left) {
+		errno = EINTR;
+		return -1;
+	}
+	return left;
+}
+
+EXPORT int epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
+{
+	struct flow *f = flow_of(fd);
+
+	if (!f)
+		return real.epoll_ctl(ep, op, fd, ev);
+	bool locked = lock_owner(&f->table) != thread_id() && lock_take(&f->table, thread_id(), -1);
+	int r = real.epoll_ctl(ep, op, fd, ev);
+
+	reg_cache_forget();
+	if (locked)
+		lock_release(&f->table);
+	return r;
+}

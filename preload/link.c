@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/link.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "preload/choose.h"
+#include "preload/own.h"
+#include "preload/raw.h"
+
+#define LINKS 64
+#define STAGGER_MS 250	 /* RFC 8305: before the next path is tried beside the first */
+#define ANSWER_MS 3000	 /* a relay that took the connection answers within this time */
+#define CONNECT_MS 10000 /* a connect that hears nothing is given up */
+#define RETRY_MS 500
+#define SHUN_MS 30000
+
+struct link {
+	bool used;
+	union flow_address relay;
+	bool have_assoc;
+	struct ses_assoc assoc;
+
+	int control; /* the connection in use; -1 */
+	int slot;
+	struct whereabouts at;
+	uint8_t in[4096];
+	size_t got;
+	uint8_t out[4096];
+	size_t pending;
+
+	struct dial dial[2]; /* racing to become the next control connection */
+	bool dialling, asked;
+	int first_ifindex; /* the path of the first of the two */
+	int asker; /* which dial the handshake runs on */
+	int64_t begun_ms, asked_ms, retry_ms, shunned_ms;
+	bool failed;
+	_Alignas(16) uint8_t hello[SES_HELLO_SIZE];
+};
+
+static struct link links[LINKS];
+static link_frame_fn *on_frame;
+static link_up_fn *on_up;
+
+void links_set_handlers(link_frame_fn *frame, link_up_fn *up)
+{
+	on_frame = frame;
+	on_up = up;
+}
+
+static bool same_address(const union flow_address *a, const union flow_address *b)
+{
+	sa_family_t fa, fb;
+	const void *ia = address_ip(a, &fa), *ib = address_ip(b, &fb);
+
+	return fa == fb && address_port(a) == address_port(b) &&
+	       memcmp(ia, ib, fa == AF_INET6 ? 16 : 4) == 0;
+}
+
+struct link *link_to(const union flow_address *relay)
+{
+	struct link *l = NULL;
+
+	for (int i = 0; i < LINKS; i++) {
+		if (links[i].used && same_address(&links[i].relay, relay))
+			return &links[i];
+		if (!links[i].used && !l)
+			l = &links[i];
+	}
+	if (!l)
+		return NULL;
+	memset(l, 0, sizeof(*l));
+	l->used = true;
+	l->relay = *relay;
+	l->control = l->dial[0].fd = l->dial[1].fd = -1;
+	l->slot = -1;
+	return l;
+}
+
+struct ses_assoc *link_assoc(struct link *l)
+{
+	return l->have_assoc ? &l->assoc : NULL;
+}
+
+bool link_shunned(const struct link *l)
+{
+	return l->shunned_ms && clock_ms() < l->shunned_ms;
+}
+
+bool link_failed(const struct link *l)
+{
+	return l->failed;
+}
+
+void link_shun(struct link *l)
+{
+	l->shunned_ms = clock_ms() + SHUN_MS;
+}
+
+const union flow_address *link_relay(const struct link *l)
+{
+	return &l->relay;
+}
+
+static void stop_dialling(struct link *l)
+{
+	dial_close(&l->dial[0]);
+	dial_close(&l->dial[1]);
+	l->dialling = l->asked = false;
+}
+
+static void drop_control(struct link *l)
+{
+	own_close(l->control);
+	l->control = -1;
+	l->got = l->pending = 0;
+}
+
+static void begin(struct link *l, const struct mif_path *path)
+{
+	stop_dialling(l);
+	l->begun_ms = clock_ms();
+	l->failed = false;
+	int r = dial_start(&l->dial[0], &l->relay, path);
+
+	l->dialling = true;
+	l->first_ifindex = dial_interface(&l->dial[0]);
+	if (r < 0)
+		log_debug("relay: no control connection: %s", strerrordesc_np(-r));
+}
+
+void link_begin(struct link *l)
+{
+	/* The very first dial is the host's to route: a VPN that came up later must not be gone around. */
+	if (!l->have_assoc && !l->dialling)
+		begin(l, NULL);
+}
+
+static void fail(struct link *l, const char *why)
+{
+	log_info("relay: control connection failed: %s", why);
+	stop_dialling(l);
+	l->failed = true;
+	l->retry_ms = clock_ms() + RETRY_MS;
+	l->at.failed = true;
+}
+
+/* Does any flow need this relay? Without one a lost control connection is left alone. */
+static bool needed(const struct link *l)
+{
+	for (unsigned i = 0; i < flow_count(); i++) {
+		const struct flow *f = flow_at(i);
+		uint32_t s = atomic_load(&f->state);
+
+		if (f->link == l && s != FLOW_FREE && s != FLOW_ENDED)
+			return true;
+	}
+	return false;
+}
+
+static void review(struct link *l)
+{
+	struct pol_decision d;
+	struct mif_path paths[PATHS_MAX];
+
+	if (!l->used || !l->have_assoc || l->dialling || clock_ms() < l->retry_ms || !needed(l))
+		return;
+	l->at.failed = l->control < 0;
+	choose(&l->relay, &l->at, &d, paths);
+	if (d.verb == POL_MOVE || d.verb == POL_RESCUE) {
+		log_debug("control connection: %s", d.reason);
+		begin(l, &paths[0]);
+	}
+}
+
+void links_review(void)
+{
+	for (int i = 0; i < LINKS; i++)
+		review(&links[i]);
+}
+
+static void flush(struct link *l)
+{
+	while (l->pending) {
+		long n = raw_sendto(l->control, l->out, l->pending, MSG_DONTWAIT | MSG_NOSIGNAL,
+				    NULL, 0);
+
+		if (n <= 0) {
+			if (n != -EAGAIN)
+				drop_control(l);
+			return;
+		}
+		l->pending -= (size_t)n;
+		memmove(l->out, l->out + n, l->pending);
+	}
+}
+
+void link_send(struct link *l, const struct ses_frame *f)
+{
+	if (l->control < 0)
+		return;
+	if (sizeof(l->out) - l->pending < SES_RECORD_MAX) {
+		/* The path takes nothing: it is dead, or worse than none. */
+		drop_control(l);
+		return;
+	}
+	int n = ses_record_seal(&l->assoc.tx, f, l->out + l->pending);
+
+	if (n > 0)
+		l->pending += (size_t)n;
+	flush(l);
+}
+
+static void receive(struct link *l)
+{
+	for (;;) {
+		long n = raw_recvfrom(l->control, l->in + l->got, sizeof(l->in) - l->got,
+				      MSG_DONTWAIT, NULL, NULL);
+
+		if (n == -EAGAIN)
+			return;
+		if (n <= 0) {
+			log_info("relay: control connection lost");
+			drop_control(l);
+			l->retry_ms = clock_ms() + 50;
+			return;
+		}
+		l->got += (size_t)n;
+		size_t used = 0;
+
+		while (l->control >= 0) {
+			struct ses_frame f;
+			int size = ses_record_size(l->in + used, l->got - used);
+			int r = size;
+
+			if (size > 0 && (size_t)size <= l->got - used) {
+				r = ses_record_open(&l->assoc.rx, l->in + used, (size_t)size, &f);
+				used += (size_t)size;
+				if (r == 0)
+					on_frame(l, &f);
+			} else if (size >= 0) {
+				break;
+			}
+			if (r < 0) {
+				log_warn("relay: control connection not authentic, dropped");
+				drop_control(l);
+				return;
+			}
+		}
+		if (l->control < 0)
+			return;
+		l->got -= used;
+		memmove(l->in, l->in + used, l->got);
+	}
+}
+
+static void note_path(struct link *l, const struct dial *d)
+{
+	socklen_t len = sizeof(l->at.source);
+
+	raw_getsockname(d->fd, &l->at.source.sa, &len);
+	l->at.ifindex = choose_interface(&l->at.source);
+	l->at.failed = false;
+}
+
+static void answered(struct link *l, struct dial *d, int len)
+{
+	int r = l->have_assoc ? ses_attached(&l->assoc, d->in, (size_t)len)
+			      : ses_welcome((struct ses_hello *)l->hello, d->in, (size_t)len,
+					    &l->assoc);
+
+	if (r < 0) {
+		int why = ses_refused(d->in, (size_t)len);
+
+		/* The relay was restarted: its sessions are gone, a new association serves new ones. */
+		if (why == SES_UNKNOWN && l->have_assoc) {
+			ses_assoc_wipe(&l->assoc);
+			l->have_assoc = false;
+		}
+		fail(l, why ? "refused by the relay" : "not a relay's answer");
+		return;
+	}
+	note_path(l, d);
+	drop_control(l);
+	l->control = dial_take(d);
+	stop_dialling(l);
+	l->have_assoc = true;
+	l->failed = false;
+	log_debug("relay: control connection up");
+	on_up(l);
+}
+
+static int ask(struct link *l, struct dial *d)
+{
+	uint8_t msg[SES_MSG_MAX];
+	int n = l->have_assoc ? ses_attach(&l->assoc, msg)
+			      : ses_hello((struct ses_hello *)l->hello, msg);
+
+	if (l->have_assoc)
+		drop_control(l); /* its keys have just been replaced */
+	return n < 0 ? n : dial_send(d, msg, n);
+}
+
+static void progress(struct link *l, const struct waits *w)
+{
+	int64_t now = clock_ms();
+	int r = -ECONNREFUSED;
+
+	if (l->asked) {
+		struct dial *d = &l->dial[l->asker];
+
+		r = dial_message(d);
+		if (r > 0)
+			answered(l, d, r);
+		else if (r < 0 || now - l->asked_ms > ANSWER_MS)
+			fail(l, r < 0 ? strerrordesc_np(-r) : "no answer");
+		return;
+	}
+	for (int i = 0; i < 2; i++) {
+		struct dial *d = &l->dial[i];
+
+		if (d->fd < 0)
+			continue;
+		r = dial_progress(d, w);
+		if (r == 0) {
+			dial_close(&l->dial[!i]);
+			l->asker = i;
+			l->asked = true;
+			l->asked_ms = now;
+			r = ask(l, d);
+			if (r < 0)
+				fail(l, strerrordesc_np(-r));
+			return;
+		}
+		if (r != -EINPROGRESS)
+			dial_close(d);
+	}
+	bool none = l->dial[0].fd < 0 && l->dial[1].fd < 0;
+
+	if (l->dial[1].fd < 0 && (none || now - l->begun_ms >= STAGGER_MS) &&
+	    now - l->begun_ms < CONNECT_MS) {
+		struct mif_path paths[PATHS_MAX];
+		int n = choose_paths(&l->relay, paths);
+
+		/* The next path, if there is one that is not being tried. */
+		for (int i = 0; i < n; i++) {
+			if (paths[i].ifindex != l->first_ifindex) {
+				dial_start(&l->dial[1], &l->relay, &paths[i]);
+				break;
+			}
+		}
+		none = l->dial[0].fd < 0 && l->dial[1].fd < 0;
+	}
+	if (none)
+		fail(l, strerrordesc_np(r == -EINPROGRESS ? EHOSTUNREACH : -r));
+	else if (now - l->begun_ms > CONNECT_MS)
+		fail(l, "no answer");
+}
+
+void links_wait(struct waits *w)
+{
+	for (int i = 0; i < LINKS; i++) {
+		struct link *l = &links[i];
+
+		if (!l->used)
+			continue;
+		l->slot = waits_add(w, l->control, l->pending ? POLLIN | POLLOUT : POLLIN);
+		if (l->dialling) {
+			dial_wait(&l->dial[0], w);
+			dial_wait(&l->dial[1], w);
+			waits_until(w, l->asked ? l->asked_ms + ANSWER_MS
+				       : clock_ms() - l->begun_ms < STAGGER_MS
+					       ? l->begun_ms + STAGGER_MS
+					       : clock_ms() + STAGGER_MS);
+		} else if (l->control < 0 && l->have_assoc && needed(l)) {
+			waits_until(w, l->retry_ms > clock_ms() ? l->retry_ms
+								: clock_ms() + RETRY_MS);
+		}
+	}
+}
+
+void links_step(const struct waits *w)
+{
+	for (int i = 0; i < LINKS; i++) {
+		struct link *l = &links[i];
+
+		if (!l->used)
+			continue;
+		if (l->control >= 0 && waits_got(w, l->slot) & POLLOUT)
+			flush(l);
+		if (l->control >= 0 && waits_got(w, l->slot) & ~POLLOUT)
+			receive(l);
+		if (l->dialling)
+			progress(l, w);
+		else if (l->control < 0)
+			review(l);
+	}
+}
+
+void links_forget(void)
+{
+	for (int i = 0; i < LINKS; i++)
+		if (links[i].have_assoc)
+			ses_assoc_wipe(&links[i].assoc);
+	memset(links, 0, sizeof(links));
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The association with one relay and its control connection. Agent only; never blocks.
+ *
+ * A link is made at the first session towards a relay and lives as long as the process. Its control connection
+ * moves between paths on its own: flows do not wait for it.
+ */
+#ifndef PRELOAD_LINK_H
+#define PRELOAD_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "preload/dial.h"
+#include "preload/flow.h"
+#include "preload/waits.h"
+#include "session/client.h"
+
+struct link;
+
+/* The link to a relay, new or old. NULL: no room for another. */
+struct link *link_to(const union flow_address *relay);
+
+/* Begins the first contact unless it is made or under way. */
+void link_begin(struct link *l);
+
+/* The association, NULL until the first contact is made. */
+struct ses_assoc *link_assoc(struct link *l);
+
+/* The relay could not be reached a short while ago: do not make the program wait for it again. */
+bool link_shunned(const struct link *l);
+
+/* True once the first contact is known to have failed. */
+bool link_failed(const struct link *l);
+
+/* Marks the relay as unusable for a while. */
+void link_shun(struct link *l);
+
+/* Sends a frame, or remembers nothing: after a new control connection every flow's state is told again. */
+void link_send(struct link *l, const struct ses_frame *f);
+
+const union flow_address *link_relay(const struct link *l);
+
+/* Something changed (MIF event): look whether the control connection should move. */
+void links_review(void);
+
+void links_wait(struct waits *w);
+void links_step(const struct waits *w);
+
+/* In a forked child, and for no other use: wipes keys, forgets descriptors (they are closed elsewhere). */
+void links_forget(void);
+
+/* Called for each frame that arrives. */
+typedef void link_frame_fn(struct link *l, const struct ses_frame *f);
+/* Called when a control connection (the first or a further one) is up: tell the state of every flow again. */
+typedef void link_up_fn(struct link *l);
+void links_set_handlers(link_frame_fn *frame, link_up_fn *up);
+
+#endif

@@ -1,0 +1,668 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/move.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "preload/agent.h"
+#include "preload/choose.h"
+#include "preload/dial.h"
+#include "preload/flowtalk.h"
+#include "preload/link.h"
+#include "preload/options.h"
+#include "preload/own.h"
+#include "preload/raw.h"
+#include "preload/replay.h"
+#include "preload/splice.h"
+
+#define MOVES 64
+#define STAGGER_MS 250 /* RFC 8305 */
+#define CONNECT_MS 5000
+#define ANSWER_MS 3000
+#define RETIRE_MS 300 /* make-before-break: the old socket outlives the COMMIT by this much */
+
+enum kind { MOVE_OPEN, MOVE_RESUME, MOVE_REDIAL };
+enum phase { RACING, PARKING, SKIPPING, REPLAYING, RETIRING };
+
+struct runner {
+	struct dial dial;
+	struct ses_attempt attempt;
+	bool asked;
+	int64_t asked_ms;
+};
+
+struct move {
+	struct flow *flow; /* NULL: free */
+	enum kind kind;
+	enum phase phase;
+	bool gentle;
+	struct runner run[2];
+	int winner;
+	struct mif_path paths[PATHS_MAX], path;
+	int npaths, next;
+	int64_t begun_ms, next_ms, since_ms;
+
+	int fd; /* the new connection, once a runner has won */
+	int slot;
+	uint64_t skip; /* bytes to throw away */
+	uint64_t replay; /* next count to send again */
+};
+
+static struct move moves[MOVES];
+
+static struct move *move_new(struct flow *f, enum kind kind)
+{
+	for (int i = 0; i < MOVES; i++) {
+		struct move *m = &moves[i];
+
+		if (m->flow)
+			continue;
+		memset(m, 0, sizeof(*m));
+		m->flow = f;
+		m->kind = kind;
+		m->fd = m->run[0].dial.fd = m->run[1].dial.fd = -1;
+		m->slot = -1;
+		m->begun_ms = clock_ms();
+		f->move = m;
+		return m;
+	}
+	return NULL;
+}
+
+static void move_free(struct move *m)
+{
+	dial_close(&m->run[0].dial);
+	dial_close(&m->run[1].dial);
+	own_close(m->fd);
+	m->flow->move = NULL;
+	m->flow = NULL;
+}
+
+static void dial_done(struct flow *f, int result)
+{
+	f->dial_result = result;
+	atomic_store(&f->dialled, 1);
+	futex_wake(&f->dialled);
+}
+
+/* The way through the relay is not to be had: the program's own connect() goes on, straight to the peer. */
+static void open_failed(struct move *m, const char *why)
+{
+	struct flow *f = m->flow;
+
+	log_info("flow %u: no session (%s), going straight to the peer", f->id, why);
+	move_free(m);
+	flowtalk_straight(f);
+}
+
+void move_open(struct flow *f)
+{
+	struct move *m = move_new(f, MOVE_OPEN);
+
+	if (!m) {
+		flowtalk_straight(f);
+		return;
+	}
+	link_begin(f->link);
+	if (dial_start(&m->run[0].dial, link_relay(f->link), NULL) < 0)
+		open_failed(m, "cannot dial the relay");
+}
+
+bool move_to(struct flow *f, const struct mif_path *paths, int n, bool gentle)
+{
+	struct move *m;
+
+	/* Each move takes some descriptors of the program's allowance: leave it most. */
+	if (own_headroom() < 16)
+		return false;
+	m = move_new(f, f->kind == FLOW_SESSION ? MOVE_RESUME : MOVE_REDIAL);
+	if (!m)
+		return false;
+	m->gentle = gentle;
+	m->npaths = n < PATHS_MAX ? n : PATHS_MAX;
+	memcpy(m->paths, paths, (size_t)m->npaths * sizeof(*paths));
+	/* Moving for the better means to this path or not at all. */
+	if (gentle)
+		m->npaths = 1;
+	atomic_store(&f->state, f->closed ? FLOW_CLOSING : FLOW_MOVING);
+	return true;
+}
+
+static void fail(struct move *m, const char *why)
+{
+	struct flow *f = m->flow;
+	const struct mif_path *p = m->next ? &m->paths[m->next - 1] : &m->paths[0];
+
+	if (m->kind == MOVE_OPEN) {
+		open_failed(m, why);
+		return;
+	}
+	log_info("flow %u: handover to %s failed: %s", f->id, m->path.name[0] ? m->path.name : p->name,
+		 why);
+	f->failed_ifindex = m->path.ifindex ? m->path.ifindex : p->ifindex;
+	f->failed_ms = clock_ms();
+	f->retry_ms = f->failed_ms + 200;
+	bool gentle = m->gentle && m->phase <= PARKING;
+
+	move_free(m);
+	if (gentle)
+		splice_unpark(f);
+	atomic_store(&f->state, f->closed ? FLOW_CLOSING : gentle ? FLOW_STABLE : FLOW_WAITING);
+}
+
+void move_abandon(struct flow *f, const char *why)
+{
+	if (f->move)
+		fail(f->move, why);
+}
+
+/* --- racing --------------------------------------------------------------------------------------- */
+
+static int ask(struct move *m, struct runner *r)
+{
+	struct flow *f = m->flow;
+	uint8_t msg[SES_MSG_MAX];
+	int n;
+
+	if (m->kind == MOVE_OPEN) {
+		struct ses_addr target = address_to_session(&f->peer);
+
+		n = ses_open(link_assoc(f->link), &f->ses, &target, RELAY_RING, msg);
+	} else {
+		struct stream_counts c = {.read = f->closed_read};
+
+		if (!f->closed && splice_counts(f, &c) < 0)
+			return -EAGAIN;
+		n = ses_resume(&f->ses, &r->attempt, c.read,
+			       atomic_load(&f->half_closed) || f->closed ? f->ring.tail
+									 : SES_NO_END,
+			       f->closed ? SES_FLAG_CLOSED : 0, msg);
+	}
+	if (n < 0)
+		return n;
+	r->asked = true;
+	r->asked_ms = clock_ms();
+	return dial_send(&r->dial, msg, n);
+}
+
+static void won(struct move *m, int i)
+{
+	m->winner = i;
+	m->path = m->run[i].dial.path;
+	m->fd = dial_take(&m->run[i].dial);
+	dial_close(&m->run[!i].dial);
+	m->phase = PARKING;
+	m->since_ms = clock_ms();
+}
+
+static void open_answered(struct move *m, struct runner *r, int len)
+{
+	struct flow *f = m->flow;
+	int err = ses_opened(link_assoc(f->link), &f->ses, r->dial.in, (size_t)len);
+
+	if (err) {
+		int why = ses_refused(r->dial.in, (size_t)len);
+
+		/* A relay that does not serve this port answers at once each time; one that misbehaves is left alone. */
+		if (err < 0)
+			link_shun(f->link);
+		open_failed(m, why ? "refused by the relay" : err < 0 ? "no valid answer"
+							   : strerrordesc_np(err));
+		return;
+	}
+	won(m, (int)(r - m->run));
+}
+
+static void resume_answered(struct move *m, struct runner *r, int len)
+{
+	struct flow *f = m->flow;
+	int e = ses_resumed(&f->ses, &r->attempt, r->dial.in, (size_t)len);
+
+	if (e == 0) {
+		f->refusals = 0;
+		won(m, (int)(r - m->run));
+		return;
+	}
+	int why = ses_refused(r->dial.in, (size_t)len);
+
+	if (why == SES_UNKNOWN || why == SES_GONE) {
+		if (!f->refusals++)
+			f->refused_ms = clock_ms();
+	}
+	log_info("flow %u: resume over %s refused (%d)", f->id, r->dial.path.name, why);
+	dial_close(&r->dial);
+}
+
+static void runner_step(struct move *m, struct runner *r, struct waits *w)
+{
+	int n, e;
+
+	if (r->dial.fd < 0)
+		return;
+	if (!r->asked) {
+		e = dial_progress(&r->dial, w);
+		if (e == -EINPROGRESS)
+			return;
+		if (e < 0) {
+			log_debug("flow %u: connect over %s: %s", m->flow->id, r->dial.path.name,
+				  strerrordesc_np(-e));
+			dial_close(&r->dial);
+			return;
+		}
+		if (m->kind == MOVE_REDIAL) {
+			won(m, (int)(r - m->run));
+			return;
+		}
+		if (m->kind == MOVE_OPEN) {
+			dial_close(&m->run[r == &m->run[0]].dial);
+			/* Connected; OPEN can leave as soon as there is an association. */
+			if (!link_assoc(m->flow->link))
+				return;
+		}
+		e = ask(m, r);
+		if (e < 0 && e != -EAGAIN)
+			dial_close(&r->dial);
+		return;
+	}
+	n = dial_message(&r->dial);
+	if (n == 0) {
+		if (clock_ms() - r->asked_ms > ANSWER_MS)
+			dial_close(&r->dial);
+		return;
+	}
+	if (n < 0) {
+		log_debug("flow %u: answer over %s: %s", m->flow->id, r->dial.path.name,
+			  strerrordesc_np(-n));
+		dial_close(&r->dial);
+	} else if (m->kind == MOVE_OPEN) {
+		open_answered(m, r, n);
+	} else {
+		resume_answered(m, r, n);
+	}
+}
+
+/* The address to dial for this path: the relay's (or the peer's) in the path's family. */
+static bool address_for(const struct flow *f, const struct mif_path *path, union flow_address *to)
+{
+	sa_family_t family;
+
+	*to = f->kind == FLOW_SESSION ? *link_relay(f->link) : f->peer;
+	address_ip(to, &family);
+	if (family == path->source.family)
+		return true;
+	for (unsigned i = 0; f->kind == FLOW_SESSION && i < f->ses.relays; i++) {
+		*to = address_of(&f->ses.relay[i]);
+		if (to->sa.sa_family == path->source.family)
+			return true;
+	}
+	return false;
+}
+
+static void start_next(struct move *m, struct runner *r)
+{
+	union flow_address to;
+
+	while (m->next < m->npaths) {
+		const struct mif_path *p = &m->paths[m->next++];
+
+		if (!address_for(m->flow, p, &to))
+			continue;
+		memset(r, 0, sizeof(*r));
+		int e = dial_start(&r->dial, &to, p);
+
+		m->next_ms = clock_ms() + STAGGER_MS;
+		if (e == 0)
+			return;
+		log_debug("flow %u: dial over %s: %s", m->flow->id, p->name, strerrordesc_np(-e));
+	}
+}
+
+static void race_open(struct move *m)
+{
+	struct flow *f = m->flow;
+	int64_t age = clock_ms() - m->begun_ms;
+	struct dial *first = &m->run[0].dial, *second = &m->run[1].dial;
+	bool connected = first->connected || second->connected;
+
+	if (link_failed(f->link) && !link_assoc(f->link)) {
+		link_shun(f->link);
+		open_failed(m, "relay not reached");
+		return;
+	}
+	if (first->fd < 0 && second->fd < 0) {
+		link_shun(f->link);
+		open_failed(m, "relay not reached");
+		return;
+	}
+	if (!connected && age >= STAGGER_MS && m->next == 0) {
+		struct mif_path paths[PATHS_MAX];
+		int n = choose_paths(link_relay(f->link), paths);
+		int used = dial_interface(first);
+
+		m->next = 1;
+		for (int i = 0; i < n; i++)
+			if (paths[i].ifindex != used) {
+				dial_start(second, link_relay(f->link), &paths[i]);
+				break;
+			}
+	}
+	/* The relay's host is slow or drops our packets: a direct dial must not wait much longer. */
+	if (!connected && age >= (second->fd >= 0 ? 4 * STAGGER_MS : STAGGER_MS)) {
+		link_shun(f->link);
+		open_failed(m, "relay does not answer");
+	} else if (age >= ANSWER_MS) {
+		open_failed(m, "relay does not answer");
+	}
+}
+
+static void race(struct move *m, struct waits *w)
+{
+	for (int i = 0; i < 2 && m->flow && m->phase == RACING; i++)
+		runner_step(m, &m->run[i], w);
+	if (!m->flow || m->phase != RACING)
+		return;
+	if (m->kind == MOVE_OPEN) {
+		race_open(m);
+		return;
+	}
+	int64_t now = clock_ms();
+	struct runner *idle = m->run[0].dial.fd < 0   ? &m->run[0]
+			      : m->run[1].dial.fd < 0 ? &m->run[1]
+						      : NULL;
+	bool none = m->run[0].dial.fd < 0 && m->run[1].dial.fd < 0;
+
+	if (idle && m->next < m->npaths && (none || now >= m->next_ms))
+		start_next(m, idle);
+	none = m->run[0].dial.fd < 0 && m->run[1].dial.fd < 0;
+	if (none && m->next >= m->npaths)
+		fail(m, "every path tried");
+	else if (now - m->begun_ms > CONNECT_MS)
+		fail(m, "no answer");
+}
+
+/* --- the answer is there -------------------------------------------------------------------------- */
+
+static void finish(struct move *m)
+{
+	struct flow *f = m->flow;
+	socklen_t len = sizeof(f->source);
+
+	f->ifindex = m->path.ifindex;
+	raw_getsockname(m->fd, &f->source.sa, &len);
+	if (!f->ifindex)
+		f->ifindex = choose_interface(&f->source);
+	f->lost_ms = 0;
+	atomic_store(&f->failed, false);
+}
+
+static void opened(struct move *m)
+{
+	struct flow *f = m->flow;
+	int r;
+
+	finish(m);
+	f->local = f->source;
+	r = splice_base(f, m->fd, 0, 0);
+	if (r == 0)
+		r = splice_put(f, m->fd);
+	if (r == -EBUSY)
+		return;
+	if (r < 0) {
+		/* The program closed the descriptor meanwhile, or replaced it. */
+		log_debug("flow %u: opened too late: %s", f->id, strerrordesc_np(-r));
+		move_free(m);
+		flowtalk_end(f);
+		dial_done(f, -ECANCELED);
+		return;
+	}
+	atomic_store(&f->through_relay, true);
+	flow_make_ring(f, CLIENT_RING);
+	f->uncovered = !atomic_load(&f->keeps);
+	atomic_store(&f->state, FLOW_STABLE);
+	log_info("flow %u: session open", f->id);
+	own_close(f->far_fd);
+	f->far_fd = -1;
+	move_free(m);
+	dial_done(f, 0);
+}
+
+static void commit(struct move *m)
+{
+	struct flow *f = m->flow;
+	struct ses_attempt *t = &m->run[m->winner].attempt;
+	struct stream_counts c = {.read = f->closed_read, .written = f->ring.tail};
+	uint8_t msg[SES_MSG_MAX];
+	int r, n;
+
+	if (!f->closed) {
+		r = splice_park(f);
+		if (r == -EBUSY)
+			return;
+		if (r < 0) {
+			fail(m, strerrordesc_np(-r));
+			return;
+		}
+		if (!splice_drained(f))
+			return;
+		r = splice_counts(f, &c);
+		if (r < 0) {
+			fail(m, strerrordesc_np(-r));
+			return;
+		}
+	}
+	ring_confirm(&f->ring, atomic_load(&f->confirmed));
+	if (m->kind == MOVE_RESUME) {
+		if (c.written != f->ring.tail || c.read < t->count ||
+		    !ring_holds(&f->ring, t->peer_count)) {
+			/* Bytes went by that no hook saw, or more than the ring holds: a splice would corrupt the stream. */
+			log_warn("flow %u: uncovered, not moved: written %llu, kept %llu..%llu, relay has %llu",
+				 f->id, (unsigned long long)c.written,
+				 (unsigned long long)f->ring.base, (unsigned long long)f->ring.tail,
+				 (unsigned long long)t->peer_count);
+			flowtalk_uncover(f, "bytes that no hook saw");
+			m->gentle = true;
+			fail(m, "uncovered");
+			return;
+		}
+		n = ses_commit(&f->ses, t, c.read, f->ring.tail, msg);
+		if (n < 0 || raw_sendto(m->fd, msg, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL, NULL,
+					0) != n) {
+			fail(m, "COMMIT not sent");
+			return;
+		}
+		m->skip = c.read - t->count;
+		m->replay = t->peer_count;
+		flowtalk_peer_state(f, t->peer_end, t->peer_flags);
+	} else if (!replay_start(f, &c, &m->replay)) {
+		bool gentle = m->gentle;
+
+		fail(m, "what was under way cannot be sent again");
+		if (!gentle) {
+			splice_reset(f);
+			flowtalk_end(f);
+		}
+		return;
+	}
+	f->stream_read = c.read;
+	m->phase = SKIPPING;
+	m->since_ms = clock_ms();
+}
+
+static void replay(struct move *m)
+{
+	struct flow *f = m->flow;
+
+	while (m->replay < f->ring.tail) {
+		const void *p;
+		size_t len = ring_peek(&f->ring, m->replay, &p);
+		long n = raw_sendto(m->fd, p, len, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+
+		if (n == -EAGAIN)
+			return;
+		if (n <= 0) {
+			fail(m, "lost again while replaying");
+			return;
+		}
+		m->replay += (uint64_t)n;
+	}
+	/* All is out: from here on the kernel counts what the program writes. */
+	splice_base_written(f, m->fd, f->ring.tail);
+	if (atomic_load(&f->half_closed) || f->closed)
+		raw_shutdown(m->fd, SHUT_WR);
+	if (!f->closed)
+		splice_release_writers(f);
+	f->handovers++;
+	f->refusals = 0;
+	f->failed_ms = 0;
+	atomic_store(&f->state, f->closed ? FLOW_CLOSING : FLOW_STABLE);
+	log_info("flow %u: on %s", f->id, m->path.name);
+	flowtalk_moved(f);
+	if (f->closed) {
+		/* Nobody else holds the new connection. */
+		own_close(f->old_fd);
+		f->old_fd = m->fd;
+		m->fd = -1;
+	}
+	m->phase = RETIRING;
+	m->since_ms = clock_ms();
+}
+
+static void skip(struct move *m)
+{
+	struct flow *f = m->flow;
+	static uint8_t bin[65536];
+
+	while (m->skip) {
+		size_t want = m->skip < sizeof(bin) ? (size_t)m->skip : sizeof(bin);
+		long n = raw_recvfrom(m->fd, bin, want, MSG_DONTWAIT | MSG_TRUNC, NULL, NULL);
+
+		if (n == -EAGAIN)
+			return;
+		if (n <= 0) {
+			fail(m, "lost again while skipping");
+			return;
+		}
+		m->skip -= (uint64_t)n;
+	}
+	if (!f->closed) {
+		int r = splice_base(f, m->fd, f->stream_read, f->ring.tail);
+
+		if (r == 0) {
+			/* Calls that enter from now on must not count with what the placeholder saw. */
+			r = splice_put(f, m->fd);
+		}
+		if (r == -EBUSY)
+			return;
+		if (r < 0) {
+			fail(m, strerrordesc_np(-r));
+			return;
+		}
+		f->old_retired = f->old_fd;
+		f->old_fd = -1;
+		own_close(f->far_fd);
+		f->far_fd = -1;
+	}
+	finish(m);
+	m->phase = REPLAYING;
+	replay(m);
+}
+
+static void retire(struct move *m)
+{
+	struct flow *f = m->flow;
+	int64_t due = m->since_ms + (m->gentle ? RETIRE_MS : 0);
+
+	if (clock_ms() < due)
+		return;
+	flowtalk_retire(f);
+	move_free(m);
+}
+
+void moves_review(void)
+{
+	for (int i = 0; i < MOVES; i++) {
+		struct move *m = &moves[i];
+
+		if (!m->flow || m->kind == MOVE_OPEN)
+			continue;
+		if (m->phase == RACING) {
+			for (int k = 0; k < 2; k++) {
+				struct dial *d = &m->run[k].dial;
+				bool usable = true;
+
+				if (d->fd >= 0 && mif_interface(agent_monitor(), d->path.ifindex,
+								NULL, NULL, &usable) &&
+				    !usable)
+					dial_close(d);
+			}
+		} else if (m->phase < RETIRING &&
+			   !mif_address_usable(agent_monitor(), m->path.source.family,
+					       m->path.source.ip)) {
+			fail(m, "the new path is gone, too");
+		}
+	}
+}
+
+void moves_wait(struct waits *w)
+{
+	int64_t now = clock_ms();
+
+	for (int i = 0; i < MOVES; i++) {
+		struct move *m = &moves[i];
+
+		if (!m->flow)
+			continue;
+		switch (m->phase) {
+		case RACING:
+			dial_wait(&m->run[0].dial, w);
+			dial_wait(&m->run[1].dial, w);
+			/* Connected and only waiting for the link: not to be woken by silence. */
+			waits_until(w, now + (m->run[0].dial.fd < 0 && m->run[1].dial.fd < 0 ? 0 : 50));
+			break;
+		case PARKING:
+			m->slot = -1;
+			waits_until(w, now + 1);
+			break;
+		case SKIPPING:
+			m->slot = waits_add(w, m->fd, m->skip ? POLLIN : POLLOUT);
+			waits_until(w, now + 100);
+			break;
+		case REPLAYING:
+			m->slot = waits_add(w, m->fd, POLLOUT);
+			waits_until(w, now + 100);
+			break;
+		case RETIRING:
+			waits_until(w, m->since_ms + (m->gentle ? RETIRE_MS : 0));
+			break;
+		}
+	}
+}
+
+void moves_step(struct waits *w)
+{
+	for (int i = 0; i < MOVES; i++) {
+		struct move *m = &moves[i];
+
+		if (m->flow && m->phase == RACING)
+			race(m, w);
+		if (m->flow && m->phase == PARKING) {
+			if (m->kind == MOVE_OPEN)
+				opened(m);
+			else
+				commit(m);
+		}
+		if (m->flow && m->phase == SKIPPING)
+			skip(m);
+		else if (m->flow && m->phase == REPLAYING)
+			replay(m);
+		if (m->flow && m->phase == RETIRING)
+			retire(m);
+	}
+}
+
+void moves_forget(void)
+{
+	memset(moves, 0, sizeof(moves));
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/process.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include "common/log.h"
+#include "preload/agent.h"
+#include "preload/flow.h"
+#include "preload/own.h"
+#include "preload/raw.h"
+#include "preload/real.h"
+
+bool process_enabled;
+static int owner; /* written by the constructor and in forked children */
+
+static const struct pol *_Atomic policy;
+static char file[4096];
+static struct timespec changed;
+static off_t size;
+static struct flock_word loading;
+
+bool process_ours(void)
+{
+	return (int)raw_getpid() == owner;
+}
+
+const char *process_policy_file(void)
+{
+	return file;
+}
+
+static void load(void)
+{
+	char err[512];
+	struct stat st;
+	const struct pol *p = pol_load(file, err, sizeof(err));
+
+	if (stat(file, &st) == 0) {
+		changed = st.st_mtim;
+		size = st.st_size;
+	}
+	if (p) {
+		/*
+		 * The one before is not freed: flows point at its rules. A file changes rarely,
+		 * and a policy is a few kilobytes.
+		 */
+		atomic_store(&policy, p);
+		log_info("policy %s", file);
+	} else {
+		log_error("%s", err);
+	}
+}
+
+const struct pol *process_policy(void)
+{
+	const struct pol *p = atomic_load(&policy);
+
+	if (p)
+		return p;
+	int saved = errno;
+
+	if (lock_take(&loading, thread_id(), 1000)) {
+		if (!atomic_load(&policy)) {
+			if (pol_find(file, sizeof(file)))
+				load();
+			if (!atomic_load(&policy))
+				atomic_store(&policy, pol_builtin());
+		}
+		lock_release(&loading);
+	}
+	errno = saved;
+	p = atomic_load(&policy);
+	return p ? p : pol_builtin();
+}
+
+bool process_policy_refresh(void)
+{
+	struct stat st;
+	const struct pol *before = atomic_load(&policy);
+
+	if (!file[0] || !before || stat(file, &st) != 0)
+		return false;
+	if (st.st_mtim.tv_sec == changed.tv_sec && st.st_mtim.tv_nsec == changed.tv_nsec &&
+	    st.st_size == size)
+		return false;
+	load();
+	return atomic_load(&policy) != before;
+}
+
+static void in_child(void)
+{
+	/*
+	 * The parent goes on owning its flows; here their descriptors are ordinary ones. What the agent had
+	 * open is shared with the parent and must not stay open, or the relay would never see the parent end.
+	 */
+	this_thread.tid = 0;
+	owner = (int)raw_getpid();
+	atomic_store(&loading.word, 0);
+	flow_forget_all();
+	agent_forget();
+	own_close_all(log_fd());
+}
+
+static void in_parent(void)
+{
+	for (unsigned i = 0; i < flow_count(); i++)
+		atomic_store(&flow_at(i)->shared, true);
+}
+
+static void open_log(void)
+{
+	const char *spec = getenv("MIFCONT_LOG");
+
+	if (!spec || log_setup(spec) != 0)
+		return;
+	int fd = own_fd(log_fd());
+
+	log_set_fd(fd < 0 ? -1 : fd);
+}
+
+__attribute__((constructor)) static void start(void)
+{
+	int saved = errno;
+	const char *off = getenv("MIFCONT_DISABLE");
+
+	real_bind();
+	owner = (int)raw_getpid();
+	if (!(off && *off && strcmp(off, "0") != 0)) {
+		pthread_atfork(NULL, in_parent, in_child);
+		open_log();
+		process_enabled = true;
+	}
+	errno = saved;
+}

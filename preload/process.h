@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What holds for the whole process: whose it is, whether we are to do anything, and the policy. */
+#ifndef PRELOAD_PROCESS_H
+#define PRELOAD_PROCESS_H
+
+#include <stdbool.h>
+
+#include "policy/policy.h"
+
+/*
+ * Is this the process that loaded the library, with its own memory? False in the child of a vfork, which runs our
+ * hooks in the parent's memory, so every hook that changes state asks first. One raw getpid().
+ */
+bool process_ours(void);
+
+/* False: MIFCONT_DISABLE, or the constructor has not run yet. */
+extern bool process_enabled;
+
+/* The policy in force; never NULL. Loads it on the first call (allocates, reads a file). */
+const struct pol *process_policy(void);
+
+/* The file it came from, "" for none. */
+const char *process_policy_file(void);
+
+/* Looks whether the file changed; true: a new policy is in force. An unreadable or wrong file changes nothing. */
+bool process_policy_refresh(void);
+
+#endif

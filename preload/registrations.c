@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/registrations.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/clock.h"
+#include "preload/raw.h"
+
+#define EPOLLS 256
+#define CACHE_MS 20
+
+static int epolls[EPOLLS];
+static int nepolls;
+static int64_t scanned_ms;
+static _Atomic bool stale = true;
+
+void reg_cache_forget(void)
+{
+	atomic_store_explicit(&stale, true, memory_order_relaxed);
+}
+
+struct dirent64_raw {
+	uint64_t ino;
+	int64_t off;
+	unsigned short len;
+	unsigned char type;
+	char name[];
+};
+
+static int scan_epolls(void)
+{
+	_Alignas(8) char buf[8192];
+	char link[64], path[64];
+	int dir = raw_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+
+	if (dir < 0)
+		return dir;
+	nepolls = 0;
+	for (long n; (n = raw_getdents64(dir, buf, sizeof(buf))) > 0;) {
+		for (long at = 0; at < n;) {
+			struct dirent64_raw *d = (struct dirent64_raw *)(buf + at);
+
+			at += d->len;
+			if (d->name[0] < '0' || d->name[0] > '9')
+				continue;
+			snprintf(path, sizeof(path), "/proc/self/fd/%.16s", d->name);
+			long len = raw_readlinkat(AT_FDCWD, path, link, sizeof(link));
+
+			if (len == 22 && memcmp(link, "anon_inode:[eventpoll]", 22) == 0 &&
+			    nepolls < EPOLLS)
+				epolls[nepolls++] = atoi(d->name);
+		}
+	}
+	raw_close(dir);
+	return 0;
+}
+
+static int refresh(void)
+{
+	int64_t now = clock_ms();
+
+	if (!atomic_exchange(&stale, false) && now - scanned_ms < CACHE_MS)
+		return 0;
+	scanned_ms = now;
+	return scan_epolls();
+}
+
+/* Calls `each` for every registration of one epoll instance until it returns true. */
+typedef bool each_fn(void *ctx, const struct reg *r, uint64_t inode);
+
+static void walk(int epoll, each_fn *each, void *ctx)
+{
+	char buf[4096 + 1], path[64];
+	size_t have = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", epoll);
+	int fd = raw_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	for (long n; (n = raw_read(fd, buf + have, sizeof(buf) - 1 - have)) > 0;) {
+		have += (size_t)n;
+		buf[have] = 0;
+		char *line = buf;
+
+		for (char *end; (end = strchr(line, '\n')); line = end + 1) {
+			struct reg r = {.epoll = epoll};
+			unsigned events;
+			unsigned long long data, inode = 0;
+
+			*end = 0;
+			if (sscanf(line, "tfd: %d events: %x data: %llx pos:%*d ino:%llx", &r.fd,
+				   &events, &data, &inode) < 3)
+				continue;
+			r.events = events;
+			r.data = data;
+			if (each(ctx, &r, inode)) {
+				raw_close(fd);
+				return;
+			}
+		}
+		have -= (size_t)(line - buf);
+		memmove(buf, line, have);
+	}
+	raw_close(fd);
+}
+
+struct wanted {
+	const int *fds;
+	int nfds;
+	struct reg_set *set;
+	bool overflow;
+};
+
+static bool collect(void *ctx, const struct reg *r, uint64_t inode)
+{
+	struct wanted *w = ctx;
+
+	for (int i = 0; i < w->nfds; i++) {
+		struct stat st;
+
+		if (w->fds[i] != r->fd)
+			continue;
+		/* A registration of a file that has gone from this number cannot be reached by it. */
+		if (inode && (fstat(r->fd, &st) < 0 || st.st_ino != inode))
+			return false;
+		if (w->set->n == REG_MAX) {
+			w->overflow = true;
+			return true;
+		}
+		w->set->reg[w->set->n++] = *r;
+		return false;
+	}
+	return false;
+}
+
+int reg_take(struct reg_set *s, const int *fds, int nfds)
+{
+	struct wanted w = {.fds = fds, .nfds = nfds, .set = s};
+	int saved = errno, r, kept = 0;
+
+	s->n = 0;
+	r = refresh();
+	if (r < 0)
+		return r;
+	for (int i = 0; i < nepolls && !w.overflow; i++)
+		walk(epolls[i], collect, &w);
+	errno = saved;
+	if (w.overflow)
+		return -E2BIG;
+	/* An instance known by two numbers is listed twice; only one DEL succeeds. */
+	for (int i = 0; i < s->n; i++)
+		if (raw_epoll_ctl(s->reg[i].epoll, EPOLL_CTL_DEL, s->reg[i].fd, NULL) == 0)
+			s->reg[kept++] = s->reg[i];
+	s->n = kept;
+	return kept;
+}
+
+void reg_put(const struct reg_set *s)
+{
+	for (int i = 0; i < s->n; i++) {
+		struct epoll_event ev = {.events = s->reg[i].events, .data.u64 = s->reg[i].data};
+
+		raw_epoll_ctl(s->reg[i].epoll, EPOLL_CTL_ADD, s->reg[i].fd, &ev);
+	}
+}
+
+struct sought {
+	uint64_t data;
+	int fd;
+};
+
+static bool match(void *ctx, const struct reg *r, uint64_t inode)
+{
+	struct sought *s = ctx;
+
+	(void)inode;
+	if (r->data != s->data)
+		return false;
+	s->fd = r->fd;
+	return true;
+}
+
+int reg_find(int epoll, uint64_t data)
+{
+	struct sought s = {.data = data, .fd = -1};
+
+	walk(epoll, match, &s);
+	return s.fd;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * epoll registrations, taken off before a descriptor's file is exchanged and put back after.
+ *
+ * dup3 onto a registered descriptor drops the registration, silently; if the old file lives on
+ * elsewhere the registration stays with it and fires for ever. The kernel tells in fdinfo what is registered, with mask and
+ * the program's 64-bit data, also for what was registered before the library was there. Agent only, except reg_find.
+ */
+#ifndef PRELOAD_REGISTRATIONS_H
+#define PRELOAD_REGISTRATIONS_H
+
+#include <stdint.h>
+
+#define REG_MAX 128
+
+struct reg {
+	int epoll, fd;
+	uint32_t events;
+	uint64_t data;
+};
+
+struct reg_set {
+	struct reg reg[REG_MAX];
+	int n;
+};
+
+/*
+ * Takes off all registrations of these descriptors in every epoll instance of the process. Returns their number;
+ * -E2BIG if they are too many (then none was touched), -EACCES and the like without /proc.
+ */
+int reg_take(struct reg_set *s, const int *fds, int nfds);
+
+/* Puts them back, for whatever file the descriptors refer to now: with readiness examined anew. */
+void reg_put(const struct reg_set *s);
+
+/*
+ * The list of epoll instances is remembered for some milliseconds, since flows move in crowds. To be called when a
+ * registration may have been made in a new instance. Async-signal-safe.
+ */
+void reg_cache_forget(void);
+
+/* The descriptor registered in `epoll` with this data; -1: none or not to be known. */
+int reg_find(int epoll, uint64_t data);
+
+#endif

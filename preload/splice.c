@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/splice.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "preload/counts.h"
+#include "preload/nudge.h"
+#include "preload/options.h"
+#include "preload/own.h"
+#include "preload/placeholder.h"
+#include "preload/raw.h"
+#include "preload/registrations.h"
+
+/* When to look again for threads on the old file: one look can miss a thread between lookup and sleep. */
+static const int again_ms[] = {0, 1, 5, 50, 500};
+#define AGAIN (int)(sizeof(again_ms) / sizeof(*again_ms))
+
+static uint64_t inode_of(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 ? st.st_ino : 0;
+}
+
+/* Descriptors the program closed or replaced behind our back are no longer the flow's. */
+static void verify(struct flow *f)
+{
+	for (unsigned i = f->fds; i-- > 0;)
+		if (!flow_owns(f, f->fd[i]))
+			flow_drop_fd(f, f->fd[i]);
+}
+
+/* DEL, dup3, ADD. The caller holds f->table. */
+static int exchange(struct flow *f, int fd)
+{
+	static struct reg_set regs; /* large; there is one agent */
+	int r;
+
+	verify(f);
+	if (!f->fds)
+		return -EBADF;
+	r = reg_take(&regs, f->fd, (int)f->fds);
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < f->fds; i++) {
+		int flags = raw_fcntl(f->fd[i], F_GETFD, 0);
+
+		do
+			r = raw_dup3(fd, f->fd[i],
+				     flags > 0 && flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+		while (r == -EBUSY || r == -EINTR);
+	}
+	reg_put(&regs);
+	f->inode = inode_of(fd);
+	atomic_fetch_add(&f->gen, 1);
+	return 0;
+}
+
+int splice_park(struct flow *f)
+{
+	int app, far, r;
+
+	if (splice_parked(f))
+		return 0;
+	if (f->closed)
+		return -EBADF;
+	r = placeholder_open(f->peer.sa.sa_family, &app, &far);
+	if (r < 0)
+		return r;
+	app = own_fd(app);
+	far = own_fd(far);
+	if (app < 0 || far < 0) {
+		own_close(app);
+		own_close(far);
+		return -EMFILE;
+	}
+	if (!lock_take(&f->table, thread_id(), 20)) {
+		own_close(app);
+		own_close(far);
+		return -EBUSY; /* a lingering close, perhaps; the caller comes again */
+	}
+	verify(f);
+	int old = f->fds ? raw_fcntl(f->fd[0], F_DUPFD_CLOEXEC, 3) : -EBADF;
+
+	r = old;
+	if (old >= 0) {
+		old = own_fd(old);
+		r = old;
+	}
+	if (old >= 0) {
+		options_copy(old, app);
+		atomic_store(&f->hold, 1);
+		r = exchange(f, app);
+	}
+	lock_release(&f->table);
+	own_close(app);
+	if (r < 0) {
+		own_close(old);
+		own_close(far);
+		splice_release_writers(f);
+		return r;
+	}
+	f->old_fd = old;
+	f->far_fd = far;
+	f->drained = false;
+	f->looks = 0;
+	f->parked_ms = clock_ms();
+	return 0;
+}
+
+bool splice_drained(struct flow *f)
+{
+	int64_t now = clock_ms();
+
+	if (f->drained)
+		return true;
+	if (f->looks < AGAIN && now >= f->parked_ms + again_ms[f->looks]) {
+		f->looks++;
+		f->nudged = nudge(f->fd, (int)f->fds, NUDGE_ALL);
+		/* The usual blocked thread is off the old file some microseconds later. */
+		for (int i = 0; i < 10 && !(calls_drained(f) && nudge_settled()); i++) {
+			struct timespec t = {0, 20000};
+
+			raw_ppoll(NULL, 0, &t, NULL);
+		}
+	}
+	bool settled = f->nudged <= 0 || nudge_settled();
+
+	if (calls_drained(f) && settled) {
+		f->drained = true;
+		return true;
+	}
+	if (f->looks == AGAIN && now >= f->parked_ms + 1000) {
+		/*
+		 * A second of nudging and no such thread to be seen: the call that is still counted was left by
+		 * a longjmp or a cancelled thread.
+		 */
+		if (f->nudged <= 0) {
+			calls_forget(f);
+			f->drained = true;
+			return true;
+		}
+		f->looks = 1;
+		f->parked_ms = now;
+	}
+	return false;
+}
+
+int splice_put(struct flow *f, int fd)
+{
+	if (!lock_take(&f->table, thread_id(), 20))
+		return -EBUSY;
+	verify(f);
+	int r = f->fds ? 0 : -EBADF;
+
+	if (r == 0) {
+		options_copy(f->fd[0], fd);
+		/* The placeholder's own buffers are small on purpose. */
+		options_copy_buffers(splice_parked(f) ? f->old_fd : f->fd[0], fd);
+		r = exchange(f, fd);
+	}
+	lock_release(&f->table);
+	if (r == 0)
+		nudge(f->fd, (int)f->fds, NUDGE_READERS);
+	return r;
+}
+
+void splice_release_writers(struct flow *f)
+{
+	atomic_store(&f->hold, 0);
+	futex_wake(&f->hold);
+	/* Writers asleep in the placeholder's full buffer are called to the new socket now, not before. */
+	nudge(f->fd, (int)f->fds, NUDGE_WRITERS);
+	if (atomic_exchange(&f->starved, false) && lock_take(&f->table, thread_id(), 20)) {
+		static struct reg_set regs;
+
+		if (reg_take(&regs, f->fd, (int)f->fds) > 0)
+			reg_put(&regs);
+		lock_release(&f->table);
+	}
+}
+
+static void close_far(struct flow *f)
+{
+	own_close(f->far_fd);
+	f->far_fd = -1;
+}
+
+void splice_unpark(struct flow *f)
+{
+	if (!splice_parked(f))
+		return;
+	if (lock_take(&f->table, thread_id(), 1000)) {
+		exchange(f, f->old_fd);
+		lock_release(&f->table);
+	}
+	nudge(f->fd, (int)f->fds, NUDGE_READERS);
+	own_close(f->old_fd);
+	f->old_fd = -1;
+	close_far(f);
+	splice_release_writers(f);
+}
+
+void splice_retire(struct flow *f)
+{
+	struct linger now = {1, 0};
+
+	if (f->old_fd >= 0) {
+		raw_setsockopt(f->old_fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+		own_close(f->old_fd);
+		f->old_fd = -1;
+	}
+	close_far(f);
+}
+
+void splice_reset(struct flow *f)
+{
+	if (splice_park(f) == 0) {
+		/* The RST must not meet a far end whose number was given away. */
+		if (own_intact(f->far_fd)) {
+			int far = f->far_fd;
+
+			own_release(far);
+			placeholder_reset(far);
+		}
+		f->far_fd = -1;
+	}
+	atomic_store(&f->keeps, false);
+	splice_release_writers(f);
+	nudge(f->fd, (int)f->fds, NUDGE_ALL);
+	splice_retire(f);
+}
+
+int splice_counts(struct flow *f, struct stream_counts *c)
+{
+	struct counts k;
+	int r, fd = f->old_fd;
+
+	if (fd < 0) {
+		/* The number may be another file's by now. */
+		if (!lock_take(&f->table, thread_id(), 5))
+			return -EBUSY;
+		r = f->fds && flow_owns(f, f->fd[0]) ? counts_read(f->fd[0], &k) : -EBADF;
+		lock_release(&f->table);
+	} else {
+		r = counts_read(fd, &k);
+	}
+	if (r < 0)
+		return r;
+	c->read = f->stream_read + (k.read - f->kernel_read);
+	c->written = f->stream_written + (k.written - f->kernel_written);
+	c->peer_fin = k.fin_received;
+	c->unacked = k.unacked;
+	c->unread = k.received - k.read;
+	return 0;
+}
+
+int splice_base(struct flow *f, int fd, uint64_t read, uint64_t written)
+{
+	struct counts k;
+	int r = counts_read(fd, &k);
+
+	if (r < 0)
+		return r;
+	f->kernel_read = k.read;
+	f->kernel_written = k.written;
+	f->stream_read = read;
+	f->stream_written = written;
+	return 0;
+}
+
+int splice_base_written(struct flow *f, int fd, uint64_t written)
+{
+	struct counts k;
+	int r = counts_read(fd, &k);
+
+	if (r < 0)
+		return r;
+	f->kernel_written = k.written;
+	f->stream_written = written;
+	return 0;
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/status.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "preload/agent.h"
+#include "preload/dial.h"
+#include "preload/flow.h"
+#include "preload/link.h"
+#include "preload/own.h"
+#include "preload/process.h"
+#include "preload/raw.h"
+#include "preload/splice.h"
+
+#define ASKERS 4
+#define TEXT_MAX (1u << 20)
+#define PATIENCE_MS 2000
+
+static int listener = -1, slot = -1;
+static bool tried;
+static struct asker {
+	int fd, slot;
+	int64_t since_ms;
+	bool answered;
+	size_t len, sent;
+	char *text; /* mapped, TEXT_MAX bytes, while answering */
+} asker[ASKERS] = {{.fd = -1}, {.fd = -1}, {.fd = -1}, {.fd = -1}};
+
+static void open_listener(void)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int n = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "mifcont/%d", raw_getpid());
+	int fd;
+
+	tried = true;
+	fd = raw_socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = fd < 0 ? fd : own_fd(fd);
+	if (fd < 0)
+		return;
+	if (raw_bind(fd, (struct sockaddr *)&a,
+		     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) < 0 ||
+	    raw_listen(fd, ASKERS) < 0) {
+		own_close(fd);
+		return;
+	}
+	listener = fd;
+}
+
+void status_wait(struct waits *w)
+{
+	if (!tried)
+		open_listener();
+	slot = waits_add(w, listener, POLLIN);
+	for (int i = 0; i < ASKERS; i++) {
+		struct asker *a = &asker[i];
+
+		a->slot = waits_add(w, a->fd, a->answered ? POLLOUT : POLLIN);
+		if (a->fd >= 0)
+			waits_until(w, a->since_ms + PATIENCE_MS);
+	}
+}
+
+/* --- the answer ----------------------------------------------------------------------------------- */
+
+static void say(struct asker *a, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = vsnprintf(a->text + a->len, TEXT_MAX - a->len, fmt, ap);
+	va_end(ap);
+	if (n > 0 && (size_t)n < TEXT_MAX - a->len)
+		a->len += (size_t)n;
+}
+
+static void say_string(struct asker *a, const char *s)
+{
+	say(a, "\"");
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c == '"' || c == '\\')
+			say(a, "\\%c", c);
+		else if (c < 0x20 || c >= 0x7f)
+			say(a, "\\u%04x", c);
+		else
+			say(a, "%c", c);
+	}
+	say(a, "\"");
+}
+
+static void say_address(struct asker *a, const union flow_address *addr, bool port)
+{
+	char ip[INET6_ADDRSTRLEN] = "?";
+	sa_family_t family;
+	const void *raw = address_ip(addr, &family);
+
+	inet_ntop(family, raw, ip, sizeof(ip));
+	if (!port)
+		say(a, "\"%s\"", ip);
+	else
+		say(a, family == AF_INET6 ? "\"[%s]:%u\"" : "\"%s:%u\"", ip, address_port(addr));
+}
+
+static const char *state_name(const struct flow *f)
+{
+	static const char *const names[] = {"free",    "connecting", "stable", "moving",
+					    "waiting", "closing",    "ended"};
+	uint32_t s = atomic_load(&f->state);
+
+	return s < sizeof(names) / sizeof(*names) ? names[s] : "?";
+}
+
+static void say_flow(struct asker *a, struct flow *f, bool first)
+{
+	char name[IFNAMSIZ] = "";
+	struct stream_counts c = {0};
+	uint64_t confirmed = atomic_load(&f->confirmed);
+	bool tcp = f->kind != FLOW_UDP;
+
+	if (tcp && atomic_load(&f->state) != FLOW_CONNECTING)
+		splice_counts(f, &c);
+	mif_interface(agent_monitor(), f->ifindex, name, NULL, NULL);
+	say(a, "%s{\"id\":%u,\"fd\":%d,\"proto\":\"%s\",\"peer\":", first ? "" : ",", f->id,
+	    f->fds ? f->fd[0] : -1, tcp ? "tcp" : "udp");
+	say_address(a, &f->peer, true);
+	say(a, ",\"continuity\":\"%s\",\"state\":\"%s\",\"covered\":%s",
+	    f->rule ? pol_continuity_name(f->rule->continuity) : "auto", state_name(f),
+	    f->kind == FLOW_SESSION && !f->uncovered && !atomic_load(&f->foreign) ? "true"
+	    : f->kind == FLOW_UDP						  ? "true"
+										  : "false");
+	say(a, ",\"path\":{\"interface\":");
+	say_string(a, name);
+	say(a, ",\"source\":");
+	say_address(a, &f->source, false);
+	say(a, "},\"relay\":");
+	if (f->link)
+		say_address(a, link_relay(f->link), true);
+	else
+		say(a, "null");
+	say(a, ",\"handovers\":%u,\"sent\":%llu,\"received\":%llu,\"unconfirmed\":%llu,\"note\":",
+	    f->handovers, (unsigned long long)c.written, (unsigned long long)c.read,
+	    f->kind == FLOW_SESSION ? (unsigned long long)(c.written > confirmed ? c.written - confirmed
+										 : 0)
+				    : (unsigned long long)c.unacked);
+	say_string(a, f->note);
+	say(a, "}");
+}
+
+static void answer(struct asker *a)
+{
+	bool first = true;
+
+	a->text = mmap(NULL, TEXT_MAX, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (a->text == MAP_FAILED) {
+		a->text = NULL;
+		return;
+	}
+	say(a, "{\"pid\":%d,\"program\":", raw_getpid());
+	say_string(a, program_invocation_short_name);
+	say(a, ",\"policy\":");
+	say_string(a, process_policy_file()[0] ? process_policy_file() : "(none)");
+	say(a, ",\"agent\":\"running\",\"flows\":[");
+	for (unsigned i = 0; i < flow_count(); i++) {
+		struct flow *f = flow_at(i);
+		uint32_t s = atomic_load(&f->state);
+
+		/* Room is left for the end, whatever the flows need. */
+		if (s == FLOW_FREE || s == FLOW_ENDED || a->len > TEXT_MAX - 4096)
+			continue;
+		say_flow(a, f, first);
+		first = false;
+	}
+	say(a, "]}\n");
+}
+
+static void done(struct asker *a)
+{
+	own_close(a->fd);
+	if (a->text)
+		munmap(a->text, TEXT_MAX);
+	*a = (struct asker){.fd = -1, .slot = -1};
+}
+
+/* The same user and root may look. */
+static bool welcome(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return raw_getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == geteuid() || peer.uid == 0);
+}
+
+static void serve(struct asker *a)
+{
+	char ask[64];
+
+	if (!a->answered) {
+		long n = raw_recvfrom(a->fd, ask, sizeof(ask), MSG_DONTWAIT, NULL, NULL);
+
+		if (n == -EAGAIN)
+			return;
+		if (n < 7 || memcmp(ask, "status\n", 7) != 0) {
+			done(a);
+			return;
+		}
+		answer(a);
+		a->answered = true;
+		if (!a->text) {
+			done(a);
+			return;
+		}
+	}
+	while (a->sent < a->len) {
+		long n = raw_sendto(a->fd, a->text + a->sent, a->len - a->sent,
+				    MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+
+		if (n == -EAGAIN)
+			return;
+		if (n <= 0)
+			break;
+		a->sent += (size_t)n;
+	}
+	done(a);
+}
+
+void status_step(const struct waits *w)
+{
+	int64_t now = clock_ms();
+
+	for (int i = 0; i < ASKERS; i++) {
+		struct asker *a = &asker[i];
+
+		if (a->fd >= 0 && waits_got(w, a->slot))
+			serve(a);
+		else if (a->fd >= 0 && now - a->since_ms > PATIENCE_MS)
+			done(a);
+	}
+	if (!waits_got(w, slot))
+		return;
+	int fd = raw_accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	fd = fd < 0 ? fd : own_fd(fd);
+	for (int i = 0; i < ASKERS && fd >= 0; i++) {
+		if (asker[i].fd >= 0 || !welcome(fd))
+			continue;
+		asker[i] = (struct asker){.fd = fd, .slot = -1, .since_ms = now};
+		return;
+	}
+	own_close(fd);
+}
+
+void status_forget(void)
+{
+	listener = -1;
+	tried = false;
+	for (int i = 0; i < ASKERS; i++)
+		asker[i] = (struct asker){.fd = -1, .slot = -1};
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What `mifcont status` asks: the process's flows, as JSON, over an abstract UNIX socket named "mifcont/<pid>". Agent only.
+ */
+#ifndef PRELOAD_STATUS_H
+#define PRELOAD_STATUS_H
+
+#include "preload/waits.h"
+
+void status_wait(struct waits *w);
+void status_step(const struct waits *w);
+void status_forget(void);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/udp.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "preload/dial.h"
+#include "preload/options.h"
+#include "preload/own.h"
+#include "preload/raw.h"
+#include "preload/splice.h"
+
+static int make(const struct flow *f, const struct mif_path *path)
+{
+	union flow_address a;
+	sa_family_t family = f->peer.sa.sa_family;
+	int fd = raw_socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	fd = fd < 0 ? fd : own_fd(fd);
+	if (fd < 0)
+		return fd;
+	memset(&a, 0, sizeof(a));
+	a.sa.sa_family = family;
+	if (family == AF_INET6)
+		memcpy(&a.in6.sin6_addr, path->source.ip, 16);
+	else
+		memcpy(&a.in.sin_addr, path->source.ip, 4);
+	int r = raw_setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, path->name,
+			       (socklen_t)strnlen(path->name, IFNAMSIZ));
+
+	/* The same local port where it is free there: some peers know their clients by it. */
+	if (r == 0) {
+		if (family == AF_INET6)
+			a.in6.sin6_port = f->local.in6.sin6_port;
+		else
+			a.in.sin_port = f->local.in.sin_port;
+		r = raw_bind(fd, &a.sa, address_len(&a));
+		if (r < 0) {
+			if (family == AF_INET6)
+				a.in6.sin6_port = 0;
+			else
+				a.in.sin_port = 0;
+			r = raw_bind(fd, &a.sa, address_len(&a));
+		}
+	}
+	if (r == 0 && f->connected_udp)
+		r = raw_connect(fd, &f->peer.sa, f->address_len);
+	if (r < 0) {
+		own_close(fd);
+		return r;
+	}
+	return fd;
+}
+
+void udp_move(struct flow *f, const struct mif_path *path)
+{
+	int unread = 0;
+	int fd;
+
+	/* Datagrams that wait in the old socket would be lost: let the program have them first, for a moment. */
+	if (f->fds && raw_ioctl(f->fd[0], SIOCINQ, &unread) == 0 && unread > 0 &&
+	    clock_ms() - f->lost_ms < 100) {
+		f->retry_ms = clock_ms() + 10;
+		return;
+	}
+	fd = make(f, path);
+	if (fd < 0) {
+		log_info("flow %u: no datagram socket over %s: %s", f->id, path->name,
+			 strerrordesc_np(-fd));
+		f->retry_ms = clock_ms() + 1000;
+		return;
+	}
+	if (splice_put(f, fd) == 0) {
+		socklen_t len = sizeof(f->source);
+
+		f->ifindex = path->ifindex;
+		raw_getsockname(fd, &f->source.sa, &len);
+		f->lost_ms = f->retry_ms = 0;
+		f->handovers++;
+		atomic_store(&f->state, FLOW_STABLE);
+		log_info("flow %u: datagrams now over %s", f->id, path->name);
+	}
+	own_close(fd);
+}

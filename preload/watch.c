@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/watch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "preload/agent.h"
+#include "preload/choose.h"
+#include "preload/flowtalk.h"
+#include "preload/move.h"
+#include "preload/own.h"
+#include "preload/process.h"
+#include "preload/raw.h"
+#include "preload/splice.h"
+#include "preload/udp.h"
+
+#define RESET_AFTER_MS 30000	 /* `auto`: how long the source address must be gone */
+#define SHORT_OUTAGE_MS 3000	 /* `reset` */
+#define REFUSED_MS 3000		 /* "unknown session" from every path for this long ends it */
+#define GIVE_UP_MS 86400000LL	 /* the relay lingers no longer by default */
+#define CLOSING_MS 120000	 /* a closed flow's last bytes are looked after this long without any path */
+
+static void learn_path(struct flow *f)
+{
+	socklen_t len = sizeof(f->source);
+
+	if (f->ifindex || !f->fds || atomic_load(&f->state) == FLOW_CONNECTING)
+		return;
+	if (raw_getsockname(f->fd[0], &f->source.sa, &len) == 0)
+		f->ifindex = choose_interface(&f->source);
+}
+
+/* The program has closed or replaced every descriptor without a hook seeing it (fclose, raw calls). */
+static void notice_gone(struct flow *f)
+{
+	if (!lock_take(&f->table, thread_id(), 5))
+		return;
+	for (unsigned i = f->fds; i-- > 0;)
+		if (!flow_owns(f, f->fd[i]))
+			flow_drop_fd(f, f->fd[i]);
+	bool gone = f->fds == 0 && !f->closed;
+
+	lock_release(&f->table);
+	if (gone && !f->move)
+		flowtalk_end(f);
+}
+
+/* No continuity is possible: an ordinary error, but only where TCP itself would not have saved it. */
+static void consider_reset(struct flow *f, const struct pol_decision *d, int64_t now,
+			   struct waits *w)
+{
+	struct stream_counts c;
+	int64_t patience = f->rule && f->rule->continuity == POL_RESET ? SHORT_OUTAGE_MS
+								       : RESET_AFTER_MS;
+
+	if (!f->lost_ms || d->verb != POL_RESCUE)
+		return;
+	if (now - f->lost_ms < patience) {
+		waits_until(w, f->lost_ms + patience);
+		return;
+	}
+	if (splice_counts(f, &c) < 0)
+		return;
+	/*
+	 * A blocked reader cannot be told from an idle program here; what is outstanding can. Without anything
+	 * outstanding the connection may as well come back with its address.
+	 */
+	if (c.unacked == 0) {
+		waits_until(w, now + 5000);
+		return;
+	}
+	log_info("flow %u: reset: source address gone for %lld ms, data outstanding, another path ready",
+		 f->id, (long long)(now - f->lost_ms));
+	splice_reset(f);
+	flowtalk_end(f);
+}
+
+static bool nothing_exchanged(struct flow *f)
+{
+	struct stream_counts c;
+
+	return splice_counts(f, &c) == 0 && c.read == 0 && c.unread == 0 && c.written == 0 &&
+	       !c.peer_fin;
+}
+
+static bool movable(struct flow *f)
+{
+	if (atomic_load(&f->foreign))
+		return false;
+	switch (f->kind) {
+	case FLOW_SESSION:
+		return f->link != NULL;
+	case FLOW_REDIAL:
+		return true;
+	case FLOW_RESET:
+		return nothing_exchanged(f);
+	case FLOW_UDP:
+		return true;
+	}
+	return false;
+}
+
+/* A plain connection that works is not worth a re-dial while anything is under way on it. */
+static bool quiet(struct flow *f)
+{
+	struct stream_counts c;
+
+	return splice_counts(f, &c) == 0 && c.unacked == 0 && c.unread == 0;
+}
+
+static void act(struct flow *f, const struct pol_decision *d, const struct mif_path *paths, int n,
+		int64_t now, struct waits *w)
+{
+	bool gentle = d->verb == POL_MOVE;
+
+	if (!movable(f)) {
+		consider_reset(f, d, now, w);
+		return;
+	}
+	if (now < f->retry_ms) {
+		waits_until(w, f->retry_ms);
+		return;
+	}
+	if (f->kind == FLOW_UDP) {
+		/* Only for the better if the policy asked for re-dials in so many words. */
+		if (!gentle || (f->rule && f->rule->continuity == POL_REDIAL))
+			udp_move(f, &paths[0]);
+		return;
+	}
+	if (gentle && f->kind != FLOW_SESSION) {
+		if (f->kind == FLOW_RESET)
+			return;
+		if (!quiet(f)) {
+			waits_until(w, now + 100);
+			return;
+		}
+	}
+	log_info("flow %u: %s", f->id, d->reason);
+	if (!move_to(f, paths, n, gentle)) {
+		f->retry_ms = now + 50;
+		waits_until(w, f->retry_ms);
+	}
+}
+
+static void decide(struct flow *f, struct waits *w)
+{
+	struct pol_decision d;
+	struct mif_path paths[PATHS_MAX];
+	int64_t now = clock_ms();
+	union flow_address to = f->kind == FLOW_SESSION ? *link_relay(f->link) : f->peer;
+
+	learn_path(f);
+	if (!f->ifindex && !f->closed)
+		return;
+	bool usable = choose_usable(&f->source);
+
+	if (!usable && !f->lost_ms)
+		f->lost_ms = now;
+	struct whereabouts at = {
+		.ifindex = f->ifindex,
+		.source = f->source,
+		/*
+		 * A path that was away and is back: both ends may be deep in their retransmission
+		 * timers, so it counts as failed and a session is resumed over it at once.
+		 */
+		.failed = splice_parked(f) || atomic_load(&f->failed) ||
+			  (f->kind == FLOW_SESSION && f->lost_ms),
+		.failed_ifindex = f->failed_ifindex,
+		.failed_ms = f->failed_ms,
+	};
+	int n = choose(&to, &at, &d, paths);
+
+	for (unsigned i = 0; n == 0 && f->kind == FLOW_SESSION && i < f->ses.relays; i++) {
+		/* Nothing reaches the relay in this family: try its other addresses. */
+		to = address_of(&f->ses.relay[i]);
+		n = choose(&to, &at, &d, paths);
+	}
+	if (usable && f->lost_ms && f->kind != FLOW_SESSION && !splice_parked(f)) {
+		f->lost_ms = 0; /* it healed: TCP goes on by itself */
+		atomic_store(&f->state, FLOW_STABLE);
+	}
+	if (d.again_ms >= 0)
+		waits_until(w, now + d.again_ms);
+	switch (d.verb) {
+	case POL_STAY:
+		break;
+	case POL_WAIT:
+		if (atomic_load(&f->state) == FLOW_STABLE) {
+			log_info("flow %u: waiting: %s", f->id, d.reason);
+			atomic_store(&f->state, FLOW_WAITING);
+		}
+		break;
+	case POL_MOVE:
+	case POL_RESCUE:
+		act(f, &d, paths, n, now, w);
+		break;
+	}
+}
+
+/* Both hands of the clock: a session that no relay knows any more, a wait that has lasted too long. */
+static bool hopeless(struct flow *f, int64_t now)
+{
+	if (f->kind != FLOW_SESSION || f->move)
+		return false;
+	if (f->refusals && now - f->refused_ms >= REFUSED_MS && (f->lost_ms || splice_parked(f)))
+		return true;
+	return (f->lost_ms && now - f->lost_ms > GIVE_UP_MS) ||
+	       (f->closed && f->lost_ms && now - f->lost_ms > CLOSING_MS);
+}
+
+static void look(struct flow *f, bool network, struct waits *w)
+{
+	int64_t now = clock_ms();
+	uint32_t state = atomic_load(&f->state);
+
+	if (state == FLOW_CONNECTING) {
+		if (f->kind == FLOW_SESSION && !f->move && f->asked_dial) {
+			f->asked_dial = false;
+			f->link = link_to(&f->relay);
+			if (!f->link || link_shunned(f->link))
+				flowtalk_straight(f);
+			else
+				move_open(f);
+		} else if (f->closed && !f->move) {
+			flowtalk_end(f);
+		}
+		return;
+	}
+	if (f->kind == FLOW_SESSION && f->link)
+		flowtalk_step(f);
+	if (atomic_load(&f->state) == FLOW_ENDED)
+		return;
+	if (f->closed && f->kind != FLOW_SESSION) {
+		flowtalk_end(f);
+		return;
+	}
+	if (hopeless(f, now)) {
+		log_warn("flow %u: the relay does not know the session any more", f->id);
+		if (!f->closed)
+			splice_reset(f);
+		flowtalk_end(f);
+		return;
+	}
+	bool failed = atomic_load(&f->failed);
+
+	/* A hook has met a path error: the program must see a quiet socket at once, whatever comes next. */
+	if (failed && !f->move && !f->closed && !splice_parked(f) &&
+	    (f->kind == FLOW_SESSION || f->kind == FLOW_REDIAL))
+		splice_park(f);
+	if (splice_parked(f) && !f->move && !f->drained)
+		splice_drained(f);
+	if (f->move)
+		return;
+	if (network)
+		notice_gone(f);
+	if (atomic_load(&f->state) == FLOW_ENDED)
+		return;
+	if (network || failed || f->lost_ms || f->retry_ms || splice_parked(f))
+		decide(f, w);
+}
+
+void watch_flows(bool network, struct waits *w)
+{
+	for (unsigned i = 0; i < flow_count(); i++) {
+		struct flow *f = flow_at(i);
+		uint32_t s = atomic_load(&f->state);
+
+		if (s == FLOW_ENDED) {
+			/* Free again once no thread is in a call that began before. */
+			if (atomic_load(&f->inflight[0]) == 0 && atomic_load(&f->inflight[1]) == 0)
+				atomic_store(&f->state, FLOW_FREE);
+		} else if (s != FLOW_FREE) {
+			look(f, network, w);
+		}
+	}
+}
+
+bool watch_busy(void)
+{
+	for (unsigned i = 0; i < flow_count(); i++) {
+		uint32_t s = atomic_load(&flow_at(i)->state);
+
+		if (s != FLOW_FREE && s != FLOW_ENDED)
+			return true;
+	}
+	return false;
+}
