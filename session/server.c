@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+#include "session/server.h"
+
+#include <errno.h>
+#include <string.h>
+
+void serve_init(struct serve *s, const struct server_assoc *a, uint64_t sid, void *s2c_mem,
+		size_t s2c_cap, void *c2s_mem, size_t c2s_cap)
+{
+	memset(s, 0, sizeof(*s));
+	kdf(a->secret, "session", sid, s->root, SES_KEY);
+	ring_init(&s->s2c, s2c_mem, s2c_cap);
+	ring_init(&s->c2s, c2s_mem, c2s_cap);
+	s->s2c_end = s->c2s_end = SES_NO_END;
+	s->covered = true;
+	s->conn[0].used = true;
+}
+
+void serve_token(const struct serve *s, uint32_t epoch, uint8_t token[SES_TOKEN])
+{
+	kdf(s->root, "token", epoch, token, SES_TOKEN);
+}
+
+static void learn_end(struct serve *s, uint64_t end, bool closed, bool reset)
+{
+	/* An end is said once; a second, different one is a lie or a fault and changes nothing. */
+	if (end != SES_NO_END && s->c2s_end == SES_NO_END && end >= s->c2s.tail)
+		s->c2s_end = end;
+	if (closed)
+		s->client_closed = true;
+	if (reset)
+		s->client_reset = true;
+}
+
+int serve_resume(struct serve *s, const void *msg, size_t len, uint8_t *out, int *out_len,
+		 int *replaced)
+{
+	struct msg_resume m;
+	struct msg_resumed answer;
+	uint8_t token[SES_TOKEN], k[SES_KEY];
+	int slot = -1;
+
+	*replaced = -1;
+	if (msg_type(msg, len) != MSG_RESUME)
+		return -SES_MALFORMED;
+	resume_read(msg, &m);
+	if (m.epoch <= s->epoch_committed)
+		return -SES_TOO_OLD;
+	serve_token(s, m.epoch, token);
+	kdf(s->root, "resume", m.epoch, k, sizeof(k));
+	bool good = kdf_same(token, m.token, SES_TOKEN) && msg_authentic(msg, len, NULL, k);
+
+	if (!good) {
+		wipe(k, sizeof(k));
+		return -SES_UNAUTHENTIC;
+	}
+	if (!ring_holds(&s->s2c, m.count)) {
+		wipe(k, sizeof(k));
+		return -SES_GONE;
+	}
+	for (int i = 0; i < SERVE_CONNS; i++)
+		if (s->conn[i].used && i != s->committed && s->conn[i].epoch == m.epoch)
+			*replaced = slot = i;
+	for (int i = 0; i < SERVE_CONNS && slot < 0; i++)
+		if (!s->conn[i].used)
+			slot = i;
+	/* None free: the oldest attempt makes room. */
+	for (int i = 0; i < SERVE_CONNS && slot < 0; i++)
+		if (i != s->committed && (*replaced < 0 || s->conn[i].epoch < s->conn[*replaced].epoch))
+			*replaced = i;
+	if (slot < 0)
+		slot = *replaced;
+	memset(&answer, 0, sizeof(answer));
+	if (!random_fill(answer.nonce, sizeof(answer.nonce))) {
+		wipe(k, sizeof(k));
+		*replaced = -1;
+		return -SES_TOO_MANY;
+	}
+	struct serve_conn *c = &s->conn[slot];
+
+	*c = (struct serve_conn){.used = true, .epoch = m.epoch, .sent = m.count};
+	memcpy(c->nonce, answer.nonce, sizeof(c->nonce));
+	if (m.epoch > s->epoch_seen)
+		s->epoch_seen = m.epoch;
+	learn_end(s, m.end, m.flags & SES_FLAG_CLOSED, false);
+	answer.epoch = m.epoch;
+	answer.count = s->c2s.tail;
+	answer.end = s->s2c_end;
+	answer.flags = s->target_reset ? SES_FLAG_RESET : 0;
+	*out_len = resumed_write(&answer, k, out);
+	wipe(k, sizeof(k));
+	return slot;
+}
+
+int serve_commit(struct serve *s, int conn, const void *msg, size_t len, unsigned *losers)
+{
+	struct serve_conn *c = &s->conn[conn];
+	struct msg_commit m;
+	uint8_t k[SES_KEY];
+
+	*losers = 0;
+	if (msg_type(msg, len) != MSG_COMMIT || conn == s->committed || !c->used)
+		return -EBADMSG;
+	commit_read(msg, &m);
+	kdf(s->root, "resume", c->epoch, k, sizeof(k));
+	bool good = m.epoch == c->epoch && m.epoch > s->epoch_committed &&
+		    msg_authentic(msg, len, c->nonce, k);
+
+	wipe(k, sizeof(k));
+	/* The program cannot have read what was never there, nor written less than we have. */
+	if (!good || m.count > s->s2c.tail || m.tail < s->c2s.tail)
+		return -EBADMSG;
+	for (int i = 0; i < SERVE_CONNS; i++) {
+		if (i == conn || !s->conn[i].used)
+			continue;
+		*losers |= 1u << i;
+		s->conn[i].used = false;
+	}
+	s->committed = conn;
+	s->epoch_committed = m.epoch;
+	ring_confirm(&s->s2c, m.count);
+	s->covered = true;
+	/* Never more than memory: what does not fit waits in the kernel, as any TCP data would. */
+	s->swallow = m.tail;
+	return 0;
+}
+
+void serve_lost(struct serve *s, int conn)
+{
+	s->conn[conn].used = false;
+	if (s->committed == conn)
+		s->committed = -1;
+}
+
+static bool tentative(const struct serve *s)
+{
+	for (int i = 0; i < SERVE_CONNS; i++)
+		if (s->conn[i].used && i != s->committed)
+			return true;
+	return false;
+}
+
+bool serve_paused(const struct serve *s, int conn)
+{
+	return conn == s->committed && tentative(s);
+}
+
+size_t serve_from_client(struct serve *s, int conn, void **p)
+{
+	if (conn != s->committed || serve_paused(s, conn))
+		return 0;
+	size_t n = ring_space(&s->c2s, p), used = ring_used(&s->c2s);
+
+	if (s->c2s.tail >= s->swallow && used >= SERVE_BACKLOG)
+		return 0;
+	return n;
+}
+
+void serve_client_added(struct serve *s, size_t n)
+{
+	ring_added(&s->c2s, n);
+}
+
+size_t serve_to_client(const struct serve *s, int conn, const void **p)
+{
+	const struct serve_conn *c = &s->conn[conn];
+
+	if (!c->used || serve_paused(s, conn))
+		return 0;
+	return ring_peek(&s->s2c, c->sent, p);
+}
+
+void serve_client_sent(struct serve *s, int conn, size_t n)
+{
+	s->conn[conn].sent += n;
+	/* Without confirmations to come there is nothing to keep. */
+	if (s->detached_for_good && conn == s->committed)
+		ring_confirm(&s->s2c, s->conn[conn].sent);
+}
+
+bool serve_client_done(const struct serve *s, int conn)
+{
+	return s->conn[conn].used && conn == s->committed && !serve_paused(s, conn) &&
+	       s->s2c_end != SES_NO_END && s->conn[conn].sent == s->s2c_end;
+}
+
+size_t serve_from_target(struct serve *s, void **p)
+{
+	return s->s2c_end != SES_NO_END || s->client_closed ? 0 : ring_space(&s->s2c, p);
+}
+
+void serve_target_added(struct serve *s, size_t n)
+{
+	ring_added(&s->s2c, n);
+}
+
+void serve_target_end(struct serve *s)
+{
+	s->s2c_end = s->s2c.tail;
+}
+
+size_t serve_to_target(const struct serve *s, const void **p)
+{
+	return ring_peek(&s->c2s, s->c2s.base, p);
+}
+
+void serve_target_sent(struct serve *s, size_t n)
+{
+	ring_confirm(&s->c2s, s->c2s.base + n);
+}
+
+bool serve_target_done(const struct serve *s)
+{
+	return s->c2s_end != SES_NO_END && s->c2s.base >= s->c2s_end;
+}
+
+void serve_frame(struct serve *s, const struct ses_frame *f)
+{
+	switch (f->type) {
+	case SES_F_ACK:
+		/* Counts beyond what was given to any connection are not believed. */
+		for (int i = 0; i < SERVE_CONNS; i++) {
+			if (!s->conn[i].used || f->count > s->conn[i].sent)
+				continue;
+			if (f->count >= s->s2c.base) {
+				ring_confirm(&s->s2c, f->count);
+				s->covered = true;
+			}
+			break;
+		}
+		learn_end(s, f->end, f->flags & SES_FLAG_CLOSED, f->flags & SES_FLAG_RESET);
+		break;
+	case SES_F_EOF:
+		learn_end(s, f->end, false, false);
+		break;
+	case SES_F_CLOSE:
+		learn_end(s, f->end, true, false);
+		break;
+	case SES_F_RESET:
+		learn_end(s, SES_NO_END, false, true);
+		break;
+	case SES_F_DETACH:
+		s->detached_for_good = true;
+		serve_uncover(s);
+		break;
+	default:
+		break;
+	}
+}
+
+struct ses_frame serve_ack(const struct serve *s, uint64_t sid)
+{
+	struct ses_frame f = {.type = SES_F_ACK,
+			      .sid = sid,
+			      .count = s->c2s.tail,
+			      .end = s->s2c_end,
+			      .flags = s->target_reset ? SES_FLAG_RESET : 0};
+
+	return f;
+}
+
+bool serve_wants_ack(const struct serve *s)
+{
+	size_t step = s->s2c.cap / 16;
+
+	return !s->detached_for_good && ring_used(&s->s2c) >= s->s2c.cap / 4 &&
+	       s->s2c.tail - s->asked >= step;
+}
+
+void serve_uncover(struct serve *s)
+{
+	uint64_t keep = s->s2c.tail;
+
+	for (int i = 0; i < SERVE_CONNS; i++)
+		if (s->conn[i].used && s->conn[i].sent < keep)
+			keep = s->conn[i].sent;
+	if (s->committed < 0)
+		return;
+	ring_confirm(&s->s2c, keep);
+	s->covered = false;
+}
+
+bool serve_over(const struct serve *s)
+{
+	bool to_target = serve_target_done(s) || s->target_reset;
+	bool to_client = s->client_closed || (s->s2c_end != SES_NO_END && ring_used(&s->s2c) == 0);
+
+	return to_target && to_client;
+}

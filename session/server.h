@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The relay's half of the session protocol (docs/protocol.md), without I/O, memory or clocks of its own.
+ *
+ * `struct serve` is one session: what comes in from its connections, its target and the control connection goes in,
+ * what may be read and must be sent comes out.
+ */
+#ifndef SESSION_SERVER_H
+#define SESSION_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "session/client.h"
+#include "session/ring.h"
+#include "session/wire.h"
+
+/* --- association ---------------------------------------------------------------------------------- */
+
+#define SERVER_ATTACH_AHEAD 8
+#define SERVER_SIDS 1024 /* session ids may arrive out of order by this much */
+
+struct server_assoc {
+	uint8_t id[16], secret[SES_KEY];
+	struct ses_cipher tx, rx;
+	uint32_t attached; /* newest ATTACH taken */
+	uint64_t sid_top;  /* highest session id seen, and which of those below were */
+	uint64_t sid_seen[SERVER_SIDS / 64];
+};
+
+struct server_key {
+	uint8_t secret[SES_KEY], public[SES_KEY];
+};
+
+/* HELLO in, WELCOME out (its length), a fresh association. Negative: -EBADMSG. */
+int server_hello(const struct server_key *key, const void *msg, size_t len, struct server_assoc *a,
+		 uint8_t *out);
+
+/* The token that ATTACH number n carries. */
+void server_attach_token(const struct server_assoc *a, uint32_t n, uint8_t token[SES_TOKEN]);
+
+/* ATTACH for this association in, ATTACHED out; the control keys are new from here on. */
+int server_attach(struct server_assoc *a, const void *msg, size_t len, uint8_t *out);
+
+/*
+ * OPEN in: the session id and the target. -EBADMSG: not authentic; -EALREADY: the id was used before (a replay).
+ */
+int server_open(struct server_assoc *a, const void *msg, size_t len, uint64_t *sid,
+		struct ses_addr *target, uint32_t *ring);
+
+/* Writes OPENED. `err`: a positive errno or 0. */
+int server_opened(const struct server_assoc *a, uint64_t sid, uint32_t err, uint32_t ring,
+		  const struct ses_addr *addr, unsigned naddr, uint8_t *out);
+
+/* --- one session ---------------------------------------------------------------------------------- */
+
+#define SERVE_CONNS 4
+#define SERVE_AHEAD 16
+/* Read from the client while less than this waits for the target; a replay may exceed it. */
+#define SERVE_BACKLOG (1u << 20)
+
+struct serve_conn {
+	bool used;
+	uint32_t epoch; /* 0: the connection that opened the session */
+	uint64_t sent;	/* s2c count up to which it was given */
+	uint8_t nonce[16];
+};
+
+struct serve {
+	uint8_t root[SES_KEY];
+	struct ring s2c; /* base: confirmed by the program; tail: read from the target */
+	struct ring c2s; /* base: given to the target; tail: read from the client */
+	uint64_t s2c_end, c2s_end;
+	bool target_reset, client_reset, client_closed;
+	bool covered; /* s2c.base is what the program has confirmed, nothing was dropped above it */
+	bool detached_for_good; /* DETACH: no confirmations will come */
+	uint64_t swallow; /* c2s up to here is taken without regard to the backlog */
+	struct serve_conn conn[SERVE_CONNS];
+	int committed; /* index, -1: detached */
+	uint32_t epoch_seen, epoch_committed;
+	uint64_t asked; /* s2c tail when the last ASK was sent */
+};
+
+/* The memory of the rings (powers of two) is the caller's. Connection 0 is the one that opened. */
+void serve_init(struct serve *s, const struct server_assoc *a, uint64_t sid, void *s2c_mem,
+		size_t s2c_cap, void *c2s_mem, size_t c2s_cap);
+
+void serve_token(const struct serve *s, uint32_t epoch, uint8_t token[SES_TOKEN]);
+
+/*
+ * RESUME for this session. On success the index of the tentative connection, and RESUMED in `out` with its length in
+ * *out_len; *replaced is the index of an earlier tentative connection to close, or -1.
+ * Negative: minus the ses_refusal to answer.
+ */
+int serve_resume(struct serve *s, const void *msg, size_t len, uint8_t *out, int *out_len,
+		 int *replaced);
+
+/*
+ * COMMIT on a tentative connection: it becomes the session's. *losers gets a bit for every other
+ * connection to close. -EBADMSG: not valid, drop this connection.
+ */
+int serve_commit(struct serve *s, int conn, const void *msg, size_t len, unsigned *losers);
+
+/* A connection is gone or forgotten. */
+void serve_lost(struct serve *s, int conn);
+
+/* While a tentative connection lives, the committed one rests. */
+bool serve_paused(const struct serve *s, int conn);
+
+/* From the client: where to read to and how much; 0: do not read now. */
+size_t serve_from_client(struct serve *s, int conn, void **p);
+void serve_client_added(struct serve *s, size_t n);
+
+/* To the client. */
+size_t serve_to_client(const struct serve *s, int conn, const void **p);
+void serve_client_sent(struct serve *s, int conn, size_t n);
+/* Everything was given to this connection, and there will be no more: FIN is due. */
+bool serve_client_done(const struct serve *s, int conn);
+
+size_t serve_from_target(struct serve *s, void **p);
+void serve_target_added(struct serve *s, size_t n);
+void serve_target_end(struct serve *s);
+
+size_t serve_to_target(const struct serve *s, const void **p);
+void serve_target_sent(struct serve *s, size_t n);
+/* The client's stream has ended and all of it was given to the target. */
+bool serve_target_done(const struct serve *s);
+
+/* ACK, EOF, CLOSE, RESET, DETACH. */
+void serve_frame(struct serve *s, const struct ses_frame *f);
+
+/* The ACK that tells the client what we have, and the end of our stream if known. */
+struct ses_frame serve_ack(const struct serve *s, uint64_t sid);
+
+/* Is it time to ask for a confirmation? */
+bool serve_wants_ack(const struct serve *s);
+
+/* Gives up what the program has not confirmed but the connection was given: flow before cover. */
+void serve_uncover(struct serve *s);
+
+/* Nothing is left to do for anybody. */
+bool serve_over(const struct serve *s);
+
+#endif
