@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/* Connections from clients, until it is known what they are. */
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "common/log.h"
+#include "relay/relay.h"
+
+#define HANDSHAKE_MS 10000
+#define CONNS_MAX 65536
+#define USER_TIMEOUT_MS 30000 /* a path that takes nothing for this long is lost */
+
+static struct conn *shaking, *others, *dead;
+static unsigned nshaking, nconns;
+
+unsigned conns_count(void)
+{
+	return nconns;
+}
+
+void conn_accept(struct source *listener)
+{
+	/* Not more than a few at a time: those who are being served come first. */
+	for (int i = 0; i < 64; i++) {
+		int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), one = 1,
+		    limit = USER_TIMEOUT_MS;
+
+		if (fd < 0)
+			return;
+		if (nshaking >= config.max_handshakes || nconns >= CONNS_MAX) {
+			/* The one that has been thinking longest makes room; it is not a session. */
+			if (!shaking) {
+				close(fd);
+				continue;
+			}
+			conn_close(shaking);
+		}
+		struct conn *c = calloc(1, sizeof(*c));
+
+		if (!c) {
+			close(fd);
+			return;
+		}
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, sizeof(limit));
+		c->source = (struct source){.kind = SOURCE_CONN, .fd = fd};
+		c->deadline_ms = loop_now() + HANDSHAKE_MS;
+		DL_APPEND(shaking, c);
+		nshaking++;
+		nconns++;
+		loop_watch(&c->source, EPOLLIN);
+	}
+}
+
+void conn_settle(struct conn *c)
+{
+	DL_DELETE(shaking, c);
+	nshaking--;
+	DL_APPEND(others, c);
+	c->deadline_ms = 0;
+}
+
+/* Out of every list but the one of those to be freed after this round. */
+void conn_close(struct conn *c)
+{
+	if (c->role == ROLE_DEAD)
+		return;
+	if (c->role == ROLE_NEW) {
+		DL_DELETE(shaking, c);
+		nshaking--;
+	} else {
+		DL_DELETE(others, c);
+	}
+	close(c->source.fd);
+	c->source.fd = -1;
+	c->role = ROLE_DEAD;
+	DL_APPEND(dead, c);
+	nconns--;
+}
+
+void conn_reset(struct conn *c)
+{
+	struct linger now = {1, 0};
+
+	setsockopt(c->source.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	conn_close(c);
+}
+
+void conns_reap(void)
+{
+	struct conn *c, *next;
+
+	DL_FOREACH_SAFE (dead, c, next) {
+		DL_DELETE(dead, c);
+		wipe(c, sizeof(*c));
+		free(c);
+	}
+}
+
+void conn_refuse(struct conn *c, enum ses_refusal why)
+{
+	uint8_t msg[SES_MSG_MAX];
+	int n = refused_write(why, msg);
+
+	send(c->source.fd, msg, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	log_debug("connection refused: reason %d", why);
+	conn_close(c);
+}
+
+void conn_send(struct conn *c, const void *data, int len)
+{
+	if (len <= 0 || c->role == ROLE_DEAD)
+		return;
+	if ((size_t)len > sizeof(c->out) - c->pending) {
+		/* A control connection that takes nothing is of no use to anybody. */
+		if (c->role == ROLE_CONTROL)
+			assoc_control_gone(c, false);
+		conn_close(c);
+		return;
+	}
+	memcpy(c->out + c->pending, data, (size_t)len);
+	c->pending += (size_t)len;
+	ssize_t n = send(c->source.fd, c->out, c->pending, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n > 0) {
+		c->pending -= (size_t)n;
+		memmove(c->out, c->out + n, c->pending);
+	}
+	if (c->role == ROLE_CONTROL || c->role == ROLE_NEW)
+		loop_watch(&c->source, EPOLLIN | (c->pending ? EPOLLOUT : 0));
+}
+
+/* Reads exactly one message, so that the stream behind it stays in the kernel. */
+static int read_message(struct conn *c)
+{
+	for (;;) {
+		int size = ses_msg_size(c->in, c->got);
+
+		if (size < 0 || (size && (size_t)size == c->got))
+			return size;
+		size_t want = size ? (size_t)size : SES_HEADER;
+		ssize_t n = recv(c->source.fd, c->in + c->got, want - c->got, 0);
+
+		if (n < 0 && errno == EAGAIN)
+			return 0;
+		if (n <= 0)
+			return -ECONNRESET;
+		c->got += (size_t)n;
+	}
+}
+
+static void first_message(struct conn *c)
+{
+	int len = read_message(c);
+
+	if (len == 0)
+		return;
+	if (len == -EBADMSG) {
+		conn_refuse(c, SES_MALFORMED);
+		return;
+	}
+	if (len < 0) {
+		conn_close(c);
+		return;
+	}
+	c->got = 0;
+	switch (c->in[0]) {
+	case MSG_HELLO:
+		assoc_hello(c, len);
+		break;
+	case MSG_ATTACH:
+		assoc_attach(c, len);
+		break;
+	case MSG_OPEN:
+		session_open(c, len);
+		break;
+	case MSG_RESUME:
+		session_resume(c, len);
+		break;
+	default:
+		conn_refuse(c, SES_MALFORMED);
+	}
+}
+
+static void commit_message(struct conn *c)
+{
+	int len = read_message(c);
+
+	if (len == 0)
+		return;
+	c->got = 0;
+	if (len > 0 && c->in[0] == MSG_COMMIT)
+		session_commit(c, len);
+	else
+		session_conn_gone(c, false);
+}
+
+static void control_event(struct conn *c, uint32_t events)
+{
+	if (events & EPOLLOUT && c->pending) {
+		ssize_t n = send(c->source.fd, c->out, c->pending, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n > 0) {
+			c->pending -= (size_t)n;
+			memmove(c->out, c->out + n, c->pending);
+		}
+		if (!c->pending)
+			loop_watch(&c->source, EPOLLIN);
+	}
+	if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
+		assoc_input(c);
+}
+
+void conn_event(struct conn *c, uint32_t events)
+{
+	switch (c->role) {
+	case ROLE_NEW:
+		first_message(c);
+		break;
+	case ROLE_CONTROL:
+		control_event(c, events);
+		break;
+	case ROLE_OPENING:
+		/* The client has nothing to say until it has our answer, except that it is gone. */
+		if (events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP))
+			session_conn_gone(c, false);
+		break;
+	case ROLE_DATA:
+		if (c->tentative && events & (EPOLLIN | EPOLLERR | EPOLLHUP)) {
+			commit_message(c);
+			if (c->role == ROLE_DEAD)
+				break;
+		}
+		data_client_event(c, events);
+		break;
+	case ROLE_DEAD:
+		break;
+	}
+}
+
+void conns_sweep(int64_t now)
+{
+	struct conn *c, *next;
+
+	/* In order of age, so the first young one ends the search. */
+	DL_FOREACH_SAFE (shaking, c, next) {
+		if (now < c->deadline_ms)
+			break;
+		conn_close(c);
+	}
+	DL_FOREACH_SAFE (others, c, next) {
+		if (c->deadline_ms && now >= c->deadline_ms)
+			session_conn_gone(c, false);
+	}
+}

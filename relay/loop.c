@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "relay/relay.h"
+
+#define SWEEP_MS 250
+
+static int ep = -1;
+static int64_t now_ms;
+
+int64_t loop_now(void)
+{
+	return now_ms;
+}
+
+void loop_watch(struct source *s, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.ptr = s};
+
+	if (events == s->events || s->fd < 0)
+		return;
+	epoll_ctl(ep,
+		  !s->events ? EPOLL_CTL_ADD
+		  : events   ? EPOLL_CTL_MOD
+			     : EPOLL_CTL_DEL,
+		  s->fd, &ev);
+	s->events = events;
+}
+
+static int listen_one(const char *where, struct source *s)
+{
+	char host[256], *port;
+	struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
+				 .ai_socktype = SOCK_STREAM},
+			*a;
+	int one = 1, off = 0, fast = 256;
+
+	snprintf(host, sizeof(host), "%s", where);
+	port = strrchr(host, ':');
+	if (!port || strlen(where) >= sizeof(host)) {
+		log_error("--listen %s; expected ADDRESS:PORT, as [::]:7343", where);
+		return -1;
+	}
+	*port++ = 0;
+	char *name = host;
+
+	if (*name == '[' && port - 2 > name && port[-2] == ']') {
+		port[-2] = 0;
+		name++;
+	}
+	int r = getaddrinfo(name, port, &hints, &a);
+
+	if (r) {
+		log_error("--listen %s: %s; expected ADDRESS:PORT, as [::]:7343", where,
+			  gai_strerror(r));
+		return -1;
+	}
+	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (a->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	/* What arrives in a SYN is acted on only if authentic, so it may come without a cookie. */
+	setsockopt(fd, IPPROTO_TCP, 23 /* TCP_FASTOPEN */, &fast, sizeof(fast));
+	if (fd < 0 || bind(fd, a->ai_addr, a->ai_addrlen) < 0 || listen(fd, 1024) < 0) {
+		log_error("--listen %s: %s", where, strerror(errno));
+		freeaddrinfo(a);
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	freeaddrinfo(a);
+	*s = (struct source){.kind = SOURCE_LISTENER, .fd = fd};
+	loop_watch(s, EPOLLIN);
+	log_info("listening on %s", where);
+	return 0;
+}
+
+static int signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+/* True: leave. */
+static bool on_signal(int fd)
+{
+	struct signalfd_siginfo si;
+
+	while (read(fd, &si, sizeof(si)) == sizeof(si)) {
+		if (si.ssi_signo != SIGUSR1)
+			return true;
+		sessions_log();
+	}
+	return false;
+}
+
+int loop_run(void)
+{
+	static struct source listener[8];
+	struct epoll_event got[64], ev = {.events = EPOLLIN, .data.ptr = NULL};
+	int64_t swept = 0;
+
+	ep = epoll_create1(EPOLL_CLOEXEC);
+	now_ms = clock_ms();
+	for (int i = 0; i < config.listens; i++)
+		if (listen_one(config.listen[i], &listener[i]) < 0)
+			return 1;
+	int sig = signals();
+
+	epoll_ctl(ep, EPOLL_CTL_ADD, sig, &ev);
+	for (;;) {
+		int n = epoll_wait(ep, got, 64, SWEEP_MS);
+
+		now_ms = clock_ms();
+		for (int i = 0; i < n; i++) {
+			struct source *s = got[i].data.ptr;
+
+			if (!s) {
+				if (on_signal(sig)) {
+					log_info("ending");
+					return 0;
+				}
+				continue;
+			}
+			/* An object closed earlier in this round is only freed after it. */
+			if (s->fd < 0)
+				continue;
+			if (s->kind == SOURCE_LISTENER)
+				conn_accept(s);
+			else if (s->kind == SOURCE_CONN)
+				conn_event((struct conn *)s, got[i].events);
+			else
+				session_target_event((struct session *)s, got[i].events);
+		}
+		if (now_ms - swept >= SWEEP_MS) {
+			swept = now_ms;
+			conns_sweep(now_ms);
+			sessions_sweep(now_ms);
+			assocs_sweep(now_ms);
+		}
+		conns_reap();
+	}
+}
