@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Peer patterns: HOST[:PORT[-PORT][,...]][/tcp|/udp]. HOST is *, an IPv4 address or prefix, an IPv6 address or prefix in brackets, or
+ * a shell pattern over the host name or the address as text. Pure, no allocation.
+ */
+#ifndef POLICY_PATTERN_H
+#define POLICY_PATTERN_H
+
+#include "policy/policy.h"
+
+#define PATTERN_PORTS 8
+
+struct pattern {
+	sa_family_t family; /* 0: any host, or a glob */
+	uint8_t ip[16];
+	unsigned prefix_len;
+	char glob[128]; /* "" unless it is one */
+	struct {
+		uint16_t first, last;
+	} port[PATTERN_PORTS];
+	unsigned ports; /* 0: any */
+	int protocol;	/* 0: any */
+};
+
+/* False: `why` (a constant) says what was expected. */
+bool pattern_parse(const char *text, struct pattern *p, const char **why);
+
+bool pattern_match(const struct pattern *p, const struct pol_peer *peer);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#include "policy/rules.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+static const struct pol builtin;
+
+static const struct pol_rule builtin_rule = {
+	.pattern = "(no rule)",
+	.continuity = POL_AUTO,
+	.relay_port = 7343,
+};
+
+const struct pol *pol_builtin(void)
+{
+	return &builtin;
+}
+
+void pol_free(struct pol *p)
+{
+	if (!p || p == &builtin)
+		return;
+	for (unsigned i = 0; i < p->peers; i++) {
+		free((char *)p->peer[i].rule.pattern);
+		free((char *)p->peer[i].rule.relay_host);
+	}
+	for (unsigned i = 0; i < p->interfaces; i++)
+		free(p->interface[i].pattern);
+	free(p->peer);
+	free(p->interface);
+	free(p);
+}
+
+const struct pol_rule *pol_match(const struct pol *p, const struct pol_peer *peer)
+{
+	for (unsigned i = 0; i < p->peers; i++)
+		if (pattern_match(&p->peer[i].pattern, peer))
+			return &p->peer[i].rule;
+	return &builtin_rule;
+}
+
+int pol_prefer(const struct pol *p, const char *ifname, bool *named, bool *metered)
+{
+	if (named)
+		*named = false;
+	if (metered)
+		*metered = false;
+	for (unsigned i = 0; i < p->interfaces; i++) {
+		const struct rule_interface *r = &p->interface[i];
+
+		if (fnmatch(r->pattern, ifname, 0) != 0)
+			continue;
+		if (named)
+			*named = true;
+		if (metered)
+			*metered = r->metered;
+		return r->prefer;
+	}
+	return 0;
+}
+
+bool pol_find(char *path, size_t len)
+{
+	const char *v;
+
+	/* Not in a program that runs with more rights than its caller. */
+	if (!getauxval(AT_SECURE)) {
+		if ((v = getenv("MIFCONT_POLICY")) && *v)
+			return snprintf(path, len, "%s", v) < (int)len;
+		int n = -1;
+
+		if ((v = getenv("XDG_CONFIG_HOME")) && *v == '/')
+			n = snprintf(path, len, "%s/mifcont/policy.conf", v);
+		else if ((v = getenv("HOME")) && *v == '/')
+			n = snprintf(path, len, "%s/.config/mifcont/policy.conf", v);
+		if (n > 0 && n < (int)len && access(path, F_OK) == 0)
+			return true;
+	}
+	return snprintf(path, len, "/etc/mifcont/policy.conf") < (int)len && access(path, F_OK) == 0;
+}
+
+const char *pol_continuity_name(enum pol_continuity c)
+{
+	static const char *const names[] = {"auto", "none", "reset", "redial", "http", "session"};
+
+	return names[c];
+}
+
+const char *pol_replay_name(enum pol_replay r)
+{
+	static const char *const names[] = {"none", "line", "length-prefix"};
+
+	return names[r];
+}
