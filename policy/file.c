@@ -216,8 +216,8 @@ struct pol *pol_load(const char *file, char *err, size_t err_len)
 		CFG_END(),
 	};
 	cfg_opt_t top[] = {
-		CFG_SEC("interface", interface, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPS),
-		CFG_SEC("peer", peer, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPS),
+		CFG_SEC("interface", interface, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+		CFG_SEC("peer", peer, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_END(),
 	};
 	struct pol *p = NULL;

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <fnmatch.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,7 +99,7 @@ static bool parse_address(char *host, struct pattern *p, const char **why)
 	for (const char *c = host; *c; c++)
 		if (!isalnum((unsigned char)*c) && !strchr(".-:_*?[]", *c))
 			return false;
-	strncpy(p->glob, host, sizeof(p->glob) - 1);
+	snprintf(p->glob, sizeof(p->glob), "%s", host);
 	return *host != 0;
 }
 

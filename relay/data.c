@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "relay/relay.h"
 
+#define ASK_AGAIN_MS 5
 #define PIECE (256u << 10) /* per wake-up and direction: the others have their turn, too */
 
 static size_t min(size_t a, size_t b)
@@ -141,10 +142,15 @@ static void ask(struct session *s)
 {
 	struct ses_frame f = {.type = SES_F_ASK, .sid = s->sid};
 
-	if (serve_wants_ack(&s->s) && s->assoc->control) {
-		s->s.asked = s->s.s2c.tail;
-		assoc_send(s->assoc, &f);
-	}
+	bool again = s->ask_ms && loop_now() >= s->ask_ms;
+
+	if (!s->assoc->control || (!again && !serve_wants_ack(&s->s)))
+		return;
+	s->ask_ms = 0;
+	s->s.asked = s->s.conn[s->s.committed].sent;
+	if (!s->asked_ms)
+		s->asked_ms = loop_now();
+	assoc_send(s->assoc, &f);
 }
 
 /* Ends that are due: FIN to the target, FIN to the client, the session itself. True: it is over. */
@@ -205,13 +211,17 @@ void data_update(struct session *s)
 
 	if (ends(s))
 		return;
+	/*
+	 * Full: the target waits for a confirmation, and the last answer may have come before the
+	 * program read. Ask again soon, for as long as it takes.
+	 */
+	if (ring_room(&s->s.s2c) || s->s.committed < 0 || s->s.detached_for_good) {
+		s->ask_ms = 0;
+	} else if (!s->ask_ms) {
+		s->ask_ms = loop_now() + ASK_AGAIN_MS;
+		loop_soon(s->ask_ms);
+	}
 	ask(s);
-	bool full = ring_room(&s->s.s2c) == 0;
-
-	if (!full || s->s.committed < 0)
-		s->full_ms = 0;
-	else if (!s->full_ms)
-		s->full_ms = loop_now();
 	for (int i = 0; i < SERVE_CONNS; i++) {
 		struct conn *c = s->conn[i];
 		uint32_t want = 0;

@@ -16,7 +16,13 @@
 #define SWEEP_MS 250
 
 static int ep = -1;
-static int64_t now_ms;
+static int64_t now_ms, soon_ms;
+
+void loop_soon(int64_t at_ms)
+{
+	if (!soon_ms || at_ms < soon_ms)
+		soon_ms = at_ms;
+}
 
 int64_t loop_now(void)
 {
@@ -126,7 +132,8 @@ int loop_run(void)
 
 	epoll_ctl(ep, EPOLL_CTL_ADD, sig, &ev);
 	for (;;) {
-		int n = epoll_wait(ep, got, 64, SWEEP_MS);
+		int64_t left = soon_ms ? soon_ms - now_ms : SWEEP_MS;
+		int n = epoll_wait(ep, got, 64, left < 1 ? 1 : left > SWEEP_MS ? SWEEP_MS : (int)left);
 
 		now_ms = clock_ms();
 		for (int i = 0; i < n; i++) {
@@ -149,8 +156,9 @@ int loop_run(void)
 			else
 				session_target_event((struct session *)s, got[i].events);
 		}
-		if (now_ms - swept >= SWEEP_MS) {
+		if (now_ms - swept >= SWEEP_MS || (soon_ms && now_ms >= soon_ms)) {
 			swept = now_ms;
+			soon_ms = 0;
 			conns_sweep(now_ms);
 			sessions_sweep(now_ms);
 			assocs_sweep(now_ms);

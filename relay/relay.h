@@ -81,7 +81,8 @@ struct session {
 	struct conn *conn[SERVE_CONNS];
 	void *memory;
 	int64_t detached_ms; /* since when without a connection; 0: it has one */
-	int64_t full_ms;     /* since when the ring is full of unconfirmed bytes */
+	int64_t asked_ms;    /* when the unanswered ASK was sent; 0: none */
+	int64_t ask_ms;	     /* ring full: ask again at this time; 0: no need */
 	int64_t fin_ms;	     /* FIN without EOF: since when */
 	bool reset_seen;     /* the data connection ended by RST */
 	struct token *tokens;
@@ -110,6 +111,7 @@ bool key_load(const char *dir, struct server_key *key);
 int loop_run(void);
 void loop_watch(struct source *s, uint32_t events); /* 0 takes it out */
 int64_t loop_now(void);
+void loop_soon(int64_t at_ms); /* sweep sessions no later than this */
 
 /* conn.c */
 void conn_accept(struct source *listener);

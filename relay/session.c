@@ -17,7 +17,7 @@
 #define TENTATIVE_MS 10000
 #define OPEN_MS 20000
 #define FIN_GRACE_MS 2000
-#define FULL_MS 1000
+#define UNANSWERED_MS 1000
 #define COVER_MS 10000
 #define TOMBSTONE_MS 60000
 #define TOMBSTONES_MAX 65536
@@ -358,7 +358,7 @@ void session_commit(struct conn *c, int len)
 		}
 	c->tentative = false;
 	c->deadline_ms = 0;
-	s->detached_ms = s->fin_ms = s->full_ms = 0;
+	s->detached_ms = s->fin_ms = s->asked_ms = 0;
 	s->reset_seen = false;
 	refresh_tokens(s);
 	log_debug("session %llu resumed, epoch %u", (unsigned long long)s->sid, s->s.epoch_committed);
@@ -478,6 +478,8 @@ void session_frame(struct association *a, const struct ses_frame *f)
 			assoc_send(a, &ack);
 			return;
 		}
+		if (f->type == SES_F_ACK)
+			s->asked_ms = 0;
 		serve_frame(&s->s, f);
 		if (s->s.client_reset)
 			session_reset_target(s, "reset by the client");
@@ -520,11 +522,16 @@ static void sweep_one(struct session *s, int64_t now)
 		data_update(s);
 		return;
 	}
-	if (s->full_ms && now - s->full_ms > FULL_MS && s->s.committed >= 0) {
-		s->full_ms = 0;
+	/* A client that does not answer: flow before cover. */
+	if (s->asked_ms && now - s->asked_ms > UNANSWERED_MS && s->s.committed >= 0 &&
+	    !ring_room(&s->s.s2c)) {
+		s->asked_ms = 0;
 		serve_uncover(&s->s);
 		data_update(s);
+		return;
 	}
+	if (s->ask_ms && now >= s->ask_ms)
+		data_update(s);
 }
 
 void sessions_sweep(int64_t now)

@@ -263,8 +263,8 @@ bool serve_wants_ack(const struct serve *s)
 {
 	size_t step = s->s2c.cap / 16;
 
-	return !s->detached_for_good && ring_used(&s->s2c) >= s->s2c.cap / 4 &&
-	       s->s2c.tail - s->asked >= step;
+	return s->committed >= 0 && !s->detached_for_good && ring_used(&s->s2c) >= s->s2c.cap / 4 &&
+	       s->conn[s->committed].sent - s->asked >= step;
 }
 
 void serve_uncover(struct serve *s)

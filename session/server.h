@@ -79,7 +79,7 @@ struct serve {
 	struct serve_conn conn[SERVE_CONNS];
 	int committed; /* index, -1: detached */
 	uint32_t epoch_seen, epoch_committed;
-	uint64_t asked; /* s2c tail when the last ASK was sent */
+	uint64_t asked; /* what the connection had been given when the last ASK was sent */
 };
 
 /* The memory of the rings (powers of two) is the caller's. Connection 0 is the one that opened. */
