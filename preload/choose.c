@@ -23,7 +23,14 @@ static struct since {
 void choose_note(const struct mif_event *ev)
 {
 	struct since *s = &since[0];
+	const struct mif_address *a = &ev->address;
+	/* A link-local address comes late and opens no path. */
+	bool opens = ev->type == MIF_INTERFACE_GOING_UP ||
+		     (ev->type == MIF_ADDRESS_ANNOUNCEMENT &&
+		      !(a->family == AF_INET6 && a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80));
 
+	if (!opens)
+		return;
 	for (int i = 0; i < SINCE_MAX; i++) {
 		if (since[i].ifindex == ev->ifindex) {
 			s = &since[i];
@@ -32,8 +39,7 @@ void choose_note(const struct mif_event *ev)
 		if (since[i].ms < s->ms)
 			s = &since[i];
 	}
-	if (ev->type == MIF_INTERFACE_GOING_UP || ev->type == MIF_ADDRESS_ANNOUNCEMENT)
-		*s = (struct since){ev->ifindex, clock_ms()};
+	*s = (struct since){ev->ifindex, clock_ms()};
 }
 
 static int64_t usable_for(int ifindex)

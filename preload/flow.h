@@ -115,6 +115,7 @@ struct flow {
 	uint64_t asked_at; /* tail when we last asked for a confirmation */
 	int64_t lost_ms; /* since when the path is gone; 0: it is there */
 	int64_t retry_ms; /* not before this time */
+	int64_t again_ms; /* decide again at this time; 0: no need */
 	int64_t usable_ms; /* bookkeeping for the decision */
 	int failed_ifindex;
 	int64_t failed_ms;

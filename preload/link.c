@@ -36,7 +36,7 @@ struct link {
 	bool dialling, asked;
 	int first_ifindex; /* the path of the first of the two */
 	int asker; /* which dial the handshake runs on */
-	int64_t begun_ms, asked_ms, retry_ms, shunned_ms;
+	int64_t begun_ms, asked_ms, retry_ms, again_ms, shunned_ms;
 	bool failed;
 	_Alignas(16) uint8_t hello[SES_HELLO_SIZE];
 };
@@ -170,6 +170,7 @@ static void review(struct link *l)
 		return;
 	l->at.failed = l->control < 0;
 	choose(&l->relay, &l->at, &d, paths);
+	l->again_ms = d.again_ms >= 0 ? clock_ms() + d.again_ms : 0;
 	if (d.verb == POL_MOVE || d.verb == POL_RESCUE) {
 		log_debug("control connection: %s", d.reason);
 		begin(l, &paths[0]);
@@ -375,6 +376,8 @@ void links_wait(struct waits *w)
 				       : clock_ms() - l->begun_ms < STAGGER_MS
 					       ? l->begun_ms + STAGGER_MS
 					       : clock_ms() + STAGGER_MS);
+		} else if (l->again_ms) {
+			waits_until(w, l->again_ms);
 		} else if (l->control < 0 && l->have_assoc && needed(l)) {
 			waits_until(w, l->retry_ms > clock_ms() ? l->retry_ms
 								: clock_ms() + RETRY_MS);
@@ -395,7 +398,7 @@ void links_step(const struct waits *w)
 			receive(l);
 		if (l->dialling)
 			progress(l, w);
-		else if (l->control < 0)
+		else if (l->control < 0 || (l->again_ms && clock_ms() >= l->again_ms))
 			review(l);
 	}
 }

@@ -182,8 +182,9 @@ static void decide(struct flow *f, struct waits *w)
 		f->lost_ms = 0; /* it healed: TCP goes on by itself */
 		atomic_store(&f->state, FLOW_STABLE);
 	}
-	if (d.again_ms >= 0)
-		waits_until(w, now + d.again_ms);
+	f->again_ms = d.again_ms >= 0 ? now + d.again_ms : 0;
+	if (f->again_ms)
+		waits_until(w, f->again_ms);
 	switch (d.verb) {
 	case POL_STAY:
 		break;
@@ -258,8 +259,12 @@ static void look(struct flow *f, bool network, struct waits *w)
 		notice_gone(f);
 	if (atomic_load(&f->state) == FLOW_ENDED)
 		return;
-	if (network || failed || f->lost_ms || f->retry_ms || splice_parked(f))
+	bool due = f->again_ms && now >= f->again_ms;
+
+	if (network || due || failed || f->lost_ms || f->retry_ms || splice_parked(f))
 		decide(f, w);
+	else if (f->again_ms)
+		waits_until(w, f->again_ms);
 }
 
 void watch_flows(bool network, struct waits *w)
