@@ -195,6 +195,15 @@ bool flow_drop_fd(struct flow *f, int fd);
 /* Does the descriptor still refer to the open file we think? (One fstat.) */
 bool flow_owns(const struct flow *f, int fd);
 
+struct counts;
+
+/*
+ * The stream count the program has read up to, from the kernel's counts of the current socket. A socket that is
+ * closed, by FINs both ways or by a RST, does not tell whether a FIN is among the bytes it received; the announced end of the stream
+ * does. Where that is not known the result is the lower of the two and *one_more is set.
+ */
+uint64_t flow_read_count(const struct flow *f, const struct counts *k, bool *one_more);
+
 /* Reserves the ring; false: no memory, the flow stays uncovered. */
 bool flow_make_ring(struct flow *f, size_t size);
 

@@ -446,6 +446,8 @@ static void commit(struct move *m)
 		}
 		if (!splice_drained(f))
 			return;
+		if (m->kind == MOVE_RESUME)
+			flowtalk_peer_state(f, t->peer_end, t->peer_flags);
 		r = splice_counts(f, &c);
 		if (r < 0) {
 			fail(m, strerrordesc_np(-r));
@@ -466,6 +468,11 @@ static void commit(struct move *m)
 			fail(m, "uncovered");
 			return;
 		}
+		/* No end is known even now, so no FIN of the relay's was in the count. */
+		if (c.one_more)
+			c.read++;
+		if (t->peer_end != SES_NO_END && c.read > t->peer_end)
+			c.read = t->peer_end;
 		n = ses_commit(&f->ses, t, c.read, f->ring.tail, msg);
 		if (n < 0 || raw_sendto(m->fd, msg, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL, NULL,
 					0) != n) {
@@ -474,7 +481,6 @@ static void commit(struct move *m)
 		}
 		m->skip = c.read - t->count;
 		m->replay = t->peer_count;
-		flowtalk_peer_state(f, t->peer_end, t->peer_flags);
 	} else if (!replay_start(f, &c, &m->replay)) {
 		bool gentle = m->gentle;
 

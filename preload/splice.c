@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -252,8 +253,12 @@ int splice_counts(struct flow *f, struct stream_counts *c)
 	}
 	if (r < 0)
 		return r;
-	c->read = f->stream_read + (k.read - f->kernel_read);
+	c->read = flow_read_count(f, &k, &c->one_more);
 	c->written = f->stream_written + (k.written - f->kernel_written);
+	/* As for the peer's FIN: a closed socket counts ours, too. */
+	if (k.state == TCP_CLOSE && atomic_load(&f->half_closed) && atomic_load(&f->keeps) &&
+	    c->written == f->ring.tail + 1)
+		c->written--;
 	c->peer_fin = k.fin_received;
 	c->unacked = k.unacked;
 	c->unread = k.received - k.read;

@@ -186,9 +186,13 @@ static bool ends(struct session *s)
 		if (s->s.c2s_end == s->s.c2s.tail)
 			s->fin_ms = 0;
 	}
-	/* Neither side can say anything any more, or the one that could is not interested. */
-	bool client_done = s->s.client_closed || (c && c->fin_sent && c->fin_received) ||
-			   (!c && s->s.detached_for_good);
+	/*
+	 * The client is done when it says so, or cannot speak any more. FINs both ways, even all bytes
+	 * confirmed, are not enough: the end itself may be lost on the way and asked for again.
+	 */
+	bool silent = s->assoc->ended || s->s.detached_for_good;
+	bool client_done = s->s.client_closed ||
+			   (silent && (!c || (c->fin_sent && c->fin_received)));
 
 	if (s->target_shut && client_done && (s->target_over || s->s.client_closed)) {
 		session_end(s, "both directions are done");

@@ -453,8 +453,12 @@ void session_process_over(struct association *a)
 
 	DL_FOREACH_SAFE (sessions, s, next) {
 		/* One whose connection lives may have been handed to another process: it decides by itself. */
-		if (s->assoc == a && s->s.committed < 0 && !s->connecting)
+		if (s->assoc != a || s->connecting)
+			continue;
+		if (s->s.committed < 0)
 			end_of_client(s);
+		else
+			data_update(s);
 	}
 }
 
