@@ -24,7 +24,7 @@ static const char *loss(const struct if_link *l)
 }
 
 static void tell_link(const struct if_link *l, enum mif_event_type type, const char *reason,
-		      mif_event_fn *fn, void *ctx)
+                      mif_event_fn *fn, void *ctx)
 {
 	struct mif_event ev;
 
@@ -36,8 +36,8 @@ static void tell_link(const struct if_link *l, enum mif_event_type type, const c
 	fn(ctx, &ev);
 }
 
-static void tell_address(const struct if_link *l, const struct if_address *a, enum mif_event_type type,
-			 const char *reason, mif_event_fn *fn, void *ctx)
+static void tell_address(const struct if_link *l, const struct if_address *a,
+                         enum mif_event_type type, const char *reason, mif_event_fn *fn, void *ctx)
 {
 	struct mif_event ev;
 
@@ -55,8 +55,8 @@ static void tell_address(const struct if_link *l, const struct if_address *a, en
 	fn(ctx, &ev);
 }
 
-static void withdraw(const struct if_link *l, struct if_address *a, const char *reason, mif_event_fn *fn,
-		     void *ctx)
+static void withdraw(const struct if_link *l, struct if_address *a, const char *reason,
+                     mif_event_fn *fn, void *ctx)
 {
 	if (!a->announced)
 		return;
@@ -64,8 +64,8 @@ static void withdraw(const struct if_link *l, struct if_address *a, const char *
 	tell_address(l, a, MIF_NO_ADDRESS_ANNOUNCEMENT, reason, fn, ctx);
 }
 
-static void announce(const struct if_link *l, struct if_address *a, const char *reason, mif_event_fn *fn,
-		     void *ctx)
+static void announce(const struct if_link *l, struct if_address *a, const char *reason,
+                     mif_event_fn *fn, void *ctx)
 {
 	if (a->announced)
 		return;

@@ -9,13 +9,14 @@
 #include "monitor/events.h"
 #include "monitor/parse.h"
 
-#define COALESCE_MS 30	    /* one change of the network is 5 to 20 messages within a millisecond */
-#define ANSWER_MS 2000	    /* a dump that makes no progress for so long is asked for again */
-#define RETRY_MS 100	    /* after an error */
-#define TRIES 5		    /* per phase, then without it */
+#define COALESCE_MS 30 /* one change of the network is 5 to 20 messages within a millisecond */
+#define ANSWER_MS 2000 /* a dump that makes no progress for so long is asked for again */
+#define RETRY_MS 100   /* after an error */
+#define TRIES 5        /* per phase, then without it */
 #define AFTER_GIVING_UP_MS 1000
-#define REST_FACTOR 10	    /* at most a tenth of the time is spent on dumps, ... */
-#define REST_MAX_MS 10000   /* ... but no longer than this without one that is wanted */
+#define REST_PER_MS                                                                                \
+	64 /* large tables are dumped less often: a millisecond of rest for 64 entries ... */
+#define REST_MAX_MS 10000 /* ... up to this */
 
 void mirror_init(struct mirror *m, mif_event_fn *fn, void *ctx)
 {
@@ -32,12 +33,13 @@ void mirror_free(struct mirror *m)
 
 static void want_routes(struct mirror *m, int64_t now)
 {
-	if (m->phase == MIRROR_IDLE && !m->want_all && !m->want_routes && m->due < now + COALESCE_MS)
+	if (m->phase == MIRROR_IDLE && !m->want_all && !m->want_routes &&
+	    m->due < now + COALESCE_MS)
 		m->due = now + COALESCE_MS;
 	m->want_routes = true;
 }
 
-/* --- what comes in -------------------------------------------------------------------------------- */
+/* --- what comes in --------------------------------------------------------------------------- */
 
 void mirror_events(struct mirror *m, const void *buf, size_t len, int64_t now)
 {
@@ -90,11 +92,9 @@ static void sweep(struct mirror *m)
 
 static void end_round(struct mirror *m, int64_t now)
 {
-	int64_t rest = (now - m->began) * REST_FACTOR;
+	int64_t rest = COALESCE_MS + m->answers / REST_PER_MS;
 
 	m->phase = MIRROR_IDLE;
-	if (rest < COALESCE_MS)
-		rest = COALESCE_MS;
 	if (rest > REST_MAX_MS)
 		rest = REST_MAX_MS;
 	if (m->partial) {
@@ -156,6 +156,7 @@ void mirror_answers(struct mirror *m, const void *buf, size_t len, int64_t now)
 		if (!m->asked || nlh->nlmsg_seq != m->seq)
 			continue;
 		m->deadline = now + ANSWER_MS;
+		m->answers++;
 		if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
 			m->interrupted = true;
 		if (nlh->nlmsg_type == NLMSG_DONE || nlh->nlmsg_type == NLMSG_ERROR)
@@ -165,7 +166,7 @@ void mirror_answers(struct mirror *m, const void *buf, size_t len, int64_t now)
 	}
 }
 
-/* --- what is to go out ---------------------------------------------------------------------------- */
+/* --- what is to go out ----------------------------------------------------------------------- */
 
 bool mirror_request(struct mirror *m, int64_t now, struct mirror_request *r)
 {
@@ -173,10 +174,10 @@ bool mirror_request(struct mirror *m, int64_t now, struct mirror_request *r)
 		uint16_t type;
 		sa_family_t family;
 	} requests[] = {
-		[MIRROR_LINKS] = {RTM_GETLINK, AF_UNSPEC},
-		[MIRROR_ADDRESSES] = {RTM_GETADDR, AF_UNSPEC},
-		[MIRROR_ROUTES4] = {RTM_GETROUTE, AF_INET},
-		[MIRROR_ROUTES6] = {RTM_GETROUTE, AF_INET6},
+	    [MIRROR_LINKS] = {RTM_GETLINK, AF_UNSPEC},
+	    [MIRROR_ADDRESSES] = {RTM_GETADDR, AF_UNSPEC},
+	    [MIRROR_ROUTES4] = {RTM_GETROUTE, AF_INET},
+	    [MIRROR_ROUTES6] = {RTM_GETROUTE, AF_INET6},
 	};
 
 	if (m->asked) {
@@ -192,7 +193,7 @@ bool mirror_request(struct mirror *m, int64_t now, struct mirror_request *r)
 		m->phase = m->want_all ? MIRROR_LINKS : MIRROR_ROUTES4;
 		m->want_all = m->want_routes = m->partial = false;
 		m->tries = 0;
-		m->began = now;
+		m->answers = 0;
 	}
 	iftable_dump_begin(&m->table);
 	m->interrupted = false;

@@ -3,11 +3,11 @@
  * Keeping the table true. Sans-I/O: the owner feeds what the two sockets gave and sends the dump
  * requests it is asked to send.
  *
- * Subscribe first, then dump links, addresses and routes on another socket. Events are applied the moment they are
- * read, also during a dump. A dump that was interrupted is repeated; after an overrun of the
- * event socket everything is dumped again and the difference told. IPv4 routes vanish without a word when an
- * interface goes down or loses its last address, so routes are dumped again shortly after every
- * change of a link or an address.
+ * Subscribe first, then dump links, addresses and routes on another socket. Events are applied the
+ * moment they are read, also during a dump. A dump that was interrupted is repeated; after an
+ * overrun of the event socket everything is dumped again and the difference told. IPv4 routes
+ * vanish without a word when an interface goes down or loses its last address, so routes are dumped
+ * again shortly after every change of a link or an address.
  */
 #ifndef MONITOR_MIRROR_H
 #define MONITOR_MIRROR_H
@@ -27,10 +27,10 @@ struct mirror {
 	int tries;
 	uint32_t seq;
 	bool want_all, want_routes; /* another round, once this one is over */
-	int64_t due;		    /* not before that */
-	int64_t deadline;	    /* for an answer */
-	int64_t began;
-	bool enumerated; /* the first round is over: events are told */
+	int64_t due;                /* not before that */
+	int64_t deadline;           /* for an answer */
+	unsigned answers;           /* how long this round's answers were */
+	bool enumerated;            /* the first round is over: events are told */
 };
 
 /* A dump request for the owner to send. */
@@ -47,7 +47,8 @@ void mirror_free(struct mirror *m);
 void mirror_events(struct mirror *m, const void *buf, size_t len, int64_t now);
 void mirror_answers(struct mirror *m, const void *buf, size_t len, int64_t now);
 
-/* The event socket lost something (ENOBUFS, a message cut short); an answer on the dump socket did. */
+/* The event socket lost something (ENOBUFS, a message cut short); an answer on the dump socket did.
+ */
 void mirror_overrun(struct mirror *m);
 void mirror_answer_lost(struct mirror *m);
 

@@ -8,15 +8,16 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
-#define ATTRS 64	/* above all we look at */
-#define NEXTHOPS 256	/* per route */
+#define ATTRS 64     /* above all we look at */
+#define NEXTHOPS 256 /* per route */
 
 static const void *payload(const struct nlmsghdr *nlh, size_t least)
 {
 	return mnl_nlmsg_get_payload_len(nlh) >= least ? mnl_nlmsg_get_payload(nlh) : NULL;
 }
 
-/* The first attribute of each type in `len` bytes. Types carry flag bits on top, mnl takes them off. */
+/* The first attribute of each type in `len` bytes. Types carry flag bits on top, mnl takes them
+ * off. */
 static void collect(const struct nlattr *a, int len, const struct nlattr *by_type[ATTRS])
 {
 	memset(by_type, 0, ATTRS * sizeof(by_type[0]));
@@ -29,11 +30,13 @@ static void collect(const struct nlattr *a, int len, const struct nlattr *by_typ
 	}
 }
 
-static void collect_after(const struct nlmsghdr *nlh, size_t header, const struct nlattr *by_type[ATTRS])
+static void collect_after(const struct nlmsghdr *nlh, size_t header,
+                          const struct nlattr *by_type[ATTRS])
 {
 	size_t skip = MNL_ALIGN(header), have = mnl_nlmsg_get_payload_len(nlh);
 
-	collect(mnl_nlmsg_get_payload_offset(nlh, header), have > skip ? (int)(have - skip) : 0, by_type);
+	collect(mnl_nlmsg_get_payload_offset(nlh, header), have > skip ? (int)(have - skip) : 0,
+	        by_type);
 }
 
 static bool get_u32(const struct nlattr *a, uint32_t *v)
@@ -78,7 +81,7 @@ static bool inet(sa_family_t family)
 	return family == AF_INET || family == AF_INET6;
 }
 
-/* --- links ---------------------------------------------------------------------------------------- */
+/* --- links ----------------------------------------------------------------------------------- */
 
 static void link_info(const struct nlattr *nest, struct if_link *l, bool enslaved)
 {
@@ -94,7 +97,8 @@ static void link_info(const struct nlattr *nest, struct if_link *l, bool enslave
 	l->port = enslaved && strcmp(master, "vrf") != 0;
 }
 
-static struct rt_change parse_link(struct iftable *t, const struct nlmsghdr *nlh, enum iftable_source s)
+static struct rt_change parse_link(struct iftable *t, const struct nlmsghdr *nlh,
+                                   enum iftable_source s)
 {
 	const struct ifinfomsg *ifi = payload(nlh, sizeof(*ifi));
 	struct rt_change c = {RT_NOTHING, NULL, NULL};
@@ -126,10 +130,10 @@ static struct rt_change parse_link(struct iftable *t, const struct nlmsghdr *nlh
 	return c;
 }
 
-/* --- addresses ------------------------------------------------------------------------------------ */
+/* --- addresses ------------------------------------------------------------------------------- */
 
 static struct rt_change parse_address(struct iftable *t, const struct nlmsghdr *nlh,
-				      enum iftable_source s)
+                                      enum iftable_source s)
 {
 	const struct ifaddrmsg *ifa = payload(nlh, sizeof(*ifa));
 	struct rt_change c = {RT_NOTHING, NULL, NULL};
@@ -144,7 +148,8 @@ static struct rt_change parse_address(struct iftable *t, const struct nlmsghdr *
 	m.key.ifindex = (int)ifa->ifa_index;
 	m.key.family = ifa->ifa_family;
 	m.key.prefix_len = ifa->ifa_prefixlen;
-	/* On point-to-point links LOCAL is ours and ADDRESS the peer's; plain IPv6 has only ADDRESS. */
+	/* On point-to-point links LOCAL is ours and ADDRESS the peer's; plain IPv6 has only
+	 * ADDRESS. */
 	local = get_ip(a[IFA_LOCAL], m.key.family, m.key.ip);
 	peer = get_ip(a[IFA_ADDRESS], m.key.family, m.key.peer);
 	if (!local && !peer)
@@ -163,12 +168,12 @@ static struct rt_change parse_address(struct iftable *t, const struct nlmsghdr *
 		m.preferred_s = ci->ifa_prefered;
 	}
 	c.address = nlh->nlmsg_type == RTM_NEWADDR ? iftable_put_address(t, &m, s)
-						   : iftable_drop_address(t, &m.key);
+	                                           : iftable_drop_address(t, &m.key);
 	c.what = c.address ? RT_ADDRESS : RT_NOTHING;
 	return c;
 }
 
-/* --- routes --------------------------------------------------------------------------------------- */
+/* --- routes ---------------------------------------------------------------------------------- */
 
 static bool rejects(unsigned char type)
 {
@@ -184,14 +189,15 @@ static void get_gateway(const struct nlattr *const a[ATTRS], sa_family_t family,
 	memset(out, 0, 16);
 	if (get_ip(a[RTA_GATEWAY], family, out) || !via)
 		return;
-	/* IPv4 by way of an IPv6 router: a family (2 bytes) and its address. Only told apart here, never used. */
+	/* IPv4 by way of an IPv6 router: a family (2 bytes) and its address. Only told apart here,
+	 * never used. */
 	n = mnl_attr_get_payload_len(via);
 	if (n > 2 && n <= 18)
 		memcpy(out, (const uint8_t *)mnl_attr_get_payload(via) + 2, n - 2);
 }
 
 static void put_or_drop(struct iftable *t, const struct nlmsghdr *nlh, const struct if_route *r,
-			enum iftable_source s)
+                        enum iftable_source s)
 {
 	if (nlh->nlmsg_type == RTM_NEWROUTE)
 		iftable_put_route(t, r, s);
@@ -200,7 +206,7 @@ static void put_or_drop(struct iftable *t, const struct nlmsghdr *nlh, const str
 }
 
 static void nexthops(struct iftable *t, const struct nlmsghdr *nlh, const struct nlattr *list,
-		     struct if_route *r, enum iftable_source s)
+                     struct if_route *r, enum iftable_source s)
 {
 	const struct nlattr *a[ATTRS];
 	const uint8_t *p = mnl_attr_get_payload(list);
@@ -224,7 +230,8 @@ static void nexthops(struct iftable *t, const struct nlmsghdr *nlh, const struct
 	}
 }
 
-static struct rt_change parse_route(struct iftable *t, const struct nlmsghdr *nlh, enum iftable_source s)
+static struct rt_change parse_route(struct iftable *t, const struct nlmsghdr *nlh,
+                                    enum iftable_source s)
 {
 	const struct rtmsg *rtm = payload(nlh, sizeof(*rtm));
 	struct rt_change c = {RT_NOTHING, NULL, NULL};
@@ -235,7 +242,8 @@ static struct rt_change parse_route(struct iftable *t, const struct nlmsghdr *nl
 	memset(&r, 0, sizeof(r));
 	if (!rtm || !inet(rtm->rtm_family) || rtm->rtm_dst_len > 8 * width(rtm->rtm_family))
 		return c;
-	/* Routes for some sources or kinds of traffic only say nothing about a peer; cached ones are copies. */
+	/* Routes for some sources or kinds of traffic only say nothing about a peer; cached ones
+	 * are copies. */
 	if (rtm->rtm_src_len || rtm->rtm_tos || (rtm->rtm_flags & RTM_F_CLONED) ||
 	    (rtm->rtm_type != RTN_UNICAST && !rejects(rtm->rtm_type)))
 		return c;
@@ -250,7 +258,8 @@ static struct rt_change parse_route(struct iftable *t, const struct nlmsghdr *nl
 		return c;
 	get_u32(a[RTA_PRIORITY], &r.key.metric);
 	r.has_source = get_ip(a[RTA_PREFSRC], r.key.family, r.source);
-	if (s == IFTABLE_EVENT && nlh->nlmsg_type == RTM_NEWROUTE && (nlh->nlmsg_flags & NLM_F_REPLACE))
+	if (s == IFTABLE_EVENT && nlh->nlmsg_type == RTM_NEWROUTE &&
+	    (nlh->nlmsg_flags & NLM_F_REPLACE))
 		iftable_drop_alternatives(t, &r.key);
 
 	c.what = RT_ROUTE;

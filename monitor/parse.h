@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* rtnetlink messages into the table. Pure: a function over a buffer, nothing in which is trusted. */
+/* rtnetlink messages into the table. Pure: a function over a buffer, nothing in which is trusted.
+ */
 #ifndef MONITOR_PARSE_H
 #define MONITOR_PARSE_H
 
@@ -17,8 +18,8 @@ struct rt_change {
 };
 
 /*
- * One complete message (mnl_nlmsg_ok() holds). Messages of no interest, incomplete or malformed ones
- * leave the table as it was and give RT_NOTHING.
+ * One complete message (mnl_nlmsg_ok() holds). Messages of no interest, incomplete or malformed
+ * ones leave the table as it was and give RT_NOTHING.
  */
 struct rt_change rtparse(struct iftable *t, const struct nlmsghdr *nlh, enum iftable_source s);
 
