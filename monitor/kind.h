@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* What sort of interface a link is. */
+/* What sort of interface is it? The kernel does not say in one place, so several signs are read. */
 #ifndef MONITOR_KIND_H
 #define MONITOR_KIND_H
 
 #include "monitor/monitor.h"
 
-/* From ARPHRD type, IFF flags, IFLA_INFO_KIND (may be NULL) and, where these do not tell, the name. */
-enum mif_kind kind_of_link(unsigned arphrd, unsigned flags, const char *info_kind, const char *name);
+/*
+ * Pure: from the name, IFLA_INFO_KIND ("" if none), the ARPHRD_* type and the IFF_* flags. Names
+ * decide last, and only among interfaces whose driver says nothing better.
+ */
+enum mif_kind ifkind_guess(const char *name, const char *info, unsigned arphrd, unsigned flags);
+
+/* Asks sysfs whether the interface belongs to a wireless LAN driver. false where there is no sysfs.
+ */
+bool ifkind_wireless(const char *name);
 
 #endif

@@ -54,7 +54,7 @@ struct mif_monitor;
 /*
  * Opens the sockets, subscribes, and requests the first dump. The first events (the enumeration) come from
  * mif_monitor_process(), or at once if `wait` is true: then the call returns with the table complete (bounded by
- * one second). 0 or negative errno (-EACCES, -EPERM, -EAFNOSUPPORT where netlink is forbidden).
+ * one second). `*m` is set before the first event. 0 or negative errno (-EACCES, -EPERM, -EAFNOSUPPORT where netlink is forbidden).
  */
 int mif_monitor_open(struct mif_monitor **m, mif_event_fn *fn, void *ctx, bool wait);
 void mif_monitor_close(struct mif_monitor *m);

@@ -2,142 +2,256 @@
 #include "monitor/paths.h"
 
 #include <linux/if_addr.h>
-#include <stdlib.h>
 #include <string.h>
 
-static bool covers(const struct route_key *r, sa_family_t family, const uint8_t *ip)
-{
-	unsigned bytes = r->dst_len / 8, bits = r->dst_len % 8;
+#define COVERS 64 /* interfaces with a route to one peer */
 
-	if (r->family != family || memcmp(r->dst, ip, bytes) != 0)
+struct peer {
+	uint8_t family;
+	uint8_t ip[16];
+	int scope; /* interface a link-local address belongs to; 0: any */
+};
+
+/* The routes of one interface that cover the peer. */
+struct cover {
+	int ifindex;
+	uint32_t metric; /* the lowest */
+	const struct if_route
+	    *longest; /* the one the kernel would take, and its metric decides among equals */
+};
+
+/* --- addresses ------------------------------------------------------------------------------- */
+
+enum scope { SCOPE_GLOBAL, SCOPE_UNIQUE_LOCAL, SCOPE_LINK };
+
+static enum scope scope_of(uint8_t family, const uint8_t *ip)
+{
+	if (family == AF_INET)
+		return ip[0] == 169 && ip[1] == 254 ? SCOPE_LINK : SCOPE_GLOBAL;
+	if (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80)
+		return SCOPE_LINK;
+	return (ip[0] & 0xfe) == 0xfc ? SCOPE_UNIQUE_LOCAL : SCOPE_GLOBAL;
+}
+
+static bool same_prefix(const uint8_t *a, const uint8_t *b, unsigned bits)
+{
+	unsigned bytes = bits / 8, rest = bits % 8;
+
+	if (memcmp(a, b, bytes) != 0)
 		return false;
-	return !bits || (r->dst[bytes] ^ ip[bytes]) >> (8 - bits) == 0;
+	return !rest || ((a[bytes] ^ b[bytes]) >> (8 - rest)) == 0;
 }
 
-static bool link_local(const struct mif_address *a)
+static bool zero(const uint8_t *p, size_t n)
 {
-	return a->family == AF_INET6 ? a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80
-				     : a->ip[0] == 169 && a->ip[1] == 254;
+	while (n--)
+		if (p[n])
+			return false;
+	return true;
 }
 
-/* How good an address is as a source; < 0: not at all. */
-static int quality(const struct mif_address *a)
+/* False for what no interface leads to: nothing, loopback, groups, broadcast. */
+static bool read_peer(const struct sockaddr *sa, struct peer *p)
 {
-	if (a->flags & IFA_F_DADFAILED)
-		return -1;
-	if (a->flags & IFA_F_TENTATIVE && !(a->flags & IFA_F_OPTIMISTIC))
-		return -1;
-	if (link_local(a))
-		return -1;
-	if (a->flags & IFA_F_DEPRECATED)
-		return 1;
-	if (a->flags & (IFA_F_OPTIMISTIC | IFA_F_SECONDARY))
-		return 2;
-	return 3;
+	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+	memset(p, 0, sizeof(*p));
+	p->family = (uint8_t)sa->sa_family;
+	if (sa->sa_family == AF_INET) {
+		memcpy(p->ip, &((const struct sockaddr_in *)sa)->sin_addr, 4);
+	} else if (sa->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
+
+		memcpy(p->ip, &in6->sin6_addr, 16);
+		p->scope = (int)in6->sin6_scope_id;
+		if (memcmp(p->ip, mapped, sizeof(mapped)) == 0) {
+			memmove(p->ip, p->ip + 12, 4);
+			memset(p->ip + 4, 0, 12);
+			p->family = AF_INET;
+			p->scope = 0;
+		}
+	} else {
+		return false;
+	}
+	if (p->family == AF_INET)
+		return p->ip[0] != 0 && p->ip[0] != 127 && p->ip[0] < 224;
+	if (scope_of(AF_INET6, p->ip) == SCOPE_LINK)
+		return p->scope > 0; /* without its interface such an address means nothing */
+	p->scope = 0;
+	return p->ip[0] != 0xff && !(zero(p->ip, 15) && p->ip[15] <= 1);
 }
 
-static unsigned common_prefix(const uint8_t *a, const uint8_t *b, unsigned bytes)
+static int score(const struct if_address *a, const struct cover *c, const struct peer *p)
 {
-	unsigned n = 0;
+	const struct if_route *r = c->longest;
+	enum scope mine = scope_of(a->key.family, a->key.ip), theirs = scope_of(p->family, p->ip);
+	bool v6 = a->key.family == AF_INET6;
+	int n = 1;
 
-	while (n < bytes * 8 && !((a[n / 8] ^ b[n / 8]) >> (7 - n % 8) & 1))
-		n++;
+	if (mine == SCOPE_LINK && theirs != SCOPE_LINK)
+		return 0;
+	if (!(a->flags & IFA_F_DEPRECATED))
+		n += 128;
+	if (r->has_source && memcmp(r->source, a->key.ip, 16) == 0)
+		n += 64;
+	if (mine == theirs)
+		n += 32;
+	if (same_prefix(a->key.ip, zero(r->key.gateway, 16) ? p->ip : r->key.gateway,
+	                a->key.prefix_len) ||
+	    same_prefix(a->key.ip, p->ip, a->key.prefix_len))
+		n += 16;
+	/* One bit with two meanings: a second IPv4 address of a subnet, an IPv6 privacy address. */
+	if (v6 ? !(a->flags & IFA_F_OPTIMISTIC) : !(a->flags & IFA_F_SECONDARY))
+		n += 8;
+	if (v6 && (a->flags & IFA_F_TEMPORARY))
+		n += 4;
 	return n;
 }
 
-static const struct mif_address *best_source(const struct link *l, sa_family_t family,
-					     const uint8_t *peer)
+static const struct if_address *best_source(const struct iftable *t, const struct cover *c,
+                                            const struct peer *p)
 {
-	const struct mif_address *best = NULL;
+	const struct if_address *a, *best = NULL;
+	int most = 0;
 
-	for (const struct address *a = l->addresses; a; a = a->next) {
-		unsigned bytes = family == AF_INET6 ? 16 : 4;
+	for (a = t->addresses; a; a = a->hh.next) {
+		int n;
 
-		if (a->a.family != family || quality(&a->a) < 0)
+		if (a->key.ifindex != c->ifindex || a->key.family != p->family ||
+		    !iftable_address_valid(a))
 			continue;
-		if (!best || quality(&a->a) > quality(best) ||
-		    (quality(&a->a) == quality(best) &&
-		     common_prefix(a->a.ip, peer, bytes) > common_prefix(best->ip, peer, bytes)))
-			best = &a->a;
+		n = score(a, c, p);
+		if (n > most) {
+			most = n;
+			best = a;
+		}
 	}
 	return best;
 }
 
-static int order(const void *a, const void *b)
+int paths_owner(const struct iftable *t, sa_family_t family, const void *ip, bool usable)
 {
-	const struct mif_path *x = a, *y = b;
+	const struct if_address *a;
+	uint8_t key[16] = {0};
 
-	if (x->metric != y->metric)
-		return x->metric < y->metric ? -1 : 1;
-	return x->ifindex - y->ifindex;
-}
-
-int table_paths(const struct table *t, const struct sockaddr *peer, struct mif_path *out, int max)
-{
-	struct link *l, *next;
-	uint8_t ip[16] = {0};
-	int n = 0;
-
-	if (peer->sa_family == AF_INET)
-		memcpy(ip, &((const struct sockaddr_in *)peer)->sin_addr, 4);
-	else if (peer->sa_family == AF_INET6)
-		memcpy(ip, &((const struct sockaddr_in6 *)peer)->sin6_addr, 16);
-	else
+	if (family != AF_INET && family != AF_INET6)
 		return 0;
-	HASH_ITER(hh, t->links, l, next) {
-		const struct mif_address *source;
-		const struct route *r, *best = NULL;
+	memcpy(key, ip, family == AF_INET ? 4 : 16);
+	for (a = t->addresses; a; a = a->hh.next) {
+		const struct if_link *l;
 
-		if (!l->usable || n == max || !(source = best_source(l, peer->sa_family, ip)))
+		if (a->mark.gone || a->key.family != family || memcmp(a->key.ip, key, 16) != 0)
 			continue;
-		for (r = t->routes; r; r = r->hh.next)
-			if (r->key.ifindex == l->ifindex && covers(&r->key, peer->sa_family, ip) &&
-			    (!best || r->key.dst_len > best->key.dst_len ||
-			     (r->key.dst_len == best->key.dst_len &&
-			      r->key.metric < best->key.metric)))
-				best = r;
-		if (!best)
+		if (!usable)
+			return a->key.ifindex;
+		l = iftable_link(t, a->key.ifindex);
+		if (l && iftable_link_usable(l) && iftable_address_valid(a))
+			return a->key.ifindex;
+	}
+	return 0;
+}
+
+/* --- routes ---------------------------------------------------------------------------------- */
+
+static bool longer(const struct if_route *a, const struct if_route *b)
+{
+	if (!b || a->key.prefix_len != b->key.prefix_len)
+		return !b || a->key.prefix_len > b->key.prefix_len;
+	return a->key.metric < b->key.metric;
+}
+
+static bool leads_out(const struct iftable *t, int ifindex)
+{
+	const struct if_link *l = iftable_link(t, ifindex);
+
+	return l && l->kind != MIF_LOOPBACK && iftable_link_usable(l);
+}
+
+static struct cover *cover_for(struct cover covers[COVERS], int *n, int ifindex)
+{
+	for (int i = 0; i < *n; i++)
+		if (covers[i].ifindex == ifindex)
+			return &covers[i];
+	if (*n == COVERS)
+		return NULL;
+	covers[*n] = (struct cover){ifindex, UINT32_MAX, NULL};
+	return &covers[(*n)++];
+}
+
+static int find_covers(const struct iftable *t, const struct peer *p, struct cover covers[COVERS])
+{
+	const struct if_route *r, *reject = NULL;
+	int n = 0, kept = 0;
+
+	for (r = t->routes; r; r = r->hh.next) {
+		struct cover *c;
+
+		if (r->mark.gone || r->key.family != p->family ||
+		    !same_prefix(r->key.destination, p->ip, r->key.prefix_len))
 			continue;
-		struct mif_path *p = &out[n++];
-
-		memset(p, 0, sizeof(*p));
-		p->ifindex = l->ifindex;
-		memcpy(p->name, l->name, sizeof(p->name));
-		p->kind = l->kind;
-		p->source = *source;
-		p->metric = best->key.metric;
+		if (!r->key.ifindex) {
+			if (longer(r, reject))
+				reject = r;
+			continue;
+		}
+		if ((p->scope && r->key.ifindex != p->scope) || !leads_out(t, r->key.ifindex))
+			continue;
+		c = cover_for(covers, &n, r->key.ifindex);
+		if (!c)
+			continue;
+		if (r->key.metric < c->metric)
+			c->metric = r->key.metric;
+		if (longer(r, c->longest))
+			c->longest = r;
 	}
-	qsort(out, (size_t)n, sizeof(*out), order);
-	return n;
+	/* A host that rejects a destination rejects it on every interface whose route is less
+	 * specific. */
+	for (int i = 0; i < n; i++)
+		if (!reject || longer(covers[i].longest, reject))
+			covers[kept++] = covers[i];
+	return kept;
 }
 
-static const struct address *find(const struct table *t, sa_family_t family, const void *ip,
-				  const struct link **on)
+static bool before(const struct cover *a, const struct cover *b)
 {
-	struct link *l, *next;
-	size_t len = family == AF_INET6 ? 16 : 4;
+	return a->metric != b->metric ? a->metric < b->metric : a->ifindex < b->ifindex;
+}
 
-	HASH_ITER(hh, t->links, l, next) {
-		for (const struct address *a = l->addresses; a; a = a->next)
-			if (a->a.family == family && memcmp(a->a.ip, ip, len) == 0) {
-				*on = l;
-				return a;
-			}
+int paths_to(const struct iftable *t, const struct sockaddr *sa, struct mif_path *out, int max)
+{
+	struct cover covers[COVERS];
+	struct peer p;
+	int n, written = 0;
+
+	if (!read_peer(sa, &p) || paths_owner(t, p.family, p.ip, false))
+		return 0;
+	n = find_covers(t, &p, covers);
+	for (int i = 1; i < n; i++)
+		for (int k = i; k > 0 && before(&covers[k], &covers[k - 1]); k--) {
+			struct cover c = covers[k];
+
+			covers[k] = covers[k - 1];
+			covers[k - 1] = c;
+		}
+	for (int i = 0; i < n && written < max; i++) {
+		const struct if_address *a = best_source(t, &covers[i], &p);
+		const struct if_link *l = iftable_link(t, covers[i].ifindex);
+		struct mif_path *path = &out[written];
+
+		if (!a || !l)
+			continue;
+		memset(path, 0, sizeof(*path));
+		path->ifindex = l->ifindex;
+		memcpy(path->name, l->name, sizeof(path->name));
+		path->kind = l->kind;
+		path->metric = covers[i].metric;
+		path->source.family = a->key.family;
+		path->source.prefix_len = a->key.prefix_len;
+		memcpy(path->source.ip, a->key.ip, sizeof(path->source.ip));
+		path->source.flags = a->flags;
+		path->source.valid_s = a->valid_s;
+		path->source.preferred_s = a->preferred_s;
+		written++;
 	}
-	return NULL;
-}
-
-int table_interface_of(const struct table *t, sa_family_t family, const void *ip)
-{
-	const struct link *l;
-
-	return find(t, family, ip, &l) ? l->ifindex : 0;
-}
-
-bool table_address_usable(const struct table *t, sa_family_t family, const void *ip)
-{
-	const struct link *l;
-	const struct address *a = find(t, family, ip, &l);
-
-	return a && l->usable && !(a->a.flags & IFA_F_DADFAILED);
+	return written;
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions to the table. Pure. */
+/* Questions to the table. Pure; the public functions of monitor.h are these for the monitor's own
+ * table. */
 #ifndef MONITOR_PATHS_H
 #define MONITOR_PATHS_H
 
 #include "monitor/table.h"
 
-int table_paths(const struct table *t, const struct sockaddr *peer, struct mif_path *out, int max);
-int table_interface_of(const struct table *t, sa_family_t family, const void *ip);
-bool table_address_usable(const struct table *t, sa_family_t family, const void *ip);
+int paths_to(const struct iftable *t, const struct sockaddr *peer, struct mif_path *out, int max);
+
+/* The interface with this address; `usable` asks for one that can be used now. 0: none. */
+int paths_owner(const struct iftable *t, sa_family_t family, const void *ip, bool usable);
 
 #endif

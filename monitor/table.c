@@ -2,456 +2,412 @@
 #include "monitor/table.h"
 
 #include <linux/if.h>
-#include <linux/if_arp.h>
-#include <linux/rtnetlink.h>
-#include <libmnl/libmnl.h>
+#include <linux/if_addr.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "monitor/kind.h"
 
-void table_init(struct table *t, mif_event_fn *fn, void *ctx)
+/* May the source speak about this entry? Records that it did. */
+static bool allow(struct iftable *t, struct if_mark *m, enum iftable_source s)
 {
-	memset(t, 0, sizeof(*t));
-	t->fn = fn;
-	t->ctx = ctx;
+	if (s == IFTABLE_EVENT) {
+		m->heard = t->dump;
+		return true;
+	}
+	m->seen = t->dump;
+	return m->heard != t->dump;
 }
 
-struct link *table_link(const struct table *t, int ifindex)
+static void bury(struct iftable *t, struct if_mark *m)
 {
-	struct link *l;
+	m->gone = true;
+	t->gone++;
+}
+
+static void revive(struct iftable *t, struct if_mark *m)
+{
+	if (!m->gone)
+		return;
+	m->gone = false;
+	t->gone--;
+}
+
+static void *fresh(struct iftable *t, unsigned count, unsigned max, size_t size)
+{
+	void *p = count < max ? calloc(1, size) : NULL;
+
+	if (!p)
+		t->incomplete = true;
+	return p;
+}
+
+/* --- looking things up ----------------------------------------------------------------------- */
+
+struct if_link *iftable_link_any(const struct iftable *t, int ifindex)
+{
+	struct if_link *l;
 
 	HASH_FIND_INT(t->links, &ifindex, l);
 	return l;
 }
 
-/* --- events, in the order the MIF API asks for ---------------------------------------------------- */
-
-static void emit(struct table *t, enum mif_event_type type, const struct link *l,
-		 const struct address *a, const char *reason)
+struct if_link *iftable_link(const struct iftable *t, int ifindex)
 {
-	struct mif_event ev = {.type = type, .ifindex = l->ifindex, .reason = reason};
+	struct if_link *l = iftable_link_any(t, ifindex);
 
-	memcpy(ev.name, l->name, sizeof(ev.name));
-	if (a)
-		ev.address = a->a;
-	if (t->fn)
-		t->fn(t->ctx, &ev);
+	return l && !l->mark.gone ? l : NULL;
 }
 
-static bool valid(const struct address *a)
+static struct if_address *address_any(const struct iftable *t, const struct if_address_key *k)
 {
-	if (a->a.flags & IFA_F_DADFAILED)
+	struct if_address *a;
+
+	HASH_FIND(hh, t->addresses, k, sizeof(*k), a);
+	return a;
+}
+
+static struct if_route *route_any(const struct iftable *t, const struct if_route_key *k)
+{
+	struct if_route *r;
+
+	HASH_FIND(hh, t->routes, k, sizeof(*k), r);
+	return r;
+}
+
+bool iftable_link_usable(const struct if_link *l)
+{
+	const unsigned need = IFF_UP | IFF_RUNNING | IFF_LOWER_UP;
+
+	/*
+	 * LOWER_UP alone is not enough (it is set before the interface is really up), RUNNING alone
+	 * neither: it may lag a second behind the carrier. An operational state nobody maintains
+	 * counts as up.
+	 */
+	return !l->mark.gone && !l->port && (l->flags & need) == need &&
+	       (l->operstate == IF_OPER_UP || l->operstate == IF_OPER_UNKNOWN);
+}
+
+bool iftable_address_valid(const struct if_address *a)
+{
+	if (a->mark.gone || (a->flags & IFA_F_DADFAILED))
 		return false;
-	return !(a->a.flags & IFA_F_TENTATIVE) || a->a.flags & IFA_F_OPTIMISTIC;
+	return !(a->flags & IFA_F_TENTATIVE) || (a->flags & IFA_F_OPTIMISTIC);
 }
 
-static void withdraw(struct table *t, struct link *l, struct address *a, const char *reason)
+/* --- routes ---------------------------------------------------------------------------------- */
+
+static void route_changed(struct iftable *t, const struct if_route *r)
 {
-	if (!a->announced)
-		return;
-	a->announced = false;
-	emit(t, MIF_NO_ADDRESS_ANNOUNCEMENT, l, a, reason);
+	struct if_link *l = iftable_link_any(t, r->key.ifindex);
+
+	if (l)
+		l->routes_changed = true;
+	else if (!r->key.ifindex)
+		t->rejects_changed = true;
 }
 
-static void announce(struct table *t, struct link *l, struct address *a, const char *reason)
+static void bury_route(struct iftable *t, struct if_route *r)
 {
-	if (a->announced || !l->usable || !valid(a))
+	if (r->mark.gone)
 		return;
-	a->announced = true;
-	emit(t, MIF_ADDRESS_ANNOUNCEMENT, l, a, reason);
+	bury(t, &r->mark);
+	route_changed(t, r);
 }
 
-static bool usable(const struct link *l)
+/* `family` 0: both */
+static void drop_routes_of(struct iftable *t, int ifindex, sa_family_t family)
 {
-	/* UNKNOWN is what devices report that have no notion of it (tun, dummy); RUNNING then tells. */
-	return l->flags & IFF_UP && l->flags & IFF_RUNNING && l->carrier && l->kind != MIF_LOOPBACK;
-}
-
-/* Brings what was announced in line with what the link is now. */
-static void settle(struct table *t, struct link *l, const char *up, const char *down)
-{
-	bool now = usable(l);
-
-	if (l->kind == MIF_LOOPBACK)
-		return;
-	if (!l->announced) {
-		l->announced = true;
-		emit(t, MIF_INTERFACE_ANNOUNCEMENT, l, NULL, "present");
-	}
-	if (now == l->usable)
-		return;
-	l->usable = now;
-	emit(t, now ? MIF_INTERFACE_GOING_UP : MIF_INTERFACE_GOING_AWAY, l, NULL, now ? up : down);
-	for (struct address *a = l->addresses; a; a = a->next) {
-		if (now)
-			announce(t, l, a, up);
-		else
-			withdraw(t, l, a, down);
+	for (struct if_route *r = t->routes; r; r = r->hh.next) {
+		if (r->key.ifindex != ifindex || (family && r->key.family != family))
+			continue;
+		r->mark.heard = t->dump;
+		bury_route(t, r);
 	}
 }
 
-/* --- addresses ------------------------------------------------------------------------------------ */
-
-static void unlink_address(struct table *t, struct link *l, struct address *a)
+static bool same_source(const struct if_route *a, const struct if_route *b)
 {
-	struct address **p = &l->addresses;
-
-	while (*p && *p != a)
-		p = &(*p)->next;
-	if (*p)
-		*p = a->next;
-	HASH_DEL(t->addresses, a);
-	t->naddresses--;
-	free(a);
+	return a->has_source == b->has_source &&
+	       memcmp(a->source, b->source, sizeof(a->source)) == 0;
 }
 
-static void address_gone(struct table *t, struct address *a, const char *reason)
+void iftable_put_route(struct iftable *t, const struct if_route *model, enum iftable_source s)
 {
-	struct link *l = table_link(t, a->key.ifindex);
+	struct if_route *r = route_any(t, &model->key);
+	unsigned max = IFTABLE_ROUTES + (model->key.prefix_len ? 0 : IFTABLE_DEFAULT_ROUTES);
+	bool changed = true;
 
-	withdraw(t, l, a, reason);
-	unlink_address(t, l, a);
-}
-
-static void link_gone(struct table *t, struct link *l, const char *reason)
-{
-	/* Away first, then its addresses, the interface itself last. */
-	l->flags = 0;
-	settle(t, l, "", reason);
-	while (l->addresses)
-		address_gone(t, l->addresses, reason);
-	if (l->announced)
-		emit(t, MIF_NO_INTERFACE_ANNOUNCEMENT, l, NULL, reason);
-	HASH_DEL(t->links, l);
-	t->nlinks--;
-	free(l);
-}
-
-void table_free(struct table *t)
-{
-	struct route *r, *next;
-
-	t->fn = NULL;
-	while (t->links)
-		link_gone(t, t->links, "");
-	HASH_ITER(hh, t->routes, r, next) {
-		HASH_DEL(t->routes, r);
-		free(r);
-	}
-}
-
-static void feed_address(struct table *t, const struct nlmsghdr *nlh)
-{
-	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(nlh);
-	const struct nlattr *attr;
-	const void *local = NULL, *address = NULL;
-	struct address_key key;
-	uint32_t flags = m->ifa_flags, preferred = UINT32_MAX, valid_s = UINT32_MAX;
-	size_t len = m->ifa_family == AF_INET6 ? 16 : 4;
-
-	if (m->ifa_family != AF_INET && m->ifa_family != AF_INET6)
-		return;
-	mnl_attr_for_each(attr, nlh, sizeof(*m))
-	{
-		size_t have = mnl_attr_get_payload_len(attr);
-
-		switch (mnl_attr_get_type(attr)) {
-		case IFA_LOCAL: /* ours, where IFA_ADDRESS is the other end's (point to point) */
-			if (have == len)
-				local = mnl_attr_get_payload(attr);
-			break;
-		case IFA_ADDRESS:
-			if (have == len)
-				address = mnl_attr_get_payload(attr);
-			break;
-		case IFA_FLAGS:
-			if (have == 4)
-				flags = mnl_attr_get_u32(attr);
-			break;
-		case IFA_CACHEINFO:
-			if (have >= sizeof(struct ifa_cacheinfo)) {
-				const struct ifa_cacheinfo *c = mnl_attr_get_payload(attr);
-
-				preferred = c->ifa_prefered;
-				valid_s = c->ifa_valid;
-			}
-			break;
-		}
-	}
-	if (!local)
-		local = address;
-	if (!local)
-		return;
-	memset(&key, 0, sizeof(key));
-	key.ifindex = (int)m->ifa_index;
-	key.family = m->ifa_family;
-	key.prefix_len = m->ifa_prefixlen;
-	memcpy(key.ip, local, len);
-
-	struct link *l = table_link(t, key.ifindex);
-	struct address *a;
-
-	HASH_FIND(hh, t->addresses, &key, sizeof(key), a);
-	if (nlh->nlmsg_type == RTM_DELADDR) {
-		if (a)
-			address_gone(t, a, "address removed");
-		return;
-	}
-	if (!l)
-		return; /* its link will be asked for again, and then its addresses */
-	if (!a) {
-		if (t->naddresses >= ADDRESSES_MAX || !(a = calloc(1, sizeof(*a)))) {
-			t->overfull = true;
+	if (r) {
+		if (!allow(t, &r->mark, s))
 			return;
-		}
-		a->key = key;
-		HASH_ADD(hh, t->addresses, key, sizeof(key), a);
-		t->naddresses++;
-		a->next = l->addresses;
-		l->addresses = a;
-	}
-	a->seen = t->dump;
-	a->a.family = key.family;
-	a->a.prefix_len = key.prefix_len;
-	memcpy(a->a.ip, key.ip, 16);
-	a->a.flags = flags;
-	a->a.preferred_s = preferred;
-	a->a.valid_s = valid_s;
-	if (valid(a))
-		announce(t, l, a, "address added");
-	else
-		withdraw(t, l, a, "duplicate address");
-}
-
-/* --- links ---------------------------------------------------------------------------------------- */
-
-static const char *kind_attr(const struct nlattr *info)
-{
-	const struct nlattr *attr;
-
-	mnl_attr_for_each_nested(attr, info)
-	{
-		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND &&
-		    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0)
-			return mnl_attr_get_str(attr);
-	}
-	return NULL;
-}
-
-static void feed_link(struct table *t, const struct nlmsghdr *nlh)
-{
-	const struct ifinfomsg *m = mnl_nlmsg_get_payload(nlh);
-	const struct nlattr *attr;
-	const char *name = NULL, *kind = NULL;
-	int operstate = -1, carrier = -1;
-	bool mtu = false;
-
-	/* AF_BRIDGE messages speak of ports: their DELLINK does not mean that the device is gone. */
-	if (m->ifi_family != AF_UNSPEC)
-		return;
-	mnl_attr_for_each(attr, nlh, sizeof(*m))
-	{
-		switch (mnl_attr_get_type(attr)) {
-		case IFLA_IFNAME:
-			if (mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0)
-				name = mnl_attr_get_str(attr);
-			break;
-		case IFLA_OPERSTATE:
-			operstate = mnl_attr_get_payload_len(attr) ? mnl_attr_get_u8(attr) : -1;
-			break;
-		case IFLA_CARRIER:
-			carrier = mnl_attr_get_payload_len(attr) ? mnl_attr_get_u8(attr) : -1;
-			break;
-		case IFLA_LINKINFO:
-			kind = kind_attr(attr);
-			break;
-		case IFLA_MTU:
-			mtu = true;
-			break;
-		}
-	}
-	struct link *l = table_link(t, m->ifi_index);
-
-	if (nlh->nlmsg_type == RTM_DELLINK) {
-		if (l)
-			link_gone(t, l, "interface removed");
-		return;
-	}
-	/* Wireless extension events look like a new link, but have no more than a name. */
-	if (!mtu || !name)
-		return;
-	if (!l) {
-		if (t->nlinks >= LINKS_MAX || !(l = calloc(1, sizeof(*l)))) {
-			t->overfull = true;
+		changed = r->mark.gone || !same_source(r, model);
+		revive(t, &r->mark);
+	} else {
+		r = fresh(t, HASH_COUNT(t->routes), max, sizeof(*r));
+		if (!r)
 			return;
-		}
-		l->ifindex = m->ifi_index;
-		l->carrier = true;
-		HASH_ADD_INT(t->links, ifindex, l);
-		t->nlinks++;
-	}
-	bool renamed = l->announced && strncmp(l->name, name, IFNAMSIZ - 1) != 0;
-
-	l->seen = t->dump;
-	strncpy(l->name, name, IFNAMSIZ - 1);
-	l->flags = m->ifi_flags;
-	if (operstate >= 0)
-		l->operstate = (uint8_t)operstate;
-	if (carrier >= 0)
-		l->carrier = carrier != 0;
-	l->kind = kind_of_link(m->ifi_type, m->ifi_flags, kind, l->name);
-	if (renamed)
-		emit(t, MIF_INTERFACE_ANNOUNCEMENT, l, NULL, "renamed");
-	settle(t, l, "up", l->flags & IFF_UP ? "carrier lost" : "admin down");
-}
-
-/* --- routes --------------------------------------------------------------------------------------- */
-
-static void put_route(struct table *t, const struct route_key *key, bool add)
-{
-	struct route *r;
-
-	HASH_FIND(hh, t->routes, key, sizeof(*key), r);
-	if (!add) {
-		if (r) {
-			HASH_DEL(t->routes, r);
-			t->nroutes--;
+		r->key = model->key;
+		r->mark.heard = t->dump - 1;
+		allow(t, &r->mark, s);
+		HASH_ADD(hh, t->routes, key, sizeof(r->key), r);
+		if (!r->hh.tbl) {
 			free(r);
-			t->routes_changed = true;
-		}
-		return;
-	}
-	if (!r) {
-		if (t->nroutes >= ROUTES_MAX || !(r = calloc(1, sizeof(*r)))) {
-			t->overfull = true;
+			t->incomplete = true;
 			return;
 		}
-		r->key = *key;
-		HASH_ADD(hh, t->routes, key, sizeof(*key), r);
-		t->nroutes++;
-		t->routes_changed = true;
 	}
-	r->seen = t->dump;
+	r->has_source = model->has_source;
+	memcpy(r->source, model->source, sizeof(r->source));
+	if (changed)
+		route_changed(t, r);
 }
 
-static void put_multipath(struct table *t, struct route_key key, const struct nlattr *attr, bool add)
+void iftable_drop_route(struct iftable *t, const struct if_route_key *k)
 {
-	const struct rtnexthop *nh = mnl_attr_get_payload(attr);
-	int left = mnl_attr_get_payload_len(attr);
+	struct if_route *r = route_any(t, k);
 
-	for (; RTNH_OK(nh, left); left -= RTNH_ALIGN(nh->rtnh_len), nh = RTNH_NEXT(nh)) {
-		key.ifindex = nh->rtnh_ifindex;
-		put_route(t, &key, add);
-	}
-}
-
-static void feed_route(struct table *t, const struct nlmsghdr *nlh)
-{
-	const struct rtmsg *m = mnl_nlmsg_get_payload(nlh);
-	const struct nlattr *attr, *multipath = NULL;
-	struct route_key key;
-	uint32_t table = m->rtm_table;
-	size_t len = m->rtm_family == AF_INET6 ? 16 : 4;
-
-	if ((m->rtm_family != AF_INET && m->rtm_family != AF_INET6) ||
-	    m->rtm_type != RTN_UNICAST || m->rtm_flags & RTM_F_CLONED)
+	if (!r)
 		return;
-	memset(&key, 0, sizeof(key));
-	key.family = m->rtm_family;
-	key.dst_len = m->rtm_dst_len;
-	mnl_attr_for_each(attr, nlh, sizeof(*m))
-	{
-		size_t have = mnl_attr_get_payload_len(attr);
+	r->mark.heard = t->dump;
+	bury_route(t, r);
+}
 
-		switch (mnl_attr_get_type(attr)) {
-		case RTA_DST:
-			if (have == len)
-				memcpy(key.dst, mnl_attr_get_payload(attr), len);
-			break;
-		case RTA_GATEWAY:
-			if (have == len)
-				memcpy(key.gateway, mnl_attr_get_payload(attr), len);
-			break;
-		case RTA_OIF:
-			if (have == 4)
-				key.ifindex = (int)mnl_attr_get_u32(attr);
-			break;
-		case RTA_PRIORITY:
-			if (have == 4)
-				key.metric = mnl_attr_get_u32(attr);
-			break;
-		case RTA_TABLE:
-			if (have == 4)
-				table = mnl_attr_get_u32(attr);
-			break;
-		case RTA_MULTIPATH:
-			multipath = attr;
-			break;
+void iftable_drop_alternatives(struct iftable *t, const struct if_route_key *k)
+{
+	for (struct if_route *r = t->routes; r; r = r->hh.next) {
+		if (r->key.family != k->family || r->key.prefix_len != k->prefix_len ||
+		    r->key.metric != k->metric ||
+		    memcmp(r->key.destination, k->destination, sizeof(k->destination)) != 0)
+			continue;
+		r->mark.heard = t->dump;
+		bury_route(t, r);
+	}
+}
+
+/* --- addresses ------------------------------------------------------------------------------- */
+
+static void count_ipv4(struct iftable *t, const struct if_address *a, int change)
+{
+	struct if_link *l = NULL;
+
+	if (a->key.family == AF_INET)
+		l = iftable_link_any(t, a->key.ifindex);
+	if (!l)
+		return;
+	l->ipv4 += change;
+	/* With the last address the kernel disables IPv4 there, without a word about the routes. */
+	if (l->ipv4 == 0 && change < 0)
+		drop_routes_of(t, l->ifindex, AF_INET);
+}
+
+static void bury_address(struct iftable *t, struct if_address *a)
+{
+	if (a->mark.gone)
+		return;
+	bury(t, &a->mark);
+	count_ipv4(t, a, -1);
+}
+
+struct if_address *iftable_put_address(struct iftable *t, const struct if_address *model,
+                                       enum iftable_source s)
+{
+	struct if_address *a = address_any(t, &model->key);
+
+	if (a) {
+		if (!allow(t, &a->mark, s))
+			return NULL;
+		if (a->mark.gone)
+			count_ipv4(t, a, 1);
+		revive(t, &a->mark);
+	} else {
+		a = fresh(t, HASH_COUNT(t->addresses), IFTABLE_ADDRESSES, sizeof(*a));
+		if (!a)
+			return NULL;
+		a->key = model->key;
+		a->mark.heard = t->dump - 1;
+		allow(t, &a->mark, s);
+		HASH_ADD(hh, t->addresses, key, sizeof(a->key), a);
+		if (!a->hh.tbl) {
+			free(a);
+			t->incomplete = true;
+			return NULL;
 		}
+		count_ipv4(t, a, 1);
 	}
-	if (table != RT_TABLE_MAIN || key.dst_len > len * 8)
-		return;
-	bool add = nlh->nlmsg_type == RTM_NEWROUTE;
-
-	if (multipath)
-		put_multipath(t, key, multipath, add);
-	else if (key.ifindex)
-		put_route(t, &key, add);
+	a->flags = model->flags;
+	a->valid_s = model->valid_s;
+	a->preferred_s = model->preferred_s;
+	return a;
 }
 
-void table_feed(struct table *t, const struct nlmsghdr *nlh)
+struct if_address *iftable_drop_address(struct iftable *t, const struct if_address_key *k)
 {
-	switch (nlh->nlmsg_type) {
-	case RTM_NEWLINK:
-	case RTM_DELLINK:
-		if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(struct ifinfomsg))
-			feed_link(t, nlh);
-		break;
-	case RTM_NEWADDR:
-	case RTM_DELADDR:
-		if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(struct ifaddrmsg))
-			feed_address(t, nlh);
-		break;
-	case RTM_NEWROUTE:
-	case RTM_DELROUTE:
-		if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(struct rtmsg))
-			feed_route(t, nlh);
-		break;
-	}
+	struct if_address *a = address_any(t, k);
+
+	if (!a)
+		return NULL;
+	a->mark.heard = t->dump;
+	bury_address(t, a);
+	return a;
 }
 
-/* --- dumps ---------------------------------------------------------------------------------------- */
+/* --- links ----------------------------------------------------------------------------------- */
 
-void table_dump_begin(struct table *t)
+static void bury_link(struct iftable *t, struct if_link *l)
+{
+	if (l->mark.gone)
+		return;
+	bury(t, &l->mark);
+	for (struct if_address *a = t->addresses; a; a = a->hh.next) {
+		if (a->key.ifindex != l->ifindex)
+			continue;
+		a->mark.heard = t->dump;
+		bury_address(t, a);
+	}
+	drop_routes_of(t, l->ifindex, 0);
+}
+
+static struct if_link *new_link(struct iftable *t, int ifindex)
+{
+	struct if_link *l = fresh(t, HASH_COUNT(t->links), IFTABLE_LINKS, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	l->ifindex = ifindex;
+	l->mark.heard = t->dump - 1;
+	HASH_ADD_INT(t->links, ifindex, l);
+	if (!l->hh.tbl) {
+		free(l);
+		t->incomplete = true;
+		return NULL;
+	}
+	/* Its addresses may have been heard of before. */
+	for (struct if_address *a = t->addresses; a; a = a->hh.next)
+		if (!a->mark.gone && a->key.ifindex == ifindex && a->key.family == AF_INET)
+			l->ipv4++;
+	return l;
+}
+
+static void find_kind(const struct iftable *t, struct if_link *l, bool new_name)
+{
+	/* What sysfs said of it holds as long as the name does. */
+	if (!new_name && l->kind == MIF_WIFI)
+		return;
+	l->kind = ifkind_guess(l->name, l->info, l->arphrd, l->flags);
+	if (new_name && (l->kind == MIF_ETHERNET || l->kind == MIF_OTHER) && t->wireless &&
+	    t->wireless(l->name))
+		l->kind = MIF_WIFI;
+}
+
+struct if_link *iftable_put_link(struct iftable *t, const struct if_link *model,
+                                 enum iftable_source s)
+{
+	struct if_link *l = iftable_link_any(t, model->ifindex);
+	bool was_up, new_name;
+
+	if (!l)
+		l = new_link(t, model->ifindex);
+	if (!l || !allow(t, &l->mark, s))
+		return NULL;
+	revive(t, &l->mark);
+	was_up = l->flags & IFF_UP;
+	new_name = strcmp(l->name, model->name) != 0;
+	memcpy(l->name, model->name, sizeof(l->name));
+	memcpy(l->info, model->info, sizeof(l->info));
+	l->flags = model->flags;
+	l->arphrd = model->arphrd;
+	l->operstate = model->operstate;
+	l->port = model->port;
+	find_kind(t, l, new_name);
+	/* Admin down takes the routes along, and for IPv4 the kernel says nothing of it. */
+	if (was_up && !(l->flags & IFF_UP))
+		drop_routes_of(t, l->ifindex, 0);
+	return l;
+}
+
+struct if_link *iftable_drop_link(struct iftable *t, int ifindex)
+{
+	struct if_link *l = iftable_link_any(t, ifindex);
+
+	if (!l)
+		return NULL;
+	l->mark.heard = t->dump;
+	bury_link(t, l);
+	return l;
+}
+
+/* --- dumps ----------------------------------------------------------------------------------- */
+
+void iftable_dump_begin(struct iftable *t)
 {
 	t->dump++;
 }
 
-void table_dump_end(struct table *t, int kind)
+static bool missing(const struct iftable *t, const struct if_mark *m)
 {
-	struct link *l, *lnext;
-	struct address *a, *anext;
-	struct route *r, *rnext;
+	return !m->gone && m->heard != t->dump && m->seen != t->dump;
+}
 
-	switch (kind) {
-	case RTM_GETLINK:
-		HASH_ITER(hh, t->links, l, lnext) {
-			if (l->seen != t->dump)
-				link_gone(t, l, "interface removed");
-		}
-		break;
-	case RTM_GETADDR:
-		HASH_ITER(hh, t->addresses, a, anext) {
-			if (a->seen != t->dump)
-				address_gone(t, a, "address removed");
-		}
-		break;
-	case RTM_GETROUTE:
-		HASH_ITER(hh, t->routes, r, rnext) {
-			if (r->seen != t->dump)
-				put_route(t, &r->key, false);
-		}
-		break;
+void iftable_sweep_links(struct iftable *t)
+{
+	for (struct if_link *l = t->links; l; l = l->hh.next)
+		if (missing(t, &l->mark))
+			bury_link(t, l);
+}
+
+void iftable_sweep_addresses(struct iftable *t)
+{
+	for (struct if_address *a = t->addresses; a; a = a->hh.next)
+		if (missing(t, &a->mark))
+			bury_address(t, a);
+}
+
+void iftable_sweep_routes(struct iftable *t, sa_family_t family)
+{
+	for (struct if_route *r = t->routes; r; r = r->hh.next)
+		if (r->key.family == family && missing(t, &r->mark))
+			bury_route(t, r);
+}
+
+/* Frees the entries that are gone, or all of them. */
+static void release(struct iftable *t, bool all)
+{
+	struct if_link *l, *next_l;
+	struct if_address *a, *next_a;
+	struct if_route *r, *next_r;
+
+	HASH_ITER(hh, t->routes, r, next_r)
+	{
+		if (!all && !r->mark.gone)
+			continue;
+		HASH_DEL(t->routes, r);
+		free(r);
 	}
+	HASH_ITER(hh, t->addresses, a, next_a)
+	{
+		if (!all && !a->mark.gone)
+			continue;
+		HASH_DEL(t->addresses, a);
+		free(a);
+	}
+	HASH_ITER(hh, t->links, l, next_l)
+	{
+		if (!all && !l->mark.gone)
+			continue;
+		HASH_DEL(t->links, l);
+		free(l);
+	}
+	t->gone = 0;
+}
+
+void iftable_purge(struct iftable *t)
+{
+	if (t->gone)
+		release(t, false);
+}
+
+void iftable_free(struct iftable *t)
+{
+	release(t, true);
 }

@@ -1,93 +1,141 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel has told of links, addresses and routes, and the MIF events that follow from a change. Pure: netlink
- * messages in, events out.
+ * What the kernel has told of links, addresses and routes. Pure: no system calls, nothing is
+ * emitted.
+ *
+ * Two sources feed it: events, and dumps asked for meanwhile. An event read since the dump was
+ * asked for is at least as new as the dump's line about the same thing, or is followed by one that
+ * is; so the dump never overrides it. That is what `heard` (by event) and `seen` (in a dump) are
+ * for; both hold the dump's number. For the same reason what an event removed stays in the table,
+ * `gone`, until iftable_purge().
  */
 #ifndef MONITOR_TABLE_H
 #define MONITOR_TABLE_H
 
-#include <linux/netlink.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "monitor/monitor.h"
 
-/* Out of memory leaves an entry out; it does not end a stranger's process. */
+/* An allocation that fails costs an entry (`incomplete` is set), never the process. */
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-#include "monitor/monitor.h"
+/* Larger than any sane machine, small enough for a guest in somebody else's process. */
+#define IFTABLE_LINKS 4096
+#define IFTABLE_ADDRESSES 65536
+#define IFTABLE_ROUTES 65536
+#define IFTABLE_DEFAULT_ROUTES 1024 /* on top: a full table must not cost the default route */
 
-#define LINKS_MAX 4096
-#define ADDRESSES_MAX 16384
-#define ROUTES_MAX 16384
+enum iftable_source { IFTABLE_EVENT, IFTABLE_DUMP };
 
-struct address_key {
-	int ifindex;
-	uint8_t family, prefix_len;
-	uint8_t ip[16];
+struct if_mark {
+	uint32_t heard, seen;
+	bool gone;
 };
 
-struct address {
-	struct address_key key;
-	struct mif_address a;
-	bool announced;
-	uint32_t seen; /* the dump it was last seen in */
-	struct address *next; /* of the same link */
-	UT_hash_handle hh;
-};
-
-struct link {
+struct if_link {
 	int ifindex;
 	char name[IFNAMSIZ];
-	unsigned flags;
+	char info[16]; /* IFLA_INFO_KIND, may be cut short */
+	unsigned flags, arphrd;
 	uint8_t operstate;
-	bool carrier;
+	bool port; /* of a bridge, bond or team: it carries no traffic of its own */
 	enum mif_kind kind;
-	bool announced, usable;
-	uint32_t seen;
-	struct address *addresses;
+	/* what the listener was told */
+	bool announced, told_usable;
+	char told_name[IFNAMSIZ];
+	bool routes_changed; /* since it was last told */
+	int ipv4;            /* addresses it has */
+	struct if_mark mark;
 	UT_hash_handle hh;
 };
 
-struct route_key {
+struct if_address_key {
 	int ifindex;
-	uint8_t family, dst_len;
-	uint8_t dst[16];
-	uint32_t metric;
-	uint8_t gateway[16];
+	uint8_t family, prefix_len;
+	uint8_t ip[16], peer[16];
+	uint16_t unused; /* hashed as bytes: no padding the compiler might leave alone */
 };
+_Static_assert(sizeof(struct if_address_key) == 40, "padding would be hashed");
 
-struct route {
-	struct route_key key;
-	uint32_t seen;
+struct if_address {
+	struct if_address_key key;
+	uint32_t flags, valid_s, preferred_s;
+	bool announced;
+	bool was_unusable; /* tentative when first seen: for the reason in its announcement */
+	struct if_mark mark;
 	UT_hash_handle hh;
 };
 
-struct table {
-	struct link *links;
-	struct address *addresses;
-	struct route *routes;
-	unsigned nlinks, naddresses, nroutes;
-	bool routes_changed;
-	bool overfull; /* more than the bounds allow; the rest is not known */
-	uint32_t dump; /* number of the dump under way */
-	mif_event_fn *fn;
-	void *ctx;
+struct if_route_key {
+	int ifindex; /* 0: rejects (unreachable, prohibit, blackhole, throw) */
+	uint32_t metric;
+	uint8_t family, prefix_len;
+	uint8_t destination[16], gateway[16];
+	uint16_t unused;
+};
+_Static_assert(sizeof(struct if_route_key) == 44, "padding would be hashed");
+
+struct if_route {
+	struct if_route_key key;
+	bool has_source;
+	uint8_t source[16]; /* the source address the route asks for */
+	struct if_mark mark;
+	UT_hash_handle hh;
 };
 
-void table_init(struct table *t, mif_event_fn *fn, void *ctx);
-void table_free(struct table *t);
+struct iftable {
+	struct if_link *links;
+	struct if_address *addresses;
+	struct if_route *routes;
+	uint32_t dump; /* number of the dump under way, or of the last one */
+	unsigned gone; /* entries waiting to be purged */
+	bool rejects_changed;
+	bool incomplete;                    /* something found no room */
+	bool (*wireless)(const char *name); /* may be NULL; see ifkind_wireless() */
+};
 
-/* One netlink message of RTM_{NEW,DEL}{LINK,ADDR,ROUTE}; others and broken ones are ignored. */
-void table_feed(struct table *t, const struct nlmsghdr *nlh);
+void iftable_free(struct iftable *t);
+
+/* Entries that are there; NULL: no such thing (any more). */
+struct if_link *iftable_link(const struct iftable *t, int ifindex);
+
+/* As above but also a link that is gone and not yet purged. */
+struct if_link *iftable_link_any(const struct iftable *t, int ifindex);
+
+/* Up with carrier, and carrying its own traffic. True of a loopback interface that is up. */
+bool iftable_link_usable(const struct if_link *l);
+
+/* Can it be a source address? Neither waiting for nor failed in duplicate address detection. */
+bool iftable_address_valid(const struct if_address *a);
 
 /*
- * Around a complete dump of one kind (RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE): what was not seen in it has gone. The
- * difference comes out as events.
+ * Add or update. The argument is a model of which only the facts are read; keys must be zero in
+ * every byte that is not used. Each returns the entry, or NULL if there was no room or a newer
+ * event forbids it.
  */
-void table_dump_begin(struct table *t);
-void table_dump_end(struct table *t, int kind);
+struct if_link *iftable_put_link(struct iftable *t, const struct if_link *l, enum iftable_source s);
+struct if_address *iftable_put_address(struct iftable *t, const struct if_address *a,
+                                       enum iftable_source s);
+void iftable_put_route(struct iftable *t, const struct if_route *r, enum iftable_source s);
 
-struct link *table_link(const struct table *t, int ifindex);
+/*
+ * Mark as gone what an event removed, with all that goes with it silently: a link's addresses and
+ * routes, the last IPv4 address's routes. Each returns the entry, NULL if there never was one.
+ */
+struct if_link *iftable_drop_link(struct iftable *t, int ifindex);
+struct if_address *iftable_drop_address(struct iftable *t, const struct if_address_key *k);
+void iftable_drop_route(struct iftable *t, const struct if_route_key *k);
+
+/* All routes to one destination with one metric: what a replacing NEWROUTE says about the others.
+ */
+void iftable_drop_alternatives(struct iftable *t, const struct if_route_key *k);
+
+/* Begin a dump; and, once it is complete, mark as gone what it did not contain. */
+void iftable_dump_begin(struct iftable *t);
+void iftable_sweep_links(struct iftable *t);
+void iftable_sweep_addresses(struct iftable *t);
+void iftable_sweep_routes(struct iftable *t, sa_family_t family);
+
+/* Free what is gone. Not while a dump is under way. */
+void iftable_purge(struct iftable *t);
 
 #endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/mirror.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "monitor/events.h"
+#include "monitor/parse.h"
+
+#define COALESCE_MS 30 /* one change of the network is 5 to 20 messages within a millisecond */
+#define ANSWER_MS 2000 /* a dump that makes no progress for so long is asked for again */
+#define RETRY_MS 100   /* after an error */
+#define TRIES 5        /* per phase, then without it */
+#define AFTER_GIVING_UP_MS 1000
+#define REST_PER_MS                                                                                \
+	64 /* large tables are dumped less often: a millisecond of rest for 64 entries ... */
+#define REST_MAX_MS 10000 /* ... up to this */
+
+void mirror_init(struct mirror *m, mif_event_fn *fn, void *ctx)
+{
+	memset(m, 0, sizeof(*m));
+	m->fn = fn;
+	m->ctx = ctx;
+	m->want_all = true;
+}
+
+void mirror_free(struct mirror *m)
+{
+	iftable_free(&m->table);
+}
+
+static void want_routes(struct mirror *m, int64_t now)
+{
+	if (m->phase == MIRROR_IDLE && !m->want_all && !m->want_routes &&
+	    m->due < now + COALESCE_MS)
+		m->due = now + COALESCE_MS;
+	m->want_routes = true;
+}
+
+/* --- what comes in --------------------------------------------------------------------------- */
+
+void mirror_events(struct mirror *m, const void *buf, size_t len, int64_t now)
+{
+	const struct nlmsghdr *nlh = buf;
+	int left = len > INT32_MAX ? INT32_MAX : (int)len;
+
+	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+		struct rt_change c = rtparse(&m->table, nlh, IFTABLE_EVENT);
+
+		if (c.what == RT_LINK || c.what == RT_ADDRESS)
+			want_routes(m, now);
+		if (!m->enumerated)
+			continue;
+		if (c.what == RT_LINK)
+			events_link(&m->table, c.link, m->fn, m->ctx);
+		else if (c.what == RT_ADDRESS)
+			events_address(&m->table, c.address, m->fn, m->ctx);
+	}
+}
+
+void mirror_overrun(struct mirror *m)
+{
+	m->want_all = true;
+}
+
+void mirror_answer_lost(struct mirror *m)
+{
+	m->interrupted = true;
+}
+
+static void sweep(struct mirror *m)
+{
+	switch (m->phase) {
+	case MIRROR_IDLE:
+		break;
+	case MIRROR_LINKS:
+		iftable_sweep_links(&m->table);
+		break;
+	case MIRROR_ADDRESSES:
+		iftable_sweep_addresses(&m->table);
+		break;
+	case MIRROR_ROUTES4:
+		iftable_sweep_routes(&m->table, AF_INET);
+		break;
+	case MIRROR_ROUTES6:
+		iftable_sweep_routes(&m->table, AF_INET6);
+		break;
+	}
+}
+
+static void end_round(struct mirror *m, int64_t now)
+{
+	int64_t rest = COALESCE_MS + m->answers / REST_PER_MS;
+
+	m->phase = MIRROR_IDLE;
+	if (rest > REST_MAX_MS)
+		rest = REST_MAX_MS;
+	if (m->partial) {
+		m->want_all = true;
+		if (rest < AFTER_GIVING_UP_MS)
+			rest = AFTER_GIVING_UP_MS;
+	}
+	m->due = now + rest;
+	if (!m->enumerated) {
+		m->enumerated = true;
+		events_enumerate(&m->table, m->fn, m->ctx);
+	}
+}
+
+/* The answer is complete (error 0), or there will be none. */
+static void end_phase(struct mirror *m, int error, int64_t now)
+{
+	/* A table or family nobody uses is an empty one. */
+	if (error == -ENOENT || error == -EAFNOSUPPORT || error == -EOPNOTSUPP)
+		error = 0;
+	m->asked = false;
+	if (error || m->interrupted) {
+		m->due = error ? now + RETRY_MS : now;
+		if (++m->tries < TRIES)
+			return;
+		/* What was heard is kept, nothing is taken for gone. */
+		m->partial = true;
+	} else {
+		sweep(m);
+	}
+	m->tries = 0;
+	m->due = now;
+	if (m->phase == MIRROR_ADDRESSES && m->enumerated)
+		events_all(&m->table, m->fn, m->ctx);
+	if (m->phase == MIRROR_ROUTES6)
+		end_round(m, now);
+	else
+		m->phase++;
+}
+
+static int status_of(const struct nlmsghdr *nlh)
+{
+	/* Both NLMSG_DONE and NLMSG_ERROR begin with a negative errno or 0; DONE may lack it. */
+	if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(int)) {
+		int status;
+
+		memcpy(&status, mnl_nlmsg_get_payload(nlh), sizeof(status));
+		return status < 0 ? status : 0;
+	}
+	return nlh->nlmsg_type == NLMSG_ERROR ? -EPROTO : 0;
+}
+
+void mirror_answers(struct mirror *m, const void *buf, size_t len, int64_t now)
+{
+	const struct nlmsghdr *nlh = buf;
+	int left = len > INT32_MAX ? INT32_MAX : (int)len;
+
+	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+		if (!m->asked || nlh->nlmsg_seq != m->seq)
+			continue;
+		m->deadline = now + ANSWER_MS;
+		m->answers++;
+		if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
+			m->interrupted = true;
+		if (nlh->nlmsg_type == NLMSG_DONE || nlh->nlmsg_type == NLMSG_ERROR)
+			end_phase(m, status_of(nlh), now);
+		else
+			rtparse(&m->table, nlh, IFTABLE_DUMP);
+	}
+}
+
+/* --- what is to go out ----------------------------------------------------------------------- */
+
+bool mirror_request(struct mirror *m, int64_t now, struct mirror_request *r)
+{
+	static const struct {
+		uint16_t type;
+		sa_family_t family;
+	} requests[] = {
+	    [MIRROR_LINKS] = {RTM_GETLINK, AF_UNSPEC},
+	    [MIRROR_ADDRESSES] = {RTM_GETADDR, AF_UNSPEC},
+	    [MIRROR_ROUTES4] = {RTM_GETROUTE, AF_INET},
+	    [MIRROR_ROUTES6] = {RTM_GETROUTE, AF_INET6},
+	};
+
+	if (m->asked) {
+		if (now < m->deadline)
+			return false;
+		end_phase(m, -ETIMEDOUT, now);
+	}
+	if (now < m->due)
+		return false;
+	if (m->phase == MIRROR_IDLE) {
+		if (!m->want_all && !m->want_routes)
+			return false;
+		m->phase = m->want_all ? MIRROR_LINKS : MIRROR_ROUTES4;
+		m->want_all = m->want_routes = m->partial = false;
+		m->tries = 0;
+		m->answers = 0;
+	}
+	iftable_dump_begin(&m->table);
+	m->interrupted = false;
+	m->asked = true;
+	m->deadline = now + ANSWER_MS;
+	r->type = requests[m->phase].type;
+	r->family = requests[m->phase].family;
+	r->seq = ++m->seq;
+	return true;
+}
+
+void mirror_not_sent(struct mirror *m, int64_t now)
+{
+	if (m->asked)
+		end_phase(m, -EAGAIN, now);
+}
+
+int64_t mirror_due(const struct mirror *m)
+{
+	if (m->asked)
+		return m->deadline;
+	return m->phase != MIRROR_IDLE || m->want_all || m->want_routes ? m->due : -1;
+}
+
+void mirror_flush(struct mirror *m)
+{
+	if (m->enumerated)
+		events_routes(&m->table, m->fn, m->ctx);
+	if (m->phase == MIRROR_IDLE)
+		iftable_purge(&m->table);
+}
