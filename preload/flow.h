@@ -103,11 +103,15 @@ struct flow {
 	int old_fd; /* the open file behind a placeholder; -1 */
 	int far_fd; /* the far end of the placeholder; -1 */
 	int guard_fd[2]; /* what keeps the placeholder of a connect in SYN_SENT; -1 */
+	int64_t retire_ms; /* when it is to be reset */
 	int old_retired; /* the socket a handover left behind, to be reset; -1 */
 	int64_t parked_ms; /* since when the placeholder is on */
 	int looks; /* how often threads on the old file were looked for */
 	int nudged; /* what the last look found */
 	bool drained; /* nobody is on the old file any more */
+	int followups; /* looks still to be made for threads on the file before this one */
+	int followup_kinds;
+	int64_t put_ms; /* when the present file was put on */
 	/* kernel counts of the current socket when it was at these stream counts */
 	uint64_t kernel_written, kernel_read;
 	uint64_t stream_written, stream_read;

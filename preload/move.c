@@ -24,7 +24,7 @@
 #define RETIRE_MS 300 /* make-before-break: the old socket outlives the COMMIT by this much */
 
 enum kind { MOVE_OPEN, MOVE_RESUME, MOVE_REDIAL };
-enum phase { RACING, PARKING, SKIPPING, REPLAYING, RETIRING };
+enum phase { RACING, PARKING, SKIPPING, REPLAYING };
 
 struct runner {
 	struct dial dial;
@@ -77,6 +77,8 @@ static void move_free(struct move *m)
 	dial_close(&m->run[1].dial);
 	own_close(m->fd);
 	m->flow->move = NULL;
+	/* What happened in the meantime was not looked at. */
+	m->flow->again_ms = clock_ms();
 	m->flow = NULL;
 }
 
@@ -531,8 +533,8 @@ static void replay(struct move *m)
 		f->old_fd = m->fd;
 		m->fd = -1;
 	}
-	m->phase = RETIRING;
-	m->since_ms = clock_ms();
+	f->retire_ms = clock_ms() + (m->gentle ? RETIRE_MS : 0);
+	move_free(m);
 }
 
 static void skip(struct move *m)
@@ -565,7 +567,9 @@ static void skip(struct move *m)
 			fail(m, strerrordesc_np(-r));
 			return;
 		}
+		flowtalk_retire(f);
 		f->old_retired = f->old_fd;
+		f->retire_ms = INT64_MAX;
 		f->old_fd = -1;
 		own_close(f->far_fd);
 		f->far_fd = -1;
@@ -573,17 +577,6 @@ static void skip(struct move *m)
 	finish(m);
 	m->phase = REPLAYING;
 	replay(m);
-}
-
-static void retire(struct move *m)
-{
-	struct flow *f = m->flow;
-	int64_t due = m->since_ms + (m->gentle ? RETIRE_MS : 0);
-
-	if (clock_ms() < due)
-		return;
-	flowtalk_retire(f);
-	move_free(m);
 }
 
 void moves_review(void)
@@ -603,8 +596,7 @@ void moves_review(void)
 				    !usable)
 					dial_close(d);
 			}
-		} else if (m->phase < RETIRING &&
-			   !mif_address_usable(agent_monitor(), m->path.source.family,
+		} else if (!mif_address_usable(agent_monitor(), m->path.source.family,
 					       m->path.source.ip)) {
 			fail(m, "the new path is gone, too");
 		}
@@ -639,9 +631,6 @@ void moves_wait(struct waits *w)
 			m->slot = waits_add(w, m->fd, POLLOUT);
 			waits_until(w, now + 100);
 			break;
-		case RETIRING:
-			waits_until(w, m->since_ms + (m->gentle ? RETIRE_MS : 0));
-			break;
 		}
 	}
 }
@@ -663,8 +652,6 @@ void moves_step(struct waits *w)
 			skip(m);
 		else if (m->flow && m->phase == REPLAYING)
 			replay(m);
-		if (m->flow && m->phase == RETIRING)
-			retire(m);
 	}
 }
 

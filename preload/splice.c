@@ -62,6 +62,33 @@ static int exchange(struct flow *f, int fd)
 	return 0;
 }
 
+/* Nudges now, and marks the flow to be looked at again: a thread may be on its way into a call just now. */
+static void call_over(struct flow *f, int kinds)
+{
+	nudge(f->fd, (int)f->fds, kinds);
+	f->followup_kinds |= kinds;
+	f->followups = AGAIN - 1;
+	f->put_ms = clock_ms();
+}
+
+void splice_follow_up(struct flow *f, struct waits *w)
+{
+	int64_t now = clock_ms();
+
+	while (f->followups && !splice_parked(f)) {
+		int64_t due = f->put_ms + again_ms[AGAIN - f->followups];
+
+		if (now < due) {
+			waits_until(w, due);
+			return;
+		}
+		f->followups--;
+		nudge(f->fd, (int)f->fds, f->followup_kinds);
+	}
+	if (!f->followups)
+		f->followup_kinds = 0;
+}
+
 int splice_park(struct flow *f)
 {
 	int app, far, r;
@@ -167,7 +194,7 @@ int splice_put(struct flow *f, int fd)
 	}
 	lock_release(&f->table);
 	if (r == 0)
-		nudge(f->fd, (int)f->fds, NUDGE_READERS);
+		call_over(f, NUDGE_READERS);
 	return r;
 }
 
@@ -176,7 +203,7 @@ void splice_release_writers(struct flow *f)
 	atomic_store(&f->hold, 0);
 	futex_wake(&f->hold);
 	/* Writers asleep in the placeholder's full buffer are called to the new socket now, not before. */
-	nudge(f->fd, (int)f->fds, NUDGE_WRITERS);
+	call_over(f, NUDGE_WRITERS);
 	if (atomic_exchange(&f->starved, false) && lock_take(&f->table, thread_id(), 20)) {
 		static struct reg_set regs;
 
@@ -200,9 +227,9 @@ void splice_unpark(struct flow *f)
 		exchange(f, f->old_fd);
 		lock_release(&f->table);
 	}
-	nudge(f->fd, (int)f->fds, NUDGE_READERS);
 	own_close(f->old_fd);
 	f->old_fd = -1;
+	call_over(f, NUDGE_READERS);
 	close_far(f);
 	splice_release_writers(f);
 }

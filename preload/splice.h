@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "preload/flow.h"
+#include "preload/waits.h"
 
 /*
  * Puts a quiet placeholder on the flow's descriptors and keeps the old socket aside. Writers are held from here on.
@@ -41,6 +42,9 @@ void splice_unpark(struct flow *f);
 
 /* Closes what is left of the old socket with a RST, and the placeholder's far end. */
 void splice_retire(struct flow *f);
+
+/* The further looks after an exchange; time limits go into `w`. */
+void splice_follow_up(struct flow *f, struct waits *w);
 
 /* Lets the writers go on; those that were told EAGAIN get a new edge. */
 void splice_release_writers(struct flow *f);

@@ -253,6 +253,14 @@ static void look(struct flow *f, bool network, struct waits *w)
 		splice_park(f);
 	if (splice_parked(f) && !f->move && !f->drained)
 		splice_drained(f);
+	if (f->old_retired >= 0) {
+		if (now >= f->retire_ms)
+			flowtalk_retire(f);
+		else
+			waits_until(w, f->retire_ms);
+	}
+	if (f->followups)
+		splice_follow_up(f, w);
 	if (f->move)
 		return;
 	if (network)
