@@ -151,6 +151,18 @@ static int show_connecting(struct flow *f)
 	return r;
 }
 
+/* A blocking connect() that a handover restarted finds the new socket connected: that is success. */
+static int connect_on(struct flow *f, int fd, const struct sockaddr *addr, socklen_t len)
+{
+	uint32_t gen = atomic_load(&f->gen);
+	int saved = errno, r = real.connect(fd, addr, len);
+
+	if (r == 0 || errno != EISCONN || atomic_load(&f->gen) == gen)
+		return r;
+	errno = saved;
+	return 0;
+}
+
 static int connect_session(int fd, const union flow_address *peer, const struct pol_rule *rule,
 			   const struct sockaddr *addr, socklen_t len)
 {
@@ -192,7 +204,7 @@ static int connect_session(int fd, const union flow_address *peer, const struct 
 		}
 	}
 	if (f->dial_result == -EINPROGRESS)
-		return real.connect(fd, addr, len);
+		return connect_on(f, fd, addr, len);
 	if (f->dial_result < 0) {
 		errno = -f->dial_result;
 		return -1;

@@ -114,6 +114,11 @@ static void stop_dialling(struct link *l)
 
 static void drop_control(struct link *l)
 {
+	struct linger now = {1, 0};
+
+	/* Never with a FIN: that is how the relay learns that the process has ended. */
+	if (l->control >= 0)
+		raw_setsockopt(l->control, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	own_close(l->control);
 	l->control = -1;
 	l->got = l->pending = 0;
@@ -401,6 +406,14 @@ void links_step(const struct waits *w)
 		else if (l->control < 0 || (l->again_ms && clock_ms() >= l->again_ms))
 			review(l);
 	}
+}
+
+void links_farewell(void)
+{
+	/* With unread frames in its buffer the kernel would close it with a RST. */
+	for (int i = 0; i < LINKS; i++)
+		if (links[i].control >= 0 && links[i].used && own_intact(links[i].control))
+			raw_shutdown(links[i].control, SHUT_WR);
 }
 
 void links_forget(void)

@@ -47,6 +47,9 @@ void links_review(void);
 void links_wait(struct waits *w);
 void links_step(const struct waits *w);
 
+/* At exit(): the relay is to learn that the process ended in order. */
+void links_farewell(void);
+
 /* In a forked child, and for no other use: wipes keys, forgets descriptors (they are closed elsewhere). */
 void links_forget(void);
 

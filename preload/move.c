@@ -148,6 +148,10 @@ static void fail(struct move *m, const char *why)
 	f->retry_ms = f->failed_ms + 200;
 	bool gentle = m->gentle && m->phase <= PARKING;
 
+	/* What was sent again through the new connection was ours, not the program's. */
+	if (m->phase == REPLAYING && !f->closed)
+		splice_base_written(f, m->fd, f->ring.tail);
+
 	move_free(m);
 	if (gentle)
 		splice_unpark(f);

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "preload/agent.h"
 #include "preload/flow.h"
+#include "preload/link.h"
 #include "preload/own.h"
 #include "preload/raw.h"
 #include "preload/real.h"
@@ -123,6 +124,12 @@ static void open_log(void)
 	int fd = own_fd(log_fd());
 
 	log_set_fd(fd < 0 ? -1 : fd);
+}
+
+__attribute__((destructor)) static void end(void)
+{
+	if (process_enabled && process_ours())
+		links_farewell();
 }
 
 __attribute__((constructor)) static void start(void)

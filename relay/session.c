@@ -515,6 +515,14 @@ static void sweep_one(struct session *s, int64_t now)
 	/* FIN, but neither EOF nor the end of the process: the path was cut by somebody in between. */
 	if (s->fin_ms && now - s->fin_ms > FIN_GRACE_MS && s->s.committed >= 0) {
 		s->fin_ms = 0;
+		/*
+		 * With the control connection reset at the same time it was the process all the same: one that ends with
+		 * frames unread resets it. What cuts paths does not send FINs.
+		 */
+		if (!a->control) {
+			end_of_client(s);
+			return;
+		}
 		session_conn_gone(s->conn[s->s.committed], true);
 		return;
 	}

@@ -170,12 +170,33 @@ size_t serve_to_client(const struct serve *s, int conn, const void **p)
 	return ring_peek(&s->s2c, c->sent, p);
 }
 
+/*
+ * Nothing is forgotten that some connection has still to be given: a tentative one begins where the program was when it
+ * asked, and the program reads on meanwhile. That also bounds what a false count could do.
+ */
+static void confirm(struct serve *s, uint64_t count)
+{
+	bool any = false;
+
+	for (int i = 0; i < SERVE_CONNS; i++) {
+		if (!s->conn[i].used)
+			continue;
+		any = true;
+		if (s->conn[i].sent < count)
+			count = s->conn[i].sent;
+	}
+	if (!any || count < s->s2c.base)
+		return;
+	ring_confirm(&s->s2c, count);
+	s->covered = true;
+}
+
 void serve_client_sent(struct serve *s, int conn, size_t n)
 {
 	s->conn[conn].sent += n;
 	/* Without confirmations to come there is nothing to keep. */
 	if (s->detached_for_good && conn == s->committed)
-		ring_confirm(&s->s2c, s->conn[conn].sent);
+		confirm(s, s->conn[conn].sent);
 }
 
 bool serve_client_done(const struct serve *s, int conn)
@@ -218,16 +239,7 @@ void serve_frame(struct serve *s, const struct ses_frame *f)
 {
 	switch (f->type) {
 	case SES_F_ACK:
-		/* Counts beyond what was given to any connection are not believed. */
-		for (int i = 0; i < SERVE_CONNS; i++) {
-			if (!s->conn[i].used || f->count > s->conn[i].sent)
-				continue;
-			if (f->count >= s->s2c.base) {
-				ring_confirm(&s->s2c, f->count);
-				s->covered = true;
-			}
-			break;
-		}
+		confirm(s, f->count);
 		learn_end(s, f->end, f->flags & SES_FLAG_CLOSED, f->flags & SES_FLAG_RESET);
 		break;
 	case SES_F_EOF:
