@@ -46,7 +46,7 @@ void mirror_events(struct mirror *m, const void *buf, size_t len, int64_t now)
 	const struct nlmsghdr *nlh = buf;
 	int left = len > INT32_MAX ? INT32_MAX : (int)len;
 
-	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+	for (; rtparse_whole(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
 		struct rt_change c = rtparse(&m->table, nlh, IFTABLE_EVENT);
 
 		if (c.what == RT_LINK || c.what == RT_ADDRESS)
@@ -152,7 +152,7 @@ void mirror_answers(struct mirror *m, const void *buf, size_t len, int64_t now)
 	const struct nlmsghdr *nlh = buf;
 	int left = len > INT32_MAX ? INT32_MAX : (int)len;
 
-	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+	for (; rtparse_whole(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
 		if (!m->asked || nlh->nlmsg_seq != m->seq)
 			continue;
 		m->deadline = now + ANSWER_MS;

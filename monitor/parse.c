@@ -11,6 +11,12 @@
 #define ATTRS 64     /* above all we look at */
 #define NEXTHOPS 256 /* per route */
 
+bool rtparse_whole(const struct nlmsghdr *nlh, int left)
+{
+	return left >= (int)sizeof(*nlh) && nlh->nlmsg_len >= sizeof(*nlh) &&
+	       nlh->nlmsg_len <= (uint32_t)left;
+}
+
 static const void *payload(const struct nlmsghdr *nlh, size_t least)
 {
 	return mnl_nlmsg_get_payload_len(nlh) >= least ? mnl_nlmsg_get_payload(nlh) : NULL;

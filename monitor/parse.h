@@ -17,8 +17,11 @@ struct rt_change {
 	struct if_address *address;
 };
 
+/* Is there a whole message in the `left` bytes? mnl_nlmsg_ok() takes a length of 2^31 for one. */
+bool rtparse_whole(const struct nlmsghdr *nlh, int left);
+
 /*
- * One complete message (mnl_nlmsg_ok() holds). Messages of no interest, incomplete or malformed
+ * One complete message (rtparse_whole() holds). Messages of no interest, incomplete or malformed
  * ones leave the table as it was and give RT_NOTHING.
  */
 struct rt_change rtparse(struct iftable *t, const struct nlmsghdr *nlh, enum iftable_source s);
