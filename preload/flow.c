@@ -208,6 +208,14 @@ bool flow_add_fd(struct flow *f, int fd)
 	return true;
 }
 
+void flow_mark(int fd, struct flow *f)
+{
+	_Atomic(struct flow *) *s = slot(fd, f != NULL);
+
+	if (s)
+		atomic_store(s, f);
+}
+
 bool flow_drop_fd(struct flow *f, int fd)
 {
 	_Atomic(struct flow *) *s = slot(fd, false);

@@ -88,6 +88,7 @@ struct flow {
 	bool nonblocking_dial;
 	bool asked_dial; /* the hook wants the agent to dial */
 	bool connected_udp;
+	bool unconnected; /* datagrams to addresses; `peer` is the first */
 	bool connect_told;
 	union flow_address relay; /* where the policy sends it */
 	bool closed; /* the last alias was closed by the program */
@@ -192,6 +193,9 @@ struct flow *flow_new(enum flow_kind kind);
 
 /* Makes `fd` an alias; false: no room. Caller holds f->table or is the only one who knows f. */
 bool flow_add_fd(struct flow *f, int fd);
+
+/* Sets the table's entry and nothing else: for what is no flow (NULL) or to be left alone. */
+void flow_mark(int fd, struct flow *f);
 
 /* Takes the descriptor out; returns true if it was the flow's last. Caller holds f->table. */
 bool flow_drop_fd(struct flow *f, int fd);

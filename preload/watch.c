@@ -29,6 +29,10 @@ static void learn_path(struct flow *f)
 
 	if (f->ifindex || !f->fds || atomic_load(&f->state) == FLOW_CONNECTING)
 		return;
+	if (f->unconnected) {
+		f->ifindex = udp_route(&f->peer, &f->source);
+		return;
+	}
 	if (raw_getsockname(f->fd[0], &f->source.sa, &len) == 0)
 		f->ifindex = choose_interface(&f->source);
 }
