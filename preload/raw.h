@@ -6,13 +6,17 @@
 #ifndef PRELOAD_RAW_H
 #define PRELOAD_RAW_H
 
+#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #if defined(__x86_64__)
@@ -24,9 +28,9 @@ static inline long raw_call6(long nr, long a, long b, long c, long d, long e, lo
 	long ret;
 
 	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
+	                 : "=a"(ret)
+	                 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+	                 : "rcx", "r11", "memory");
 	return ret;
 }
 #elif defined(__aarch64__)
@@ -41,9 +45,9 @@ static inline long raw_call6(long nr, long a, long b, long c, long d, long e, lo
 	register long x5 __asm__("x5") = f;
 
 	__asm__ volatile("svc 0"
-			 : "+r"(x0)
-			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-			 : "memory");
+	                 : "+r"(x0)
+	                 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+	                 : "memory");
 	return x0;
 }
 #else
@@ -137,13 +141,13 @@ static inline int raw_shutdown(int fd, int how)
 }
 
 static inline long raw_sendto(int fd, const void *p, size_t n, int flags, const struct sockaddr *a,
-			      socklen_t len)
+                              socklen_t len)
 {
 	return raw_call6(SYS_sendto, fd, (long)p, (long)n, flags, (long)a, (long)len);
 }
 
 static inline long raw_recvfrom(int fd, void *p, size_t n, int flags, struct sockaddr *a,
-				socklen_t *len)
+                                socklen_t *len)
 {
 	return raw_call6(SYS_recvfrom, fd, (long)p, (long)n, flags, (long)a, (long)len);
 }
@@ -183,13 +187,23 @@ static inline long raw_readlinkat(int dir, const char *path, char *to, size_t n)
 	return raw_call6(SYS_readlinkat, dir, (long)path, (long)to, (long)n, 0, 0);
 }
 
+/* The inode behind a descriptor; 0: none. */
+static inline uint64_t raw_inode(int fd)
+{
+	struct statx st;
+
+	return raw_call6(SYS_statx, fd, (long)"", AT_EMPTY_PATH, STATX_INO, (long)&st, 0) == 0
+	           ? st.stx_ino
+	           : 0;
+}
+
 static inline int raw_epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
 {
 	return (int)raw_call6(SYS_epoll_ctl, ep, op, fd, (long)ev, 0, 0);
 }
 
 static inline int raw_ppoll(struct pollfd *p, nfds_t n, const struct timespec *t,
-			    const sigset_t *mask)
+                            const sigset_t *mask)
 {
 	struct timespec copy = t ? *t : (struct timespec){0, 0};
 
@@ -209,6 +223,20 @@ static inline int raw_gettid(void)
 static inline int raw_tgkill(int pid, int tid, int sig)
 {
 	return (int)raw_call3(SYS_tgkill, pid, tid, sig);
+}
+
+static inline int raw_tgsigqueueinfo(int pid, int tid, int sig, siginfo_t *si)
+{
+	return (int)raw_call6(SYS_rt_tgsigqueueinfo, pid, tid, sig, (long)si, 0, 0);
+}
+
+/* Copies memory of our own that may be unmapped meanwhile: -EFAULT or a short count, never a fault.
+ */
+static inline long raw_peek(const void *from, void *to, size_t len)
+{
+	struct iovec local = {to, len}, remote = {(void *)from, len};
+
+	return raw_call6(SYS_process_vm_readv, raw_getpid(), (long)&local, 1, (long)&remote, 1, 0);
 }
 
 #endif

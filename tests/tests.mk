@@ -10,9 +10,11 @@ $(B)/tests/%: tests/unit/%.c $(unit_objs)
 	$(call quiet,TEST,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(unit_objs) $(UNIT_EXTRA) \
 		-lcmocka -lsodium -lmnl -lconfuse -ljansson -lpthread
 
-# Preload modules that stand alone are tested without the library around them.
-$(B)/tests/test_preload_%: UNIT_EXTRA = $(filter-out $(B)/preload/init.o,$(call obj,preload))
-$(B)/tests/test_preload_%: $(call obj,preload)
+# A module of preload is tested alone: with the hooks in it, a test's own connect() and read() would be the library's.
+$(B)/tests/test_preload_%: tests/unit/test_preload_%.c $(B)/preload/%.o $(B)/preload/procfs.o $(unit_objs)
+	@mkdir -p $(@D)
+	$(call quiet,TEST,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(UNIT_EXTRA) \
+		-lcmocka -lsodium -lmnl -lconfuse -ljansson -lpthread
 
 $(B)/lab/%: tests/lab/%.c | $(B)/.deps-build
 	@mkdir -p $(@D)
