@@ -233,8 +233,15 @@ static int connect_straight(int fd, const union flow_address *peer, const struct
 		if (tcp && redial)
 			flow_make_ring(f, 1u << 20);
 		atomic_store(&f->state, FLOW_STABLE);
-		agent_ensure();
+		bool running = agent_ensure();
+
 		agent_kick();
+		/*
+		 * The host may still route by an interface that has lost its carrier. What is sent first would
+		 * be lost with it, and for a datagram nobody would know: let the agent look before.
+		 */
+		for (int i = 0; !tcp && running && i < 20 && !atomic_load(&f->looked); i++)
+			futex_wait(&f->looked, 0, 1);
 	}
 	errno = err;
 	return r;

@@ -13,6 +13,7 @@ need_lab() {
 
 # A lab with relay and policy; the arguments are lab_up's.
 start_lab() {
+	local i
 	lab_up "$@"
 	cat >"$lab_dir/policy.conf" <<-'END'
 		interface "wlan*" { prefer = 200 }
@@ -25,6 +26,13 @@ start_lab() {
 		--log debug --allow 22 --allow 8080 --allow 9000 --allow 9001 --allow 5201
 	relay_pid=$lab_pid
 	wait_port 7343
+	# Neighbours have to be found first; over IPv6 that takes a second at times.
+	for ((i = 0; i < 50; i++)); do
+		in_client timeout 1 bash -c 'exec 3<>/dev/tcp/fd00:9::2/7343' 2>/dev/null && return 0
+		sleep 0.1
+	done
+	echo "the server is not reached over IPv6"
+	return 1
 }
 
 # Until something listens there (5 s at most).
