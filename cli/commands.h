@@ -3,6 +3,9 @@
 #ifndef CLI_COMMANDS_H
 #define CLI_COMMANDS_H
 
+int cmd_run(int argc, char **argv);    /* a program under the library */
+int cmd_status(int argc, char **argv); /* the flows of the user's processes */
 int cmd_events(int argc, char **argv); /* the MIF API's events, live */
+int cmd_policy(int argc, char **argv); /* check FILE, explain HOST:PORT */
 
 #endif
