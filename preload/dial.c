@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "preload/agent.h"
 #include "preload/choose.h"
 #include "preload/own.h"
 #include "preload/raw.h"
@@ -172,6 +173,14 @@ int dial_interface(const struct dial *d)
 	if (d->path.ifindex || d->fd < 0 || raw_getsockname(d->fd, &own.sa, &len) < 0)
 		return d->path.ifindex;
 	return choose_interface(&own);
+}
+
+bool dial_usable(const struct dial *d)
+{
+	int ifindex = dial_interface(d);
+	bool usable = true;
+
+	return !ifindex || !mif_interface(agent_monitor(), ifindex, NULL, NULL, &usable) || usable;
 }
 
 int dial_take(struct dial *d)

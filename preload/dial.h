@@ -50,6 +50,9 @@ void dial_close(struct dial *d);
 /* The interface it leaves by, also while it is still connecting; 0: unknown. */
 int dial_interface(const struct dial *d);
 
+/* Is the path it takes there at all, as far as is known? */
+bool dial_usable(const struct dial *d);
+
 /* Takes the connection out of the dial; the caller has it now. */
 int dial_take(struct dial *d);
 

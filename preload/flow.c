@@ -2,7 +2,6 @@
 #include "preload/flow.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -208,6 +207,14 @@ bool flow_add_fd(struct flow *f, int fd)
 	return true;
 }
 
+void flow_mark(int fd, struct flow *f)
+{
+	_Atomic(struct flow *) *s = slot(fd, f != NULL);
+
+	if (s)
+		atomic_store(s, f);
+}
+
 bool flow_drop_fd(struct flow *f, int fd)
 {
 	_Atomic(struct flow *) *s = slot(fd, false);
@@ -233,19 +240,9 @@ bool flow_owns(const struct flow *f, int fd)
 	return same;
 }
 
-uint64_t flow_read_count(const struct flow *f, const struct counts *k, bool *one_more)
+uint64_t flow_read_count(const struct flow *f, const struct counts *k)
 {
-	uint64_t read = f->stream_read + (k->read - f->kernel_read);
-	uint64_t received = f->stream_read + (k->received - f->kernel_read);
-
-	*one_more = false;
-	if (f->kind != FLOW_SESSION || k->state != TCP_CLOSE || read == f->stream_read)
-		return read;
-	if (!atomic_load(&f->peer_ended)) {
-		*one_more = true;
-		return read - 1;
-	}
-	return received > atomic_load(&f->peer_end) ? read - 1 : read;
+	return f->stream_read + (k->read - f->kernel_read);
 }
 
 bool flow_make_ring(struct flow *f, size_t size)

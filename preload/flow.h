@@ -83,11 +83,13 @@ struct flow {
 	int fd[FLOW_ALIASES];
 	unsigned fds;
 	uint64_t inode; /* of the open file on the descriptors now */
+	_Atomic uint32_t looked; /* futex: 1 once the agent has looked at it */
 	_Atomic uint32_t dialled; /* futex: 0 while a dial is under way, then 1 */
 	int dial_result;  /* 0, -EINPROGRESS (go on by yourself) or negative errno */
 	bool nonblocking_dial;
 	bool asked_dial; /* the hook wants the agent to dial */
 	bool connected_udp;
+	bool unconnected; /* datagrams to addresses; `peer` is the first */
 	bool connect_told;
 	union flow_address relay; /* where the policy sends it */
 	bool closed; /* the last alias was closed by the program */
@@ -193,6 +195,9 @@ struct flow *flow_new(enum flow_kind kind);
 /* Makes `fd` an alias; false: no room. Caller holds f->table or is the only one who knows f. */
 bool flow_add_fd(struct flow *f, int fd);
 
+/* Sets the table's entry and nothing else: for what is no flow (NULL) or to be left alone. */
+void flow_mark(int fd, struct flow *f);
+
 /* Takes the descriptor out; returns true if it was the flow's last. Caller holds f->table. */
 bool flow_drop_fd(struct flow *f, int fd);
 
@@ -201,12 +206,8 @@ bool flow_owns(const struct flow *f, int fd);
 
 struct counts;
 
-/*
- * The stream count the program has read up to, from the kernel's counts of the current socket. A socket that is
- * closed, by FINs both ways or by a RST, does not tell whether a FIN is among the bytes it received; the announced end of the stream
- * does. Where that is not known the result is the lower of the two and *one_more is set.
- */
-uint64_t flow_read_count(const struct flow *f, const struct counts *k, bool *one_more);
+/* The stream count the program has read up to, from the kernel's counts of the current socket. */
+uint64_t flow_read_count(const struct flow *f, const struct counts *k);
 
 /* Reserves the ring; false: no memory, the flow stays uncovered. */
 bool flow_make_ring(struct flow *f, size_t size);

@@ -60,7 +60,7 @@ bool end_is_true(struct flow *f, int fd)
 		return false;
 	/* Announced, but has all of it come this way? The base of the counts is the agent's; it is stable between exchanges. */
 	return counts_read(fd, &k) < 0 ||
-	       f->stream_read + (k.read - f->kernel_read) >= atomic_load(&f->peer_end);
+	       flow_read_count(f, &k) >= atomic_load(&f->peer_end);
 }
 
 bool end_known(const struct flow *f)

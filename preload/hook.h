@@ -31,6 +31,12 @@ bool path_error(int err);
  */
 bool hold_flow(struct flow *f, int fd);
 
+/*
+ * Makes a flow of a datagram socket that has just sent to `to` without being connected, if the policy says so; a
+ * socket that is to be left alone is marked, so that it is asked about once. errno is kept.
+ */
+void datagram_flow(int fd, const struct sockaddr *to, socklen_t len);
+
 /* Was this end of stream announced by the relay (or is the flow one that needs no announcement)? */
 bool end_is_true(struct flow *f, int fd);
 

@@ -233,11 +233,53 @@ static int connect_straight(int fd, const union flow_address *peer, const struct
 		if (tcp && redial)
 			flow_make_ring(f, 1u << 20);
 		atomic_store(&f->state, FLOW_STABLE);
-		agent_ensure();
+		bool running = agent_ensure();
+
 		agent_kick();
+		/*
+		 * The host may still route by an interface that has lost its carrier. What is sent first would
+		 * be lost with it, and for a datagram nobody would know: let the agent look before.
+		 */
+		for (int i = 0; !tcp && running && i < 20 && !atomic_load(&f->looked); i++)
+			futex_wait(&f->looked, 0, 1);
 	}
 	errno = err;
 	return r;
+}
+
+/* Left alone: stands in the table so that the question is not asked again for each datagram. */
+static struct flow hands_off = {.kind = FLOW_RESET, .state = FLOW_ENDED};
+
+void datagram_flow(int fd, const struct sockaddr *to, socklen_t len)
+{
+	union flow_address peer;
+	int saved = errno;
+	struct flow *f = NULL;
+
+	if (len > sizeof(peer) || len < sizeof(peer.in) || !process_ours() ||
+	    (to->sa_family != AF_INET && (to->sa_family != AF_INET6 || len < sizeof(peer.in6))))
+		return;
+	memset(&peer, 0, sizeof(peer));
+	memcpy(&peer, to, len);
+	if (option(fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM &&
+	    option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_UDP && !stays_here(&peer) && !pinned(fd)) {
+		const struct pol_rule *rule = rule_for(&peer, IPPROTO_UDP);
+
+		if (rule->continuity != POL_NONE)
+			f = adopt(fd, FLOW_UDP, &peer, rule);
+	}
+	if (f) {
+		socklen_t own = sizeof(f->local);
+
+		raw_getsockname(fd, &f->local.sa, &own);
+		f->unconnected = true;
+		atomic_store(&f->state, FLOW_STABLE);
+		agent_ensure();
+		agent_kick();
+	} else {
+		flow_mark(fd, &hands_off);
+	}
+	errno = saved;
 }
 
 EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
@@ -255,6 +297,11 @@ EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 	memcpy(&peer, addr, len);
 	forget_stale(fd);
 	struct flow *f = flow_of(fd);
+
+	if (f == &hands_off) {
+		flow_mark(fd, NULL);
+		f = NULL;
+	}
 	int type = option(fd, SOL_SOCKET, SO_TYPE), protocol = option(fd, SOL_SOCKET, SO_PROTOCOL);
 	bool tcp = type == SOCK_STREAM && protocol == IPPROTO_TCP;
 	bool udp = type == SOCK_DGRAM && protocol == IPPROTO_UDP;
@@ -296,7 +343,10 @@ EXPORT int socket(int domain, int type, int protocol)
 	if (fd >= 0 && flow_of(fd) && process_ours()) {
 		int saved = errno;
 
-		forget_stale(fd);
+		if (flow_of(fd) == &hands_off)
+			flow_mark(fd, NULL);
+		else
+			forget_stale(fd);
 		errno = saved;
 	}
 	return fd;

@@ -29,7 +29,7 @@ static bool leave_table(struct flow *f, int fd)
 
 	if (f->fds == 1 && f->kind == FLOW_SESSION && atomic_load(&f->through_relay) &&
 	    f->old_fd < 0 && flow_owns(f, fd) && counts_read(fd, &k) == 0)
-		f->closed_read = flow_read_count(f, &k, &(bool){false});
+		f->closed_read = flow_read_count(f, &k);
 	bool last = flow_drop_fd(f, fd);
 
 	if (last)

@@ -9,6 +9,7 @@
 
 #include "preload/agent.h"
 #include "preload/hook.h"
+#include "preload/process.h"
 #include "preload/raw.h"
 #include "preload/real.h"
 
@@ -203,6 +204,31 @@ static size_t total_of(const struct iovec *iov, size_t count)
 	return total;
 }
 
+/*
+ * A datagram to an address, from a socket without one: the first makes the socket a flow. Later ones cost two loads.
+ */
+static void meet(int fd, const struct sockaddr *to, socklen_t len)
+{
+	if (to && len && !flow_of(fd) && process_enabled)
+		datagram_flow(fd, to, len);
+}
+
+EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
+		      socklen_t to_len)
+{
+	struct flow *f = kept(fd);
+
+	if (f && len && !(flags & (MSG_OOB | MSG_ZEROCOPY)))
+		return send_one(f, fd, buf, len, flags);
+	if (f && flags & (MSG_OOB | MSG_ZEROCOPY))
+		atomic_store(&f->foreign, true);
+	ssize_t n = real.sendto(fd, buf, len, flags, to, to_len);
+
+	if (n >= 0)
+		meet(fd, to, to_len);
+	return n;
+}
+
 EXPORT ssize_t write(int fd, const void *buf, size_t len)
 {
 	struct flow *f = kept(fd);
@@ -236,8 +262,13 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 {
 	struct flow *f = kept(fd);
 
-	if (!f)
-		return real.sendmsg(fd, m, flags);
+	if (!f) {
+		ssize_t n = real.sendmsg(fd, m, flags);
+
+		if (n >= 0 && m->msg_name)
+			meet(fd, m->msg_name, m->msg_namelen);
+		return n;
+	}
 	if (flags & (MSG_OOB | MSG_ZEROCOPY))
 		atomic_store(&f->foreign, true);
 	struct out o = {.iov = m->msg_iov,
@@ -254,8 +285,13 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *m, unsigned count, int flags)
 {
 	unsigned i;
 
-	if (!kept(fd))
-		return real.sendmmsg(fd, m, count, flags);
+	if (!kept(fd)) {
+		int n = real.sendmmsg(fd, m, count, flags);
+
+		if (n > 0 && m->msg_hdr.msg_name)
+			meet(fd, m->msg_hdr.msg_name, m->msg_hdr.msg_namelen);
+		return n;
+	}
 	for (i = 0; i < count; i++) {
 		ssize_t n = sendmsg(fd, &m[i].msg_hdr, flags);
 

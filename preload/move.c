@@ -342,7 +342,9 @@ static void race_open(struct move *m)
 		open_failed(m, "relay not reached");
 		return;
 	}
-	if (!connected && age >= STAGGER_MS && m->next == 0) {
+	bool lost = first->fd >= 0 && !connected && !dial_usable(first);
+
+	if (!connected && (lost || age >= STAGGER_MS) && m->next == 0) {
 		struct mif_path paths[PATHS_MAX];
 		int n = choose_paths(link_relay(f->link), paths);
 		int used = dial_interface(first);
@@ -452,8 +454,6 @@ static void commit(struct move *m)
 		}
 		if (!splice_drained(f))
 			return;
-		if (m->kind == MOVE_RESUME)
-			flowtalk_peer_state(f, t->peer_end, t->peer_flags);
 		r = splice_counts(f, &c);
 		if (r < 0) {
 			fail(m, strerrordesc_np(-r));
@@ -474,11 +474,6 @@ static void commit(struct move *m)
 			fail(m, "uncovered");
 			return;
 		}
-		/* No end is known even now, so no FIN of the relay's was in the count. */
-		if (c.one_more)
-			c.read++;
-		if (t->peer_end != SES_NO_END && c.read > t->peer_end)
-			c.read = t->peer_end;
 		n = ses_commit(&f->ses, t, c.read, f->ring.tail, msg);
 		if (n < 0 || raw_sendto(m->fd, msg, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL, NULL,
 					0) != n) {
@@ -487,6 +482,7 @@ static void commit(struct move *m)
 		}
 		m->skip = c.read - t->count;
 		m->replay = t->peer_count;
+		flowtalk_peer_state(f, t->peer_end, t->peer_flags);
 	} else if (!replay_start(f, &c, &m->replay)) {
 		bool gentle = m->gentle;
 
@@ -588,16 +584,12 @@ void moves_review(void)
 	for (int i = 0; i < MOVES; i++) {
 		struct move *m = &moves[i];
 
-		if (!m->flow || m->kind == MOVE_OPEN)
+		if (!m->flow)
 			continue;
 		if (m->phase == RACING) {
 			for (int k = 0; k < 2; k++) {
 				struct dial *d = &m->run[k].dial;
-				bool usable = true;
-
-				if (d->fd >= 0 && mif_interface(agent_monitor(), d->path.ifindex,
-								NULL, NULL, &usable) &&
-				    !usable)
+				if (m->kind != MOVE_OPEN && d->fd >= 0 && !dial_usable(d))
 					dial_close(d);
 			}
 		} else if (!mif_address_usable(agent_monitor(), m->path.source.family,

@@ -89,6 +89,23 @@ void splice_follow_up(struct flow *f, struct waits *w)
 		f->followup_kinds = 0;
 }
 
+/* The one option a placeholder must not have: it would end it. */
+static void keep_quiet(int app)
+{
+	int never = 0;
+
+	raw_setsockopt(app, IPPROTO_TCP, TCP_USER_TIMEOUT, &never, sizeof(never));
+}
+
+static void copy_timeout(int from, int to)
+{
+	int ms = 0;
+	socklen_t len = sizeof(ms);
+
+	if (raw_getsockopt(from, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, &len) == 0 && ms)
+		raw_setsockopt(to, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+}
+
 int splice_park(struct flow *f)
 {
 	int app, far, r;
@@ -122,6 +139,7 @@ int splice_park(struct flow *f)
 	}
 	if (old >= 0) {
 		options_copy(old, app);
+		keep_quiet(app);
 		atomic_store(&f->hold, 1);
 		r = exchange(f, app);
 	}
@@ -190,6 +208,8 @@ int splice_put(struct flow *f, int fd)
 		options_copy(f->fd[0], fd);
 		/* The placeholder's own buffers are small on purpose. */
 		options_copy_buffers(splice_parked(f) ? f->old_fd : f->fd[0], fd);
+		if (splice_parked(f))
+			copy_timeout(f->old_fd, fd);
 		r = exchange(f, fd);
 	}
 	lock_release(&f->table);
@@ -280,9 +300,9 @@ int splice_counts(struct flow *f, struct stream_counts *c)
 	}
 	if (r < 0)
 		return r;
-	c->read = flow_read_count(f, &k, &c->one_more);
+	c->read = flow_read_count(f, &k);
 	c->written = f->stream_written + (k.written - f->kernel_written);
-	/* As for the peer's FIN: a closed socket counts ours, too. */
+	/* A closed socket counts our FIN as well, and does not tell. */
 	if (k.state == TCP_CLOSE && atomic_load(&f->half_closed) && atomic_load(&f->keeps) &&
 	    c->written == f->ring.tail + 1)
 		c->written--;

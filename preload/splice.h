@@ -55,7 +55,6 @@ void splice_reset(struct flow *f);
 /* What the program has read and written, by the kernel's own counts. */
 struct stream_counts {
 	uint64_t read, written;
-	bool one_more; /* the socket is closed and the peer's end not known: `read` may be one too low */
 	bool peer_fin; /* the peer's FIN was received */
 	uint64_t unacked; /* written, but not acknowledged by the peer's kernel */
 	uint64_t unread; /* received, but not read by the program */

@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "preload/choose.h"
 #include "preload/dial.h"
 #include "preload/options.h"
 #include "preload/own.h"
@@ -54,6 +55,20 @@ static int make(const struct flow *f, const struct mif_path *path)
 		return r;
 	}
 	return fd;
+}
+
+int udp_route(const union flow_address *peer, union flow_address *source)
+{
+	socklen_t len = sizeof(*source);
+	int fd = raw_socket(peer->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), ifindex = 0;
+
+	if (fd < 0)
+		return 0;
+	if (raw_connect(fd, &peer->sa, address_len(peer)) == 0 &&
+	    raw_getsockname(fd, &source->sa, &len) == 0)
+		ifindex = choose_interface(source);
+	raw_close(fd);
+	return ifindex;
 }
 
 void udp_move(struct flow *f, const struct mif_path *path)

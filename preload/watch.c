@@ -29,6 +29,10 @@ static void learn_path(struct flow *f)
 
 	if (f->ifindex || !f->fds || atomic_load(&f->state) == FLOW_CONNECTING)
 		return;
+	if (f->unconnected) {
+		f->ifindex = udp_route(&f->peer, &f->source);
+		return;
+	}
 	if (raw_getsockname(f->fd[0], &f->source.sa, &len) == 0)
 		f->ifindex = choose_interface(&f->source);
 }
@@ -267,12 +271,15 @@ static void look(struct flow *f, bool network, struct waits *w)
 		notice_gone(f);
 	if (atomic_load(&f->state) == FLOW_ENDED)
 		return;
-	bool due = f->again_ms && now >= f->again_ms;
+	/* A new flow may have been born on a path that is lost already. */
+	bool due = !atomic_load(&f->looked) || (f->again_ms && now >= f->again_ms);
 
 	if (network || due || failed || f->lost_ms || f->retry_ms || splice_parked(f))
 		decide(f, w);
 	else if (f->again_ms)
 		waits_until(w, f->again_ms);
+	if (!atomic_exchange(&f->looked, 1))
+		futex_wake(&f->looked);
 }
 
 void watch_flows(bool network, struct waits *w)

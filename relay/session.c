@@ -2,10 +2,12 @@
 /* Sessions: opening, resuming, ending. Their bytes are data.c's business. */
 #include <errno.h>
 #include <ifaddrs.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <utlist.h>
@@ -504,6 +506,16 @@ void session_frame(struct association *a, const struct ses_frame *f)
 
 /* --- time ----------------------------------------------------------------------------------------- */
 
+/* Has the client's kernel acknowledged all that the ring holds? Only then silence is not the path's. */
+static bool all_taken(const struct session *s)
+{
+	int unacked = 1;
+
+	if (s->s.committed < 0 || s->s.conn[s->s.committed].sent != s->s.s2c.tail)
+		return false;
+	return ioctl(s->conn[s->s.committed]->source.fd, SIOCOUTQ, &unacked) == 0 && unacked == 0;
+}
+
 static void sweep_one(struct session *s, int64_t now)
 {
 	struct association *a = s->assoc;
@@ -534,9 +546,9 @@ static void sweep_one(struct session *s, int64_t now)
 		data_update(s);
 		return;
 	}
-	/* A client that does not answer: flow before cover. */
-	if (s->asked_ms && now - s->asked_ms > UNANSWERED_MS && s->s.committed >= 0 &&
-	    !ring_room(&s->s.s2c)) {
+	/* A client that takes everything but does not answer: flow before cover. */
+	if (s->asked_ms && now - s->asked_ms > UNANSWERED_MS && !ring_room(&s->s.s2c) &&
+	    all_taken(s)) {
 		s->asked_ms = 0;
 		serve_uncover(&s->s);
 		data_update(s);

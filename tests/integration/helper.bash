@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# Common to the tests that use the lab.
+
+# shellcheck source=tests/lab/lab.sh
+source "$BATS_TEST_DIRNAME/../lab/lab.sh"
+
+need_lab() {
+	local why
+	why=$(lab_missing)
+	[ -z "$why" ] || skip "$why"
+}
+
+# A lab with relay and policy; the arguments are lab_up's.
+start_lab() {
+	local i
+	lab_up "$@"
+	cat >"$lab_dir/policy.conf" <<-'END'
+		interface "wlan*" { prefer = 200 }
+		interface "wwan*" { prefer = 100 }
+		peer "*/udp" { continuity = redial }
+		peer "*:9100" { continuity = redial replay = line }
+		peer "*" { continuity = session }
+	END
+	lab_spawn server "$lab_dir/relay.log" "$lab_build/mifcont-relay" --state-dir "$lab_dir/state" \
+		--log debug --allow 22 --allow 8080 --allow 9000 --allow 9001 --allow 5201
+	relay_pid=$lab_pid
+	wait_port 7343
+	# Neighbours have to be found first; over IPv6 that takes a second at times.
+	for ((i = 0; i < 50; i++)); do
+		in_client timeout 1 bash -c 'exec 3<>/dev/tcp/fd00:9::2/7343' 2>/dev/null && return 0
+		sleep 0.1
+	done
+	echo "the server is not reached over IPv6"
+	return 1
+}
+
+# Until something listens there (5 s at most).
+wait_port() {
+	local i
+	for ((i = 0; i < 100; i++)); do
+		in_server ss -Hltn "sport = :$1" | grep -q . && return 0
+		sleep 0.05
+	done
+	echo "nothing listens on port $1"
+	return 1
+}
+
+# A command in the client, under the library.
+covered() {
+	in_client env LD_PRELOAD="$lab_build/libmifcont.so" MIFCONT_POLICY="$lab_dir/policy.conf" \
+		MIFCONT_LOG="debug:$lab_dir/client.log" "$@"
+}
+
+# A file of random bytes (MB) served over HTTP on port 8080.
+serve_file() {
+	mkdir -p "$lab_dir/www"
+	head -c "$(($1 * 1000000))" /dev/urandom >"$lab_dir/www/file"
+	lab_spawn server "$lab_dir/http.log" python3 -m http.server 8080 --bind :: --directory "$lab_dir/www"
+	wait_port 8080
+}
+
+same() {
+	[ "$(sha256sum <"$1")" = "$(sha256sum <"$2")" ]
+}
+
+handovers() {
+	grep -c ': on w' "$lab_dir/client.log" || :
+}
+
+# Loses and returns wlan0, count times, while process $1 lives; at least and at most milliseconds between.
+flap() {
+	local pid=$1 count=$2 least=$3 most=$4 i
+	for ((i = 0; i < count; i++)); do
+		kill -0 "$pid" 2>/dev/null || return 0
+		pause "$least" "$most"
+		lab_event wlan0 down
+		pause "$least" "$most"
+		lab_event wlan0 up
+	done
+}
+
+pause() {
+	local ms=$(($1 + RANDOM % ($2 - $1 + 1)))
+	sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
+}
+
+# On failure show what the library and the relay had to say.
+stop_lab() {
+	if [ -z "${BATS_TEST_COMPLETED:-}" ] && [ -n "${lab_dir:-}" ]; then
+		tail -n 40 "$lab_dir/client.log" "$lab_dir/relay.log" 2>/dev/null || :
+	fi
+	lab_down
+}

@@ -1,0 +1,31 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Many flows in one process, flaps as close as 50 ms.
+
+load helper
+
+setup() {
+	need_lab
+	start_lab 2 200 0
+	lab_spawn server "$lab_dir/echo.log" python3 "$BATS_TEST_DIRNAME/../lab/echo_server.py" 9001
+	wait_port 9001
+}
+
+teardown() {
+	stop_lab
+}
+
+@test "50 flows in both directions through flaps 50 to 400 ms apart" {
+	covered timeout 100 python3 "$BATS_TEST_DIRNAME/../lab/echo_many.py" 10.9.0.2 9001 50 400000 &
+	local pid=$!
+	flap "$pid" 12 50 400
+	wait "$pid"
+	[ "$(handovers)" -ge 10 ]
+}
+
+@test "no descriptor and no thread is left behind" {
+	covered timeout 60 python3 "$BATS_TEST_DIRNAME/../lab/echo_leak.py" 10.9.0.2 9001 &
+	local pid=$!
+	flap "$pid" 8 200 400
+	wait "$pid"
+}

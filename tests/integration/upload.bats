@@ -1,0 +1,61 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The other direction, both at once, and the ends of streams.
+
+load helper
+
+setup() {
+	need_lab
+	start_lab 5 100 0
+	head -c 30000000 /dev/urandom >"$lab_dir/data"
+}
+
+teardown() {
+	stop_lab
+}
+
+@test "an upload arrives whole, and half-close works" {
+	lab_spawn server "$lab_dir/got" timeout 60 nc -l -N 9000
+	local server=$lab_pid
+	wait_port 9000
+	covered timeout 60 nc -N 10.9.0.2 9000 <"$lab_dir/data" &
+	local pid=$!
+	flap "$pid" 3 300 700
+	wait "$pid"
+	wait "$server"
+	same "$lab_dir/data" "$lab_dir/got"
+	[ "$(handovers)" -ge 2 ]
+}
+
+@test "both directions at once" {
+	lab_spawn server /dev/null timeout 60 socat TCP-LISTEN:9000,reuseaddr,fork EXEC:cat
+	wait_port 9000
+	covered timeout 60 nc -N 10.9.0.2 9000 <"$lab_dir/data" >"$lab_dir/back" &
+	local pid=$!
+	flap "$pid" 3 300 700
+	wait "$pid"
+	same "$lab_dir/data" "$lab_dir/back"
+	[ "$(handovers)" -ge 2 ]
+}
+
+@test "what was written just before the loss arrives" {
+	local i
+	lab_spawn server "$lab_dir/got" timeout 60 nc -l 9000
+	wait_port 9000
+	mkfifo "$lab_dir/fifo"
+	covered timeout 60 nc 10.9.0.2 9000 <"$lab_dir/fifo" &
+	exec 7>"$lab_dir/fifo"
+	sleep 0.5
+	for i in 1 2 3; do
+		echo "before loss $i" >&7
+		lab_event wlan0 down
+		sleep 0.7
+		echo "after loss $i" >&7
+		lab_event wlan0 up
+		sleep 0.7
+	done
+	exec 7>&-
+	sleep 1
+	cat "$lab_dir/got"
+	[ "$(cat "$lab_dir/got")" = "$(for i in 1 2 3; do echo "before loss $i"; echo "after loss $i"; done)" ]
+}
