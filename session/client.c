@@ -88,7 +88,7 @@ void ses_assoc_wipe(struct ses_assoc *a)
 }
 
 int ses_open(struct ses_assoc *a, struct ses_client *c, const struct ses_addr *target,
-	     uint32_t ring, uint8_t *out)
+             uint32_t ring, uint8_t *out)
 {
 	uint8_t plain[REQUEST_LEN], k[SES_KEY];
 	uint8_t *p = msg_begin(out, MSG_OPEN, 16 + 8 + REQUEST_LEN + SEAL_TAG);
@@ -121,11 +121,18 @@ int ses_opened(const struct ses_assoc *a, struct ses_client *c, const void *msg,
 	wipe(k, sizeof(k));
 	if (!good || plain[8] > SES_RELAY_ADDRS || n != 9u + plain[8] * 19u)
 		return -EBADMSG;
+	uint32_t err = get_be32(plain);
+
+	/* No Linux has such an error number; and it must not turn into 0 or a negative on its way
+	 * to errno. */
+	if (err > 4095)
+		return -EBADMSG;
 	c->relay_ring = get_be32(plain + 4);
+	c->relays = 0;
 	for (unsigned i = 0; i < plain[8]; i++)
 		if (addr_read(plain + 9 + i * 19, &c->relay[c->relays]) == 0)
 			c->relays++;
-	return (int)(get_be32(plain) & 0xfff);
+	return (int)err;
 }
 
 static void epoch_key(const struct ses_client *c, uint32_t epoch, uint8_t k[SES_KEY])
@@ -134,7 +141,7 @@ static void epoch_key(const struct ses_client *c, uint32_t epoch, uint8_t k[SES_
 }
 
 int ses_resume(struct ses_client *c, struct ses_attempt *t, uint64_t count, uint64_t end,
-	       uint8_t flags, uint8_t *out)
+               uint8_t flags, uint8_t *out)
 {
 	struct msg_resume m = {.count = count, .end = end, .flags = flags};
 	uint8_t k[SES_KEY];
@@ -179,7 +186,7 @@ int ses_resumed(struct ses_client *c, struct ses_attempt *t, const void *msg, si
 }
 
 int ses_commit(struct ses_client *c, const struct ses_attempt *t, uint64_t read, uint64_t tail,
-	       uint8_t *out)
+               uint8_t *out)
 {
 	struct msg_commit m = {.epoch = t->epoch, .count = read, .tail = tail};
 	uint8_t k[SES_KEY];

@@ -28,7 +28,9 @@ int ses_record_open(struct ses_cipher *rx, const void *rec, size_t len, struct s
 {
 	uint8_t plain[SES_RECORD_MAX];
 
-	if (ses_record_size(rec, len) != (int)len)
+	int size = ses_record_size(rec, len);
+
+	if (size <= 0 || (size_t)size != len)
 		return -EBADMSG;
 	if (!unseal(rx->key, rx->nonce++, NULL, 0, (const uint8_t *)rec + 2, len - 2, plain))
 		return -EBADMSG;
