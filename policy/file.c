@@ -77,6 +77,41 @@ static char *read_file(const char *file)
 	return text;
 }
 
+/*
+ * Overwrites comments with blanks, in place: libconfuse 3.3 counts the line a comment stands on twice, and a message
+ * must name the right one.
+ */
+static void blank_comments(char *s)
+{
+	char quote = 0;
+
+	while (*s) {
+		if (quote) {
+			if (*s == '\\' && s[1])
+				s++;
+			else if (*s == quote)
+				quote = 0;
+			s++;
+		} else if (*s == '"' || *s == '\'') {
+			quote = *s++;
+		} else if (*s == '#' || (*s == '/' && s[1] == '/')) {
+			while (*s && *s != '\n')
+				*s++ = ' ';
+		} else if (*s == '/' && s[1] == '*') {
+			char *end = strstr(s + 2, "*/");
+
+			/* One that never ends is libconfuse's to complain about. */
+			if (!end)
+				return;
+			for (end += 2; s < end; s++)
+				if (*s != '\n')
+					*s = ' ';
+		} else {
+			s++;
+		}
+	}
+}
+
 static bool word(const char *value, const char *const *words, int count, int *out)
 {
 	for (int i = 0; i < count; i++)
@@ -227,6 +262,8 @@ struct pol *pol_load(const char *file, char *err, size_t err_len)
 	err_room = err_len;
 	err_file = file;
 	char *text = read_file(file);
+	if (text)
+		blank_comments(text);
 	cfg_t *cfg = text ? cfg_init(top, CFGF_NONE) : NULL;
 
 	if (cfg) {

@@ -154,6 +154,7 @@ static void errors_name_file_line_and_what_was_expected(void **state)
 		{"peer \"*\" { continuity = none\n colour = red }", ":2: "},
 		{"interface \"*\" { prefer = many }", ":1: "},
 		{"interface \"*\" { prefer = -1 }", ":1: prefer = -1; expected"},
+		{"# one\n/* two\n three */ // four\npeer \"*:0\" { continuity = none }", ":4: peer pattern"},
 		{"nonsense", ":1: "},
 		{"peer \"*\" {", ":"},
 	};
