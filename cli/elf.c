@@ -61,12 +61,14 @@ enum elf_verdict elf_examine(const unsigned char *file, size_t len)
 	}
 	if (!interpreter)
 		return ELF_STATIC;
-	return has_section(file, len, &e, ".go.buildinfo") || has_section(file, len, &e, ".gopclntab")
-		       ? ELF_GO
-		       : ELF_DYNAMIC;
+	return has_section(file, len, &e, ".go.buildinfo") ||
+	               has_section(file, len, &e, ".gopclntab")
+	           ? ELF_GO
+	           : ELF_DYNAMIC;
 }
 
-int elf_script(const unsigned char *file, size_t len, char *interpreter, char *argument, size_t room)
+int elf_script(const unsigned char *file, size_t len, char *interpreter, char *argument,
+               size_t room)
 {
 	char line[256];
 	size_t n = 0;

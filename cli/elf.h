@@ -8,7 +8,7 @@
 enum elf_verdict {
 	ELF_DYNAMIC, /* the loader will preload into it */
 	ELF_STATIC,
-	ELF_GO,	     /* dynamic perhaps, but makes its own system calls */
+	ELF_GO,      /* dynamic perhaps, but makes its own system calls */
 	ELF_FOREIGN, /* another machine or word size */
 	ELF_SCRIPT,  /* "#!": the interpreter decides */
 	ELF_UNKNOWN,
@@ -18,6 +18,7 @@ enum elf_verdict {
 enum elf_verdict elf_examine(const unsigned char *file, size_t len);
 
 /* The interpreter of a script and its first argument ("" if none), from the first line. 0 or -1. */
-int elf_script(const unsigned char *file, size_t len, char *interpreter, char *argument, size_t room);
+int elf_script(const unsigned char *file, size_t len, char *interpreter, char *argument,
+               size_t room);
 
 #endif

@@ -9,11 +9,12 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *arguments, *what;
 } commands[] = {
-	{"run", cmd_run, "[--policy FILE] [--log LEVEL:FILE] -- CMD...", "run a program under the library"},
-	{"status", cmd_status, "[--json]", "every flow of your processes"},
-	{"events", cmd_events, "[--json] [--once]", "the MIF API's events, live"},
-	{"policy", cmd_policy, "check FILE | explain [--policy FILE] HOST:PORT[/udp]",
-	 "check a policy file; say what it means for a peer"},
+    {"run", cmd_run, "[--policy FILE] [--log LEVEL:FILE] -- CMD...",
+     "run a program under the library"},
+    {"status", cmd_status, "[--json]", "every flow of your processes"},
+    {"events", cmd_events, "[--json] [--once]", "the MIF API's events, live"},
+    {"policy", cmd_policy, "check FILE | explain [--policy FILE] HOST:PORT[/udp]",
+     "check a policy file; say what it means for a peer"},
 };
 #define COMMANDS (int)(sizeof(commands) / sizeof(*commands))
 
@@ -21,8 +22,8 @@ static void usage(FILE *to)
 {
 	fputs("usage: mifcont COMMAND ...\n", to);
 	for (int i = 0; i < COMMANDS; i++)
-		fprintf(to, "\n  mifcont %s %s\n      %s\n", commands[i].name, commands[i].arguments,
-			commands[i].what);
+		fprintf(to, "\n  mifcont %s %s\n      %s\n", commands[i].name,
+		        commands[i].arguments, commands[i].what);
 }
 
 int main(int argc, char **argv)
@@ -42,6 +43,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < COMMANDS; i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
-	fprintf(stderr, "mifcont: no command \"%s\"; expected run, status, events or policy\n", argv[1]);
+	fprintf(stderr, "mifcont: no command \"%s\"; expected run, status, events or policy\n",
+	        argv[1]);
 	return 2;
 }

@@ -32,32 +32,39 @@ static const char *meaning(const struct pol_rule *r, int udp)
 {
 	switch (r->continuity) {
 	case POL_SESSION:
-		return udp ? "sessions are for TCP; datagrams are sent from the next source address when theirs is lost"
-			   : "through the relay: goes on to the byte over any path; if the relay cannot be reached, straight to the peer, uncovered";
+		return udp ? "sessions are for TCP; datagrams are sent from the next source "
+		             "address when theirs is lost"
+		           : "through the relay: goes on to the byte over any path; if the relay "
+		             "cannot be reached, straight to the peer, uncovered";
 	case POL_REDIAL:
 		if (udp)
 			return "datagrams are sent from the best path's source address";
 		return r->replay == POL_REPLAY_LINE
-			       ? "straight to the peer; a new connection is spliced in and unacknowledged lines are sent again (at least once)"
-			       : "straight to the peer; a new connection is spliced in and nothing is sent again (at most once)";
+		           ? "straight to the peer; a new connection is spliced in and "
+		             "unacknowledged lines are sent again (at least once)"
+		           : "straight to the peer; a new connection is spliced in and nothing is "
+		             "sent again (at most once)";
 	case POL_HTTP:
 		return "not in this version: treated as auto";
 	case POL_RESET:
-		return "no continuity: ECONNRESET once the source address is gone, data is outstanding and another path is ready";
+		return "no continuity: ECONNRESET once the source address is gone, data is "
+		       "outstanding and another path is ready";
 	case POL_NONE:
 		return "hands off";
 	case POL_AUTO:
 		break;
 	}
 	return udp ? "datagrams are sent from the next source address when theirs is lost"
-		   : "straight to the peer; dialled again while nothing was exchanged, else left to TCP, and reset only after 30 s without the source address";
+	           : "straight to the peer; dialled again while nothing was exchanged, else left "
+	             "to TCP, and reset only after 30 s without the source address";
 }
 
 /* The decision for a flow that is on `current` (0: on none), over the paths except `without`. */
 static void decide(const struct pol *p, const struct mif_path *paths, int n, int current,
-		   int without, struct pol_decision *d)
+                   int without, struct pol_decision *d)
 {
-	struct pol_snapshot s = {.current = current, .current_usable = current != 0, .stable_ms = 250, .hold_ms = 2000};
+	struct pol_snapshot s = {
+	    .current = current, .current_usable = current != 0, .stable_ms = 250, .hold_ms = 2000};
 	const struct mif_path *host = NULL;
 
 	for (int i = 0; i < n; i++) {
@@ -126,7 +133,7 @@ static void explain_paths(const struct pol *p, struct mif_monitor *m, const stru
 }
 
 static void explain_one(const struct pol *p, const char *file, struct mif_monitor *m,
-			const char *host, const struct sockaddr *to, int port, int udp)
+                        const char *host, const struct sockaddr *to, int port, int udp)
 {
 	struct pol_peer peer = {.family = to->sa_family, .port = (uint16_t)port, .host = host};
 	char text[INET6_ADDRSTRLEN];
@@ -139,15 +146,16 @@ static void explain_one(const struct pol *p, const char *file, struct mif_monito
 	const struct pol_rule *r = pol_match(p, &peer);
 
 	inet_ntop(to->sa_family, peer.ip, text, sizeof(text));
-	printf(to->sa_family == AF_INET6 ? "[%s]:%d/%s\n" : "%s:%d/%s\n", text, port, udp ? "udp" : "tcp");
+	printf(to->sa_family == AF_INET6 ? "[%s]:%d/%s\n" : "%s:%d/%s\n", text, port,
+	       udp ? "udp" : "tcp");
 	if (r->line)
 		printf("  rule        %s:%d peer \"%s\"\n", file, r->line, r->pattern);
 	else
 		puts("  rule        none matches: auto");
 	printf("  continuity  %s: %s\n", pol_continuity_name(r->continuity), meaning(r, udp));
 	if (r->continuity == POL_SESSION && !udp)
-		printf("  relay       %s, port %d\n", r->relay_host ? r->relay_host : "on the peer's own host",
-		       r->relay_port);
+		printf("  relay       %s, port %d\n",
+		       r->relay_host ? r->relay_host : "on the peer's own host", r->relay_port);
 	if (m)
 		explain_paths(p, m, to);
 }
@@ -185,7 +193,9 @@ static int explain(const char *given, const char *what)
 	long n = port ? strtol(port + 1, &end, 10) : 0;
 
 	if (!port || *end || n < 1 || n > 65535 || strlen(what) >= sizeof(buf)) {
-		fprintf(stderr, "mifcont: \"%s\" not understood; expected HOST:PORT or HOST:PORT/udp\n", what);
+		fprintf(stderr,
+		        "mifcont: \"%s\" not understood; expected HOST:PORT or HOST:PORT/udp\n",
+		        what);
 		return 2;
 	}
 	*port = 0;

@@ -27,7 +27,8 @@ static int find_program(const char *name, char *path, size_t room)
 	const char *list = getenv("PATH");
 
 	if (strchr(name, '/'))
-		return snprintf(path, room, "%s", name) < (int)room && access(path, F_OK) == 0 ? 0 : -1;
+		return snprintf(path, room, "%s", name) < (int)room && access(path, F_OK) == 0 ? 0
+		                                                                               : -1;
 	for (const char *p = list ? list : "/bin:/usr/bin"; *p;) {
 		size_t n = strcspn(p, ":");
 
@@ -69,7 +70,7 @@ static void examine(const char *program, const char *path, int depth)
 		break;
 	case ELF_SCRIPT:
 		if (depth < 4 && elf_script(file, (size_t)st.st_size, interpreter, argument,
-					    sizeof(interpreter)) == 0) {
+		                            sizeof(interpreter)) == 0) {
 			size_t n = strlen(interpreter);
 			int env = n >= 4 && strcmp(interpreter + n - 4, "/env") == 0;
 
@@ -88,7 +89,7 @@ static void examine(const char *program, const char *path, int depth)
 static int find_library(char *path, size_t room)
 {
 	static const char *const places[] = {"", "../lib/", "../lib/x86_64-linux-gnu/",
-					     "../lib/aarch64-linux-gnu/"};
+	                                     "../lib/aarch64-linux-gnu/"};
 	char self[PATH_MAX];
 	const char *given = getenv("MIFCONT_LIBRARY");
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -145,9 +146,9 @@ static int use_policy(const char *file)
 int cmd_run(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"policy", required_argument, NULL, 'p'},
-		{"log", required_argument, NULL, 'l'},
-		{NULL, 0, NULL, 0},
+	    {"policy", required_argument, NULL, 'p'},
+	    {"log", required_argument, NULL, 'l'},
+	    {NULL, 0, NULL, 0},
 	};
 	char library[PATH_MAX], path[PATH_MAX];
 	int o;
@@ -167,7 +168,8 @@ int cmd_run(int argc, char **argv)
 	if (find_program(argv[optind], path, sizeof(path)) == 0)
 		examine(argv[optind], path, 0);
 	if (find_library(library, sizeof(library)) < 0)
-		warn(argv[optind], "cannot be covered: libmifcont.so was not found beside mifcont, in ../lib or in $MIFCONT_LIBRARY");
+		warn(argv[optind], "cannot be covered: libmifcont.so was not found beside mifcont, "
+		                   "in ../lib or in $MIFCONT_LIBRARY");
 	else if (preload(library) < 0)
 		return 125;
 	execvp(argv[optind], argv + optind);

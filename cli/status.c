@@ -47,7 +47,7 @@ static json_t *ask(int pid)
 
 	if (fd < 0 || !text ||
 	    connect(fd, (struct sockaddr *)&a,
-		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) < 0 ||
+	            (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) < 0 ||
 	    !genuine(fd, pid) || send(fd, "status\n", 7, MSG_NOSIGNAL) != 7)
 		goto out;
 	while (len < ANSWER_MAX && wait_for(fd, POLLIN, until)) {
@@ -121,10 +121,12 @@ static void print_text(json_t *all)
 			int covered = json_is_true(json_object_get(flow, "covered"));
 
 			if (!lines++)
-				printf("%7s %-12s %4s %-24s %-10s %-10s %-8s %9s %12s %12s %11s  %s\n",
-				       "PID", "PROGRAM", "FD", "PEER", "CONTINUITY", "STATE", "PATH",
-				       "HANDOVERS", "SENT", "RECEIVED", "UNCONFIRMED", "NOTE");
-			printf("%7lld %-12s %4lld %-24s %-10s %-10s %-8s %9lld %12lld %12lld %11lld  %s%s\n",
+				printf(
+				    "%7s %-12s %4s %-24s %-10s %-10s %-8s %9s %12s %12s %11s  %s\n",
+				    "PID", "PROGRAM", "FD", "PEER", "CONTINUITY", "STATE", "PATH",
+				    "HANDOVERS", "SENT", "RECEIVED", "UNCONFIRMED", "NOTE");
+			printf("%7lld %-12s %4lld %-24s %-10s %-10s %-8s %9lld %12lld %12lld "
+			       "%11lld  %s%s\n",
 			       number_of(process, "pid"), text_of(process, "program"),
 			       number_of(flow, "fd"), text_of(flow, "peer"),
 			       text_of(flow, "continuity"), text_of(flow, "state"),

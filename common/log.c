@@ -25,7 +25,8 @@ int log_setup(const char *spec)
 		if (strlen(names[l]) != (size_t)(colon - spec) ||
 		    strncmp(spec, names[l], (size_t)(colon - spec)) != 0)
 			continue;
-		int fd = open(colon + 1, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+		int fd =
+		    open(colon + 1, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
 		if (fd < 0)
 			return -errno;
 		log_to_fd(fd, (enum log_level)l);
@@ -63,7 +64,7 @@ void log_line(enum log_level level, const char *fmt, ...)
 	/* Seconds of the day suffice to line up logs, and need no time zone file. */
 	long day = (long)(t.tv_sec % 86400);
 	int n = snprintf(buf, sizeof(buf), "%02ld:%02ld:%02ld.%03ld %-5s %d ", day / 3600,
-			 day / 60 % 60, day % 60, t.tv_nsec / 1000000, names[level], (int)getpid());
+	                 day / 60 % 60, day % 60, t.tv_nsec / 1000000, names[level], (int)getpid());
 	va_start(ap, fmt);
 	int m = vsnprintf(buf + n, sizeof(buf) - (size_t)n - 1, fmt, ap);
 	va_end(ap);

@@ -2,8 +2,8 @@
 /*
  * One log line at a time, to a descriptor the owner chose, by a single write(2). Silent by default.
  *
- * Formats into a bounded buffer on the stack; does not allocate, lock or use stdio, and leaves errno alone, so that the preloaded
- * library may log anywhere except in signal handlers.
+ * Formats into a bounded buffer on the stack; does not allocate, lock or use stdio, and leaves
+ * errno alone, so that the preloaded library may log anywhere except in signal handlers.
  */
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H
@@ -11,8 +11,8 @@
 enum log_level { LOG_NONE, LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /*
- * "LEVEL:FILE" as in MIFCONT_LOG. The file is opened for appending, created with mode 0600, O_CLOEXEC.
- * 0, or negative errno and the log stays silent (-EINVAL: not of this form).
+ * "LEVEL:FILE" as in MIFCONT_LOG. The file is opened for appending, created with mode 0600,
+ * O_CLOEXEC. 0, or negative errno and the log stays silent (-EINVAL: not of this form).
  */
 int log_setup(const char *spec);
 

@@ -6,9 +6,10 @@
  * mif_monitor_process(). Works without privilege.
  *
  * Order is the MIF API's, not the kernel's: whatever makes an interface unusable (device removed,
- * admin down, carrier lost) first gives Interface is going away, then No Address Announcement for each of its
- * addresses, then, if the device itself is gone, No Interface Announcement. The kernel tells next to nothing of the
- * addresses in these cases (IPv4 nothing at all), so the events come from the monitor's own table.
+ * admin down, carrier lost) first gives Interface is going away, then No Address Announcement for
+ * each of its addresses, then, if the device itself is gone, No Interface Announcement. The kernel
+ * tells next to nothing of the addresses in these cases (IPv4 nothing at all), so the events come
+ * from the monitor's own table.
  */
 #ifndef MONITOR_MONITOR_H
 #define MONITOR_MONITOR_H
@@ -24,9 +25,9 @@ enum mif_event_type {
 	MIF_NO_INTERFACE_ANNOUNCEMENT,
 	MIF_ADDRESS_ANNOUNCEMENT,
 	MIF_NO_ADDRESS_ANNOUNCEMENT,
-	MIF_INTERFACE_GOING_UP,	  /* became usable: up, with carrier */
+	MIF_INTERFACE_GOING_UP,   /* became usable: up, with carrier */
 	MIF_INTERFACE_GOING_AWAY, /* stopped being usable */
-	MIF_ROUTES_CHANGED,	  /* not of the MIF API: some route came or went */
+	MIF_ROUTES_CHANGED,       /* not of the MIF API: some route came or went */
 };
 
 enum mif_kind { MIF_OTHER, MIF_ETHERNET, MIF_WIFI, MIF_CELLULAR, MIF_TUNNEL, MIF_LOOPBACK };
@@ -34,8 +35,8 @@ enum mif_kind { MIF_OTHER, MIF_ETHERNET, MIF_WIFI, MIF_CELLULAR, MIF_TUNNEL, MIF
 struct mif_address {
 	sa_family_t family;
 	uint8_t prefix_len;
-	uint8_t ip[16];		      /* IPv4 in the first four bytes, the rest zero */
-	uint32_t flags;		      /* IFA_F_* */
+	uint8_t ip[16];                /* IPv4 in the first four bytes, the rest zero */
+	uint32_t flags;                /* IFA_F_* */
 	uint32_t valid_s, preferred_s; /* lifetimes; UINT32_MAX: for ever */
 };
 
@@ -44,7 +45,7 @@ struct mif_event {
 	int ifindex;
 	char name[IFNAMSIZ];
 	struct mif_address address; /* the two address announcements only */
-	const char *reason;	    /* "carrier lost", "admin down", "address removed", ... never NULL */
+	const char *reason; /* "carrier lost", "admin down", "address removed", ... never NULL */
 };
 
 typedef void mif_event_fn(void *ctx, const struct mif_event *ev);
@@ -52,31 +53,35 @@ typedef void mif_event_fn(void *ctx, const struct mif_event *ev);
 struct mif_monitor;
 
 /*
- * Opens the sockets, subscribes, and requests the first dump. The first events (the enumeration) come from
- * mif_monitor_process(), or at once if `wait` is true: then the call returns with the table complete (bounded by
- * one second). `*m` is set before the first event. 0 or negative errno (-EACCES, -EPERM, -EAFNOSUPPORT where netlink is forbidden).
+ * Opens the sockets, subscribes, and requests the first dump. The first events (the enumeration)
+ * come from mif_monitor_process(), or at once if `wait` is true: then the call returns with the
+ * table complete (bounded by one second). `*m` is set before the first event. 0 or negative errno
+ * (-EACCES, -EPERM, -EAFNOSUPPORT where netlink is forbidden).
  */
 int mif_monitor_open(struct mif_monitor **m, mif_event_fn *fn, void *ctx, bool wait);
 void mif_monitor_close(struct mif_monitor *m);
 
-/* Descriptors to poll for reading (at most 2 written to `fds`); returns their number. All are CLOEXEC. */
+/* Descriptors to poll for reading (at most 2 written to `fds`); returns their number. All are
+ * CLOEXEC. */
 int mif_monitor_fds(const struct mif_monitor *m, int fds[2]);
 
 /*
  * Lets the owner of the process's descriptor table move the sockets to numbers of its choice:
- * `move` gets each descriptor, returns the new one (which replaces it) or a negative errno (it stays).
+ * `move` gets each descriptor, returns the new one (which replaces it) or a negative errno (it
+ * stays).
  */
 void mif_monitor_move_fds(struct mif_monitor *m, int (*move)(int fd));
 
 /* Milliseconds until mif_monitor_process() is due even without input; -1: never. */
 int mif_monitor_timeout(const struct mif_monitor *m);
 
-/* Reads what is there, without blocking, and calls the event function. Negative errno: unusable now. */
+/* Reads what is there, without blocking, and calls the event function. Negative errno: unusable
+ * now. */
 int mif_monitor_process(struct mif_monitor *m);
 
 /*
- * Asks the kernel for the state of one link at once: carrier loss can be announced up to a second late, the answer to a question never is.
- * The answer comes through mif_monitor_process().
+ * Asks the kernel for the state of one link at once: carrier loss can be announced up to a second
+ * late, the answer to a question never is. The answer comes through mif_monitor_process().
  */
 int mif_monitor_ask(struct mif_monitor *m, int ifindex);
 
@@ -92,11 +97,13 @@ struct mif_path {
 };
 
 /*
- * The paths to `peer` (family and address count, port does not): per usable interface whose main-table routes cover the
- * peer the best source address of its family (not tentative, not DAD-failed; deprecated only where there is no other; for global
- * peers no link-local source). Never the loopback. Sorted by metric, then ifindex. Returns how many were written.
+ * The paths to `peer` (family and address count, port does not): per usable interface whose
+ * main-table routes cover the peer the best source address of its family (not tentative, not
+ * DAD-failed; deprecated only where there is no other; for global peers no link-local source).
+ * Never the loopback. Sorted by metric, then ifindex. Returns how many were written.
  */
-int mif_paths(const struct mif_monitor *m, const struct sockaddr *peer, struct mif_path *out, int max);
+int mif_paths(const struct mif_monitor *m, const struct sockaddr *peer, struct mif_path *out,
+              int max);
 
 /* The interface that has this address, whatever its state; 0: none. */
 int mif_interface_of(const struct mif_monitor *m, sa_family_t family, const void *ip);
@@ -105,8 +112,8 @@ int mif_interface_of(const struct mif_monitor *m, sa_family_t family, const void
 bool mif_address_usable(const struct mif_monitor *m, sa_family_t family, const void *ip);
 
 /* Name, kind and usability of an interface; false: unknown. Any pointer may be NULL. */
-bool mif_interface(const struct mif_monitor *m, int ifindex, char name[IFNAMSIZ], enum mif_kind *kind,
-		   bool *usable);
+bool mif_interface(const struct mif_monitor *m, int ifindex, char name[IFNAMSIZ],
+                   enum mif_kind *kind, bool *usable);
 
 const char *mif_event_name(enum mif_event_type t); /* the MIF API's own words */
 const char *mif_kind_name(enum mif_kind k);

@@ -24,8 +24,8 @@ static bool better(const struct pol_candidate *a, const struct pol_candidate *b)
 }
 
 /*
- * May the flow go there at all? What the host sends through a tunnel stays in tunnels, unless the policy names the path:
- * nothing goes around a VPN by itself.
+ * May the flow go there at all? What the host sends through a tunnel stays in tunnels, unless the
+ * policy names the path: nothing goes around a VPN by itself.
  */
 static bool allowed(const struct pol_snapshot *s, const struct pol_candidate *c)
 {
@@ -67,7 +67,8 @@ static void rescue(const struct pol_snapshot *s, struct pol_decision *d, const c
 {
 	const struct pol_candidate *b = best(s, true);
 
-	/* All have just failed: one of them is still better than none, and who asks keeps a distance between attempts. */
+	/* All have just failed: one of them is still better than none, and who asks keeps a
+	 * distance between attempts. */
 	if (!b)
 		b = best(s, false);
 	if (!b) {
@@ -78,7 +79,7 @@ static void rescue(const struct pol_snapshot *s, struct pol_decision *d, const c
 	d->verb = POL_RESCUE;
 	d->target = b->id;
 	because(d, "%s; %s is the best of %u (prefer %d, metric %u)", why, b->name, s->candidates,
-		b->prefer, b->metric);
+	        b->prefer, b->metric);
 }
 
 void pol_decide(const struct pol_snapshot *s, struct pol_decision *d)
@@ -98,7 +99,8 @@ void pol_decide(const struct pol_snapshot *s, struct pol_decision *d)
 	b = best(s, true);
 	d->verb = POL_STAY;
 	if (!now) {
-		/* Its address is there, but no route: that may be a moment in a reconfiguration, and TCP may live on it. */
+		/* Its address is there, but no route: that may be a moment in a reconfiguration,
+		 * and TCP may live on it. */
 		because(d, "the path has no route just now");
 		return;
 	}
@@ -109,11 +111,11 @@ void pol_decide(const struct pol_snapshot *s, struct pol_decision *d)
 	if (b->usable_ms < s->stable_ms) {
 		d->again_ms = s->stable_ms - b->usable_ms;
 		because(d, "%s is preferred (%d over %d) but was usable for only %lld ms", b->name,
-			b->prefer, now->prefer, (long long)b->usable_ms);
+		        b->prefer, now->prefer, (long long)b->usable_ms);
 		return;
 	}
 	d->verb = POL_MOVE;
 	d->target = b->id;
 	because(d, "%s is preferred to %s (%d over %d)", b->name, now->name, b->prefer,
-		now->prefer);
+	        now->prefer);
 }

@@ -13,47 +13,50 @@
 
 /* One path the flow could take now. */
 struct pol_candidate {
-	int id;		 /* the caller's: an interface index */
+	int id; /* the caller's: an interface index */
 	char name[16];
-	int prefer;	 /* from the policy */
-	bool named;	 /* an interface section of the policy matches it */
-	bool tunnel;	 /* VPN and the like */
-	uint32_t metric; /* of the route; lower is better */
+	int prefer;        /* from the policy */
+	bool named;        /* an interface section of the policy matches it */
+	bool tunnel;       /* VPN and the like */
+	uint32_t metric;   /* of the route; lower is better */
 	int64_t usable_ms; /* for how long it has been usable without a break */
 	int64_t failed_ms; /* since the last failed attempt over it by this flow; -1: none */
 };
 
 struct pol_snapshot {
-	int current;	     /* candidate id the flow is on; 0: none */
+	int current;         /* candidate id the flow is on; 0: none */
 	bool current_usable; /* its interface and source address are there */
 	bool current_tunnel; /* the host's own routing sent the flow through a tunnel */
-	bool current_failed; /* the flow's connection failed or fell silent though the path looks usable */
+	bool current_failed; /* the flow's connection failed or fell silent though the path looks
+	                        usable */
 	bool host_tunnel;    /* the host's unbound route to the peer now goes through a tunnel */
 	struct pol_candidate candidate[POL_CANDIDATES];
 	unsigned candidates;
-	/* how long a better path must have been usable before a flow that works is moved to it, and how
-	 * long a path is left alone after a failed attempt */
+	/* how long a better path must have been usable before a flow that works is moved to it, and
+	 * how long a path is left alone after a failed attempt */
 	int stable_ms, hold_ms;
 };
 
 enum pol_verb {
-	POL_STAY, /* nothing to do */
-	POL_MOVE, /* make-before-break: the current path works */
+	POL_STAY,   /* nothing to do */
+	POL_MOVE,   /* make-before-break: the current path works */
 	POL_RESCUE, /* break-before-make: it does not */
-	POL_WAIT, /* no path at all */
+	POL_WAIT,   /* no path at all */
 };
 
 struct pol_decision {
 	enum pol_verb verb;
-	int target;	   /* candidate id for MOVE and RESCUE */
-	int64_t again_ms;  /* ask again in this many ms because time alone may change the answer; -1: no */
+	int target;       /* candidate id for MOVE and RESCUE */
+	int64_t again_ms; /* ask again in this many ms because time alone may change the answer; -1:
+	                     no */
 	char reason[160];
 };
 
 /*
- * A flow stays where it is unless its path is lost, or a path preferred by the policy (a strictly greater `prefer`) has been stable.
- * Among equals the route's metric decides, then the lower id. A flow the host routes through a tunnel has no
- * other path unless the policy names one. Never returns a target that is not among the candidates.
+ * A flow stays where it is unless its path is lost, or a path preferred by the policy (a strictly
+ * greater `prefer`) has been stable. Among equals the route's metric decides, then the lower id. A
+ * flow the host routes through a tunnel has no other path unless the policy names one. Never
+ * returns a target that is not among the candidates.
  */
 void pol_decide(const struct pol_snapshot *s, struct pol_decision *d);
 

@@ -15,7 +15,8 @@
 #define FILE_MAX (1 << 20)
 #define SECTIONS_MAX 4096
 
-/* Where the first error goes: libconfuse hands its error function no context of ours. One load at a time in a thread. */
+/* Where the first error goes: libconfuse hands its error function no context of ours. One load at a
+ * time in a thread. */
 static __thread char *err_to;
 static __thread size_t err_room;
 static __thread const char *err_file;
@@ -28,7 +29,7 @@ static void complain(int line, const char *fmt, ...)
 	if (!err_to || err_to[0])
 		return;
 	n = line ? snprintf(err_to, err_room, "%s:%d: ", err_file, line)
-		 : snprintf(err_to, err_room, "%s: ", err_file);
+	         : snprintf(err_to, err_room, "%s: ", err_file);
 	if (n < 0 || (size_t)n >= err_room)
 		return;
 	va_start(ap, fmt);
@@ -41,9 +42,11 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	char text[256];
 
 	vsnprintf(text, sizeof(text), fmt, ap);
-	complain(cfg ? cfg->line : 0, "%s; expected interface \"NAME\" { prefer = N  metered = BOOL } or peer \"PATTERN\" { continuity = WORD  "
-				      "replay = WORD  relay = \"HOST:PORT\" }",
-		 text);
+	complain(cfg ? cfg->line : 0,
+	         "%s; expected interface \"NAME\" { prefer = N  metered = BOOL } or peer "
+	         "\"PATTERN\" { continuity = WORD  "
+	         "replay = WORD  relay = \"HOST:PORT\" }",
+	         text);
 }
 
 static char *read_file(const char *file)
@@ -78,8 +81,8 @@ static char *read_file(const char *file)
 }
 
 /*
- * Overwrites comments with blanks, in place: libconfuse 3.3 counts the line a comment stands on twice, and a message
- * must name the right one.
+ * Overwrites comments with blanks, in place: libconfuse 3.3 counts the line a comment stands on
+ * twice, and a message must name the right one.
  */
 static void blank_comments(char *s)
 {
@@ -149,7 +152,7 @@ static bool parse_relay(const char *text, struct pol_rule *r)
 static bool take_peer(cfg_t *sec, struct rule_peer *p)
 {
 	static const char *const continuities[] = {"auto",   "none", "reset",
-						   "redial", "http", "session"};
+	                                           "redial", "http", "session"};
 	static const char *const replays[] = {"none", "line", "length-prefix"};
 	const char *why, *title = cfg_title(sec);
 	const char *continuity = cfg_getstr(sec, "continuity");
@@ -164,35 +167,45 @@ static bool take_peer(cfg_t *sec, struct rule_peer *p)
 	p->rule.relay_port = 7343;
 	p->rule.pattern = strdup(title);
 	if (!continuity) {
-		complain(line, "peer \"%s\" says nothing of continuity; expected continuity = auto, none, reset, redial, http or session",
-			 title);
+		complain(line,
+		         "peer \"%s\" says nothing of continuity; expected continuity = auto, "
+		         "none, reset, redial, http or session",
+		         title);
 		return false;
 	}
 	if (!word(continuity, continuities, 6, &n)) {
-		complain(line, "continuity = %s not known; expected auto, none, reset, redial, http or session",
-			 continuity);
+		complain(line,
+		         "continuity = %s not known; expected auto, none, reset, redial, http or "
+		         "session",
+		         continuity);
 		return false;
 	}
 	p->rule.continuity = (enum pol_continuity)n;
 	if (replay) {
 		if (!word(replay, replays, 3, &n)) {
-			complain(line, "replay = %s not known; expected line, length-prefix or none", replay);
+			complain(line,
+			         "replay = %s not known; expected line, length-prefix or none",
+			         replay);
 			return false;
 		}
 		if (p->rule.continuity != POL_REDIAL) {
-			complain(line, "replay without re-dial; expected continuity = redial beside it");
+			complain(line,
+			         "replay without re-dial; expected continuity = redial beside it");
 			return false;
 		}
 		p->rule.replay = (enum pol_replay)n;
 	}
 	if (relay) {
 		if (p->rule.continuity != POL_SESSION) {
-			complain(line, "relay without session; expected continuity = session beside it");
+			complain(line,
+			         "relay without session; expected continuity = session beside it");
 			return false;
 		}
 		if (!parse_relay(relay, &p->rule)) {
-			complain(line, "relay = \"%s\" not understood; expected \"same-host:7343\" or \"HOST:PORT\"",
-				 relay);
+			complain(line,
+			         "relay = \"%s\" not understood; expected \"same-host:7343\" or "
+			         "\"HOST:PORT\"",
+			         relay);
 			return false;
 		}
 	}
@@ -227,7 +240,8 @@ static struct pol *take_all(cfg_t *cfg)
 		ok = p->interface && p->peer;
 	}
 	for (unsigned i = 0; ok && i < interfaces; i++)
-		ok = take_interface(cfg_getnsec(cfg, "interface", i), &p->interface[p->interfaces++]);
+		ok = take_interface(cfg_getnsec(cfg, "interface", i),
+		                    &p->interface[p->interfaces++]);
 	for (unsigned i = 0; ok && i < peers; i++)
 		ok = take_peer(cfg_getnsec(cfg, "peer", i), &p->peer[p->peers++]);
 	if (ok)
@@ -240,20 +254,20 @@ struct pol *pol_load(const char *file, char *err, size_t err_len)
 {
 	/* CFGF_NODEFAULT: what is not written must be told from what is. */
 	cfg_opt_t interface[] = {
-		CFG_INT("prefer", 0, CFGF_NONE),
-		CFG_BOOL("metered", cfg_false, CFGF_NONE),
-		CFG_END(),
+	    CFG_INT("prefer", 0, CFGF_NONE),
+	    CFG_BOOL("metered", cfg_false, CFGF_NONE),
+	    CFG_END(),
 	};
 	cfg_opt_t peer[] = {
-		CFG_STR("continuity", NULL, CFGF_NONE),
-		CFG_STR("replay", NULL, CFGF_NONE),
-		CFG_STR("relay", NULL, CFGF_NONE),
-		CFG_END(),
+	    CFG_STR("continuity", NULL, CFGF_NONE),
+	    CFG_STR("replay", NULL, CFGF_NONE),
+	    CFG_STR("relay", NULL, CFGF_NONE),
+	    CFG_END(),
 	};
 	cfg_opt_t top[] = {
-		CFG_SEC("interface", interface, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
-		CFG_SEC("peer", peer, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
-		CFG_END(),
+	    CFG_SEC("interface", interface, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+	    CFG_SEC("peer", peer, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+	    CFG_END(),
 	};
 	struct pol *p = NULL;
 

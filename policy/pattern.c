@@ -50,7 +50,8 @@ static bool parse_ports(const char *s, struct pattern *p)
 	}
 }
 
-/* Cuts a "/tcp" or "/udp" off the end; false: another word stands there. A number is a prefix length and stays. */
+/* Cuts a "/tcp" or "/udp" off the end; false: another word stands there. A number is a prefix
+ * length and stays. */
 static bool parse_protocol(char *text, struct pattern *p)
 {
 	char *slash = strrchr(text, '/');
@@ -140,7 +141,8 @@ bool pattern_parse(const char *text, struct pattern *p, const char **why)
 	} else {
 		char *colon = strchr(host, ':');
 
-		/* More than one colon is an IPv6 address without brackets, and so without a port. */
+		/* More than one colon is an IPv6 address without brackets, and so without a port.
+		 */
 		if (colon && !strchr(colon + 1, ':')) {
 			*colon = 0;
 			port = colon + 1;

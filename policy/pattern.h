@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Peer patterns: HOST[:PORT[-PORT][,...]][/tcp|/udp]. HOST is *, an IPv4 address or prefix, an IPv6 address or prefix in brackets, or
- * a shell pattern over the host name or the address as text. Pure, no allocation.
+ * Peer patterns: HOST[:PORT[-PORT][,...]][/tcp|/udp]. HOST is *, an IPv4 address or prefix, an IPv6
+ * address or prefix in brackets, or a shell pattern over the host name or the address as text.
+ * Pure, no allocation.
  */
 #ifndef POLICY_PATTERN_H
 #define POLICY_PATTERN_H
@@ -19,7 +20,7 @@ struct pattern {
 		uint16_t first, last;
 	} port[PATTERN_PORTS];
 	unsigned ports; /* 0: any */
-	int protocol;	/* 0: any */
+	int protocol;   /* 0: any */
 };
 
 /* False: `why` (a constant) says what was expected. */

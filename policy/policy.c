@@ -13,9 +13,9 @@
 static const struct pol builtin;
 
 static const struct pol_rule builtin_rule = {
-	.pattern = "(no rule)",
-	.continuity = POL_AUTO,
-	.relay_port = 7343,
+    .pattern = "(no rule)",
+    .continuity = POL_AUTO,
+    .relay_port = 7343,
 };
 
 const struct pol *pol_builtin(void)
@@ -83,7 +83,8 @@ bool pol_find(char *path, size_t len)
 		if (n > 0 && n < (int)len && access(path, F_OK) == 0)
 			return true;
 	}
-	return snprintf(path, len, "/etc/mifcont/policy.conf") < (int)len && access(path, F_OK) == 0;
+	return snprintf(path, len, "/etc/mifcont/policy.conf") < (int)len &&
+	       access(path, F_OK) == 0;
 }
 
 const char *pol_continuity_name(enum pol_continuity c)

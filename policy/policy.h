@@ -2,8 +2,8 @@
 /*
  * The policy file: which continuity a peer gets, and which interface is preferred.
  *
- * A loaded policy is immutable; it may be read by any number of threads. Loading allocates (libconfuse) and does
- * file I/O; matching does neither.
+ * A loaded policy is immutable; it may be read by any number of threads. Loading allocates
+ * (libconfuse) and does file I/O; matching does neither.
  */
 #ifndef POLICY_POLICY_H
 #define POLICY_POLICY_H
@@ -19,7 +19,7 @@ enum pol_replay { POL_REPLAY_NONE, POL_REPLAY_LINE, POL_REPLAY_LENGTH_PREFIX };
 /* What a rule says, ready to use. Strings belong to the policy. */
 struct pol_rule {
 	const char *pattern; /* as written; "(no rule)" for the built-in default */
-	int line;	     /* 0 for the built-in default */
+	int line;            /* 0 for the built-in default */
 	enum pol_continuity continuity;
 	enum pol_replay replay;
 	const char *relay_host; /* NULL: the peer's own host ("same-host") */
@@ -38,25 +38,28 @@ struct pol_peer {
 struct pol;
 
 /*
- * Loads a file. NULL with a message of the form "FILE:LINE: what is wrong; what was expected" in `err`.
+ * Loads a file. NULL with a message of the form "FILE:LINE: what is wrong; what was expected" in
+ * `err`.
  */
 struct pol *pol_load(const char *file, char *err, size_t err_len);
 
-/* What holds where there is no file: everything `auto`, every interface alike. Never fails, never freed. */
+/* What holds where there is no file: everything `auto`, every interface alike. Never fails, never
+ * freed. */
 const struct pol *pol_builtin(void);
 void pol_free(struct pol *p);
 
 /*
  * The file that is in force by the search order ($MIFCONT_POLICY, ~/.config/mifcont/policy.conf,
- * /etc/mifcont/policy.conf), whether it exists or not for the first, existing for the others. False: none.
- * Ignores the environment in set-user-ID programs.
+ * /etc/mifcont/policy.conf), whether it exists or not for the first, existing for the others.
+ * False: none. Ignores the environment in set-user-ID programs.
  */
 bool pol_find(char *path, size_t len);
 
 /* First matching rule, or the built-in `auto`. Never NULL. */
 const struct pol_rule *pol_match(const struct pol *p, const struct pol_peer *peer);
 
-/* Preference of an interface: first matching `interface` section; 0 where none matches. `named`, `metered` may be NULL. */
+/* Preference of an interface: first matching `interface` section; 0 where none matches. `named`,
+ * `metered` may be NULL. */
 int pol_prefer(const struct pol *p, const char *ifname, bool *named, bool *metered);
 
 const char *pol_continuity_name(enum pol_continuity c);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A loaded policy. For the files of this room and for `mifcont policy`, which shows what was read. */
+/* A loaded policy. For the files of this room and for `mifcont policy`, which shows what was read.
+ */
 #ifndef POLICY_RULES_H
 #define POLICY_RULES_H
 

@@ -32,7 +32,7 @@ static pthread_t thread;
 static _Atomic uint32_t agent_tid; /* 0: not running */
 static _Atomic bool stop;
 static _Atomic int wake = -1;
-static int parked; /* depth; under `starting` */
+static int parked;   /* depth; under `starting` */
 static bool restart; /* it ran when it was parked */
 static struct mif_monitor *monitor;
 static bool hopeless; /* could not be started: do not try at every connect */
@@ -56,7 +56,8 @@ void agent_kick(void)
 		raw_write(fd, &one, sizeof(one));
 }
 
-/* --- the thread ----------------------------------------------------------------------------------- */
+/* --- the thread
+ * ----------------------------------------------------------------------------------- */
 
 static bool network_changed;
 
@@ -152,7 +153,8 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* --- starting and stopping it --------------------------------------------------------------------- */
+/* --- starting and stopping it
+ * --------------------------------------------------------------------- */
 
 static bool make_wake(void)
 {
@@ -255,7 +257,8 @@ void agent_forget(void)
 	atomic_store(&starting.word, 0);
 	parked = 0;
 	restart = hopeless = false;
-	/* Its memory stays: the parent's allocator may have been in any state. Its sockets are closed by number. */
+	/* Its memory stays: the parent's allocator may have been in any state. Its sockets are
+	 * closed by number. */
 	monitor = NULL;
 	links_forget();
 	moves_forget();

@@ -2,9 +2,10 @@
 /*
  * The background thread: it listens to the monitor, moves flows, talks to relays.
  *
- * It starts at the first flow that can need it, never at load. It can be parked: stopped, with all it knows kept, and
- * started again from another thread. glibc aborts a process whose threads disagree about set*id, and
- * unshare(CLONE_NEWUSER) and setns() refuse a process with threads, so these calls are made while it is parked.
+ * It starts at the first flow that can need it, never at load. It can be parked: stopped, with all
+ * it knows kept, and started again from another thread. glibc aborts a process whose threads
+ * disagree about set*id, and unshare(CLONE_NEWUSER) and setns() refuse a process with threads, so
+ * these calls are made while it is parked.
  */
 #ifndef PRELOAD_AGENT_H
 #define PRELOAD_AGENT_H
@@ -13,7 +14,8 @@
 
 struct mif_monitor;
 
-/* Starts the agent if it does not run. False: it cannot (no memory, no threads, no netlink): flows stay uncovered. */
+/* Starts the agent if it does not run. False: it cannot (no memory, no threads, no netlink): flows
+ * stay uncovered. */
 bool agent_ensure(void);
 
 /* Tells it that a flow wants something. Async-signal-safe. */

@@ -9,7 +9,8 @@
 #include "preload/dial.h"
 #include "preload/process.h"
 
-/* Since when each interface has been usable. A handful is all a machine has; the oldest makes room. */
+/* Since when each interface has been usable. A handful is all a machine has; the oldest makes room.
+ */
 #define SINCE_MAX 64
 static struct since {
 	int ifindex;
@@ -26,8 +27,8 @@ void choose_note(const struct mif_event *ev)
 	const struct mif_address *a = &ev->address;
 	/* A link-local address comes late and opens no path. */
 	bool opens = ev->type == MIF_INTERFACE_GOING_UP ||
-		     (ev->type == MIF_ADDRESS_ANNOUNCEMENT &&
-		      !(a->family == AF_INET6 && a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80));
+	             (ev->type == MIF_ADDRESS_ANNOUNCEMENT &&
+	              !(a->family == AF_INET6 && a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80));
 
 	if (!opens)
 		return;
@@ -104,7 +105,7 @@ bool choose_usable(const union flow_address *own)
 }
 
 int choose(const union flow_address *to, const struct whereabouts *at, struct pol_decision *d,
-	   struct mif_path paths[PATHS_MAX])
+           struct mif_path paths[PATHS_MAX])
 {
 	struct pol_snapshot s;
 	enum mif_kind kind = MIF_OTHER;
@@ -116,8 +117,8 @@ int choose(const union flow_address *to, const struct whereabouts *at, struct po
 	s.current_usable = at->ifindex && choose_usable(&at->source);
 	s.current_failed = at->failed;
 	s.current_tunnel = at->ifindex && agent_monitor() &&
-			   mif_interface(agent_monitor(), at->ifindex, NULL, &kind, NULL) &&
-			   kind == MIF_TUNNEL;
+	                   mif_interface(agent_monitor(), at->ifindex, NULL, &kind, NULL) &&
+	                   kind == MIF_TUNNEL;
 	/* paths are sorted by preference; the host's own choice is the lowest metric */
 	const struct mif_path *host = NULL;
 
@@ -137,8 +138,8 @@ int choose(const union flow_address *to, const struct whereabouts *at, struct po
 		c->metric = paths[i].metric;
 		c->usable_ms = usable_for(paths[i].ifindex);
 		c->failed_ms = at->failed_ms && at->failed_ifindex == paths[i].ifindex
-				       ? now - at->failed_ms
-				       : -1;
+		                   ? now - at->failed_ms
+		                   : -1;
 	}
 	pol_decide(&s, d);
 	if (d->verb != POL_MOVE && d->verb != POL_RESCUE)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Joins what the monitor knows with what the policy wants: the paths to an address, best first. Agent only. */
+/* Joins what the monitor knows with what the policy wants: the paths to an address, best first.
+ * Agent only. */
 #ifndef PRELOAD_CHOOSE_H
 #define PRELOAD_CHOOSE_H
 
@@ -15,17 +16,18 @@
 struct whereabouts {
 	int ifindex; /* 0: unknown */
 	union flow_address source;
-	bool failed; /* its connection failed though the path may look usable */
+	bool failed;        /* its connection failed though the path may look usable */
 	int failed_ifindex; /* the path of the last failed attempt, and when */
 	int64_t failed_ms;
 };
 
 /*
- * Decides for one flow or control connection towards `to`. When the verb is MOVE or RESCUE `paths` holds the chosen
- * path first and the others after it in order of preference; their number is returned.
+ * Decides for one flow or control connection towards `to`. When the verb is MOVE or RESCUE `paths`
+ * holds the chosen path first and the others after it in order of preference; their number is
+ * returned.
  */
 int choose(const union flow_address *to, const struct whereabouts *at, struct pol_decision *d,
-	   struct mif_path paths[PATHS_MAX]);
+           struct mif_path paths[PATHS_MAX]);
 
 /* All paths, preferred first. */
 int choose_paths(const union flow_address *to, struct mif_path paths[PATHS_MAX]);

@@ -29,7 +29,7 @@ const void *address_ip(const union flow_address *a, sa_family_t *family)
 	}
 	*family = a->sa.sa_family;
 	return a->sa.sa_family == AF_INET6 ? (const void *)&a->in6.sin6_addr
-					   : (const void *)&a->in.sin_addr;
+	                                   : (const void *)&a->in.sin_addr;
 }
 
 union flow_address address_of(const struct ses_addr *s)
@@ -74,9 +74,10 @@ static int bind_to(int fd, sa_family_t family, const struct mif_path *path)
 	} else {
 		memcpy(&a.in.sin_addr, path->source.ip, 4);
 	}
-	/* Source alone would leave by the default route's interface; allowed once per socket without privilege. */
+	/* Source alone would leave by the default route's interface; allowed once per socket
+	 * without privilege. */
 	int r = raw_setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, path->name,
-			       (socklen_t)strnlen(path->name, IFNAMSIZ));
+	                       (socklen_t)strnlen(path->name, IFNAMSIZ));
 
 	return r < 0 ? r : raw_bind(fd, &a.sa, address_len(&a));
 }
@@ -94,7 +95,8 @@ int dial_start(struct dial *d, const union flow_address *to, const struct mif_pa
 	fd = own_fd(fd);
 	if (fd < 0)
 		return fd;
-	/* The messages are small and each is waited for. The program's own wish is copied before the splice. */
+	/* The messages are small and each is waited for. The program's own wish is copied before
+	 * the splice. */
 	raw_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	int r = 0;
 
@@ -145,8 +147,8 @@ int dial_message(struct dial *d)
 		if (size && d->got == (size_t)size)
 			return size;
 		size_t want = size ? (size_t)size : SES_HEADER;
-		long n = raw_recvfrom(d->fd, d->in + d->got, want - d->got, MSG_DONTWAIT, NULL,
-				      NULL);
+		long n =
+		    raw_recvfrom(d->fd, d->in + d->got, want - d->got, MSG_DONTWAIT, NULL, NULL);
 
 		if (n == -EAGAIN)
 			return 0;

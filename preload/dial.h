@@ -15,7 +15,7 @@
 #include "session/client.h"
 
 struct dial {
-	int fd;		  /* -1: no dial */
+	int fd; /* -1: no dial */
 	bool connected;
 	struct mif_path path; /* ifindex 0: not bound, the host's routing decides */
 	int64_t since_ms;
@@ -25,9 +25,9 @@ struct dial {
 };
 
 /*
- * Starts to connect to `to`. With a path the socket is bound to its device and source address; that takes a route
- * through the device (mif_paths gives no other), otherwise the kernel would take the peer for a neighbour.
- * Negative errno: it failed at once.
+ * Starts to connect to `to`. With a path the socket is bound to its device and source address; that
+ * takes a route through the device (mif_paths gives no other), otherwise the kernel would take the
+ * peer for a neighbour. Negative errno: it failed at once.
  */
 int dial_start(struct dial *d, const union flow_address *to, const struct mif_path *path);
 

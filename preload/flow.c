@@ -31,7 +31,7 @@ static void *map(size_t size)
 {
 	int saved = errno;
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	errno = saved;
 	return p == MAP_FAILED ? NULL : p;
@@ -126,7 +126,8 @@ static void flow_reset(struct flow *f, enum flow_kind kind, uint32_t id)
 	 * What precedes `kind` stays: a hook that read a stale pointer may be in the middle of
 	 * entering and leaving, and its counts must not be lost.
 	 */
-	memset((char *)f + offsetof(struct flow, kind), 0, sizeof(*f) - offsetof(struct flow, kind));
+	memset((char *)f + offsetof(struct flow, kind), 0,
+	       sizeof(*f) - offsetof(struct flow, kind));
 	/* The reservation is kept for the next user; the pages go back. */
 	if (ring.mem) {
 		madvise(ring.mem, ring.cap, MADV_DONTNEED);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Flows: the application sockets in the library's care, and the table that finds them by descriptor.
+ * Flows: the application sockets in the library's care, and the table that finds them by
+ * descriptor.
  *
  * A flow is shared by three kinds of code, and this is who may do what:
  *
- *   hooks, in any thread   enter and leave calls (call_enter), write under `writing`, close, dup and register under `table`
- *   the nudge handler      re-tags the call it interrupted (call_retag), nothing else
- *   the agent thread       everything marked "agent" without a lock; descriptors under `table`
+ *   hooks, in any thread   enter and leave calls (call_enter), write under `writing`, close, dup
+ * and register under `table` the nudge handler      re-tags the call it interrupted (call_retag),
+ * nothing else the agent thread       everything marked "agent" without a lock; descriptors under
+ * `table`
  *
- * Flow memory is never unmapped and a flow is reused only when no call is in it, so a hook may look at a flow it found without a lock.
+ * Flow memory is never unmapped and a flow is reused only when no call is in it, so a hook may look
+ * at a flow it found without a lock.
  */
 #ifndef PRELOAD_FLOW_H
 #define PRELOAD_FLOW_H
@@ -52,89 +55,90 @@ union flow_address {
 
 struct flow {
 	/* --- read by hooks without a lock ------------------------------------------------- */
-	_Atomic uint32_t state;	     /* enum flow_state */
-	_Atomic uint32_t gen;	     /* grows with every exchange of the open file */
+	_Atomic uint32_t state;       /* enum flow_state */
+	_Atomic uint32_t gen;         /* grows with every exchange of the open file */
 	_Atomic uint32_t inflight[2]; /* calls entered, by parity of the generation they see */
 	enum flow_kind kind;
 	uint32_t id;
-	union flow_address peer; /* what the program dialled */
+	union flow_address peer;  /* what the program dialled */
 	union flow_address local; /* its first own address */
 	socklen_t address_len;
-	_Atomic bool keeps; /* bytes written are kept in the ring */
+	_Atomic bool keeps;         /* bytes written are kept in the ring */
 	_Atomic bool through_relay; /* the kernel's peer is the relay, not the program's */
-	_Atomic bool failed; /* a hook met a path error; the agent is to act */
-	_Atomic bool peer_ended; /* session: the relay has told the end of the s2c stream */
+	_Atomic bool failed;        /* a hook met a path error; the agent is to act */
+	_Atomic bool peer_ended;    /* session: the relay has told the end of the s2c stream */
 	_Atomic bool peer_reset;
 	_Atomic uint64_t peer_end;
-	_Atomic bool half_closed; /* the program did shutdown(SHUT_WR) */
+	_Atomic bool half_closed;  /* the program did shutdown(SHUT_WR) */
 	_Atomic bool want_confirm; /* the writer asks the agent to ask for an ACK */
-	_Atomic bool shared; /* the process forked while the flow was open */
-	_Atomic bool foreign; /* bytes moved that no hook saw: uncovered for good */
+	_Atomic bool shared;       /* the process forked while the flow was open */
+	_Atomic bool foreign;      /* bytes moved that no hook saw: uncovered for good */
 
 	/* --- writers ------------------------------------------------------------------------ */
-	struct flock_word writing;    /* one writer at a time: order in ring = order in stream */
-	_Atomic uint32_t hold;	      /* 1: the agent replays; writers wait (futex) */
-	_Atomic bool starved;	      /* somebody was told EAGAIN while `hold` was set */
-	_Atomic uint64_t confirmed;   /* set by the agent, applied to the ring by its owner */
+	struct flock_word writing;  /* one writer at a time: order in ring = order in stream */
+	_Atomic uint32_t hold;      /* 1: the agent replays; writers wait (futex) */
+	_Atomic bool starved;       /* somebody was told EAGAIN while `hold` was set */
+	_Atomic uint64_t confirmed; /* set by the agent, applied to the ring by its owner */
 	struct ring ring;
 
 	/* --- descriptors -------------------------------------------------------------------- */
 	struct flock_word table;
 	int fd[FLOW_ALIASES];
 	unsigned fds;
-	uint64_t inode; /* of the open file on the descriptors now */
-	_Atomic uint32_t looked; /* futex: 1 once the agent has looked at it */
+	uint64_t inode;           /* of the open file on the descriptors now */
+	_Atomic uint32_t looked;  /* futex: 1 once the agent has looked at it */
 	_Atomic uint32_t dialled; /* futex: 0 while a dial is under way, then 1 */
-	int dial_result;  /* 0, -EINPROGRESS (go on by yourself) or negative errno */
+	int dial_result;          /* 0, -EINPROGRESS (go on by yourself) or negative errno */
 	bool nonblocking_dial;
 	bool asked_dial; /* the hook wants the agent to dial */
 	bool connected_udp;
 	bool unconnected; /* datagrams to addresses; `peer` is the first */
 	bool connect_told;
 	union flow_address relay; /* where the policy sends it */
-	bool closed; /* the last alias was closed by the program */
-	uint64_t closed_read; /* what it had read by then */
+	bool closed;              /* the last alias was closed by the program */
+	uint64_t closed_read;     /* what it had read by then */
 
 	/* --- agent only --------------------------------------------------------------------- */
 	const struct pol_rule *rule;
 	struct link *link;
 	struct ses_client ses;
-	struct move *move; /* a handover or a dial under way */
-	int ifindex; /* the interface it is on; 0 unknown */
+	struct move *move;         /* a handover or a dial under way */
+	int ifindex;               /* the interface it is on; 0 unknown */
 	union flow_address source; /* its source address now */
-	int old_fd; /* the open file behind a placeholder; -1 */
-	int far_fd; /* the far end of the placeholder; -1 */
-	int guard_fd[2]; /* what keeps the placeholder of a connect in SYN_SENT; -1 */
-	int64_t retire_ms; /* when it is to be reset */
-	int old_retired; /* the socket a handover left behind, to be reset; -1 */
-	int64_t parked_ms; /* since when the placeholder is on */
-	int looks; /* how often threads on the old file were looked for */
-	int nudged; /* what the last look found */
-	bool drained; /* nobody is on the old file any more */
+	int old_fd;                /* the open file behind a placeholder; -1 */
+	int far_fd;                /* the far end of the placeholder; -1 */
+	int guard_fd[2];           /* what keeps the placeholder of a connect in SYN_SENT; -1 */
+	int64_t retire_ms;         /* when it is to be reset */
+	int old_retired;           /* the socket a handover left behind, to be reset; -1 */
+	int64_t parked_ms;         /* since when the placeholder is on */
+	int looks;                 /* how often threads on the old file were looked for */
+	int nudged;                /* what the last look found */
+	bool drained;              /* nobody is on the old file any more */
 	int followups; /* looks still to be made for threads on the file before this one */
 	int followup_kinds;
 	int64_t put_ms; /* when the present file was put on */
 	/* kernel counts of the current socket when it was at these stream counts */
 	uint64_t kernel_written, kernel_read;
 	uint64_t stream_written, stream_read;
-	bool ring_clean; /* its pages were given back since the last write */
+	bool ring_clean;   /* its pages were given back since the last write */
 	uint64_t asked_at; /* tail when we last asked for a confirmation */
-	int64_t lost_ms; /* since when the path is gone; 0: it is there */
-	int64_t retry_ms; /* not before this time */
-	int64_t again_ms; /* decide again at this time; 0: no need */
+	int64_t lost_ms;   /* since when the path is gone; 0: it is there */
+	int64_t retry_ms;  /* not before this time */
+	int64_t again_ms;  /* decide again at this time; 0: no need */
 	int64_t usable_ms; /* bookkeeping for the decision */
 	int failed_ifindex;
 	int64_t failed_ms;
 	unsigned handovers;
 	bool uncovered;
-	bool end_sent; /* EOF or CLOSE told to the relay */
+	bool end_sent;                         /* EOF or CLOSE told to the relay */
 	uint64_t received_before, sent_before; /* of redialled connections, for status */
 	unsigned refusals;
 	int64_t refused_ms;
 	char note[64];
 };
 
-/* --- one call of the program on a flow ---------------------------------------------------------- */
+/* --- one call of the program on a flow ----------------------------------------------------------
+ */
 
 struct call {
 	struct flow *flow;
@@ -152,7 +156,8 @@ extern __thread struct thread this_thread;
 
 uint32_t thread_id(void);
 
-/* --- the table ---------------------------------------------------------------------------------- */
+/* --- the table ----------------------------------------------------------------------------------
+ */
 
 #define TABLE_CHUNK 1024
 #define TABLE_CHUNKS 1024
@@ -167,18 +172,20 @@ static inline struct flow *flow_of(int fd)
 	if (n >= TABLE_CHUNK * TABLE_CHUNKS)
 		return NULL;
 	_Atomic(struct flow *) *chunk =
-		atomic_load_explicit(&flow_table[n / TABLE_CHUNK], memory_order_acquire);
+	    atomic_load_explicit(&flow_table[n / TABLE_CHUNK], memory_order_acquire);
 	return chunk ? atomic_load_explicit(&chunk[n % TABLE_CHUNK], memory_order_acquire) : NULL;
 }
 
 /*
- * Enters a call. False: the descriptor is no longer this flow's (then nothing was entered). Between enter and leave
- * the flow cannot be reused, and the agent knows that this thread may be using the open file it saw.
+ * Enters a call. False: the descriptor is no longer this flow's (then nothing was entered). Between
+ * enter and leave the flow cannot be reused, and the agent knows that this thread may be using the
+ * open file it saw.
  */
 bool call_enter(struct call *c, struct flow *f, int fd);
 void call_leave(struct call *c);
 
-/* In the nudge handler: the interrupted call will be restarted and will see the present open file. */
+/* In the nudge handler: the interrupted call will be restarted and will see the present open file.
+ */
 void call_retag(void);
 
 /* No hooked call is left on the file that was there before the last exchange. */
@@ -187,9 +194,11 @@ bool calls_drained(const struct flow *f);
 /* Some call's end was never seen (a longjmp out of a handler): start counting anew. */
 void calls_forget(struct flow *f);
 
-/* --- making and ending flows -------------------------------------------------------------------- */
+/* --- making and ending flows --------------------------------------------------------------------
+ */
 
-/* A free flow or NULL (none left, no memory). The caller fills it in, then puts it into the table. */
+/* A free flow or NULL (none left, no memory). The caller fills it in, then puts it into the table.
+ */
 struct flow *flow_new(enum flow_kind kind);
 
 /* Makes `fd` an alias; false: no room. Caller holds f->table or is the only one who knows f. */

@@ -14,7 +14,8 @@
 #include "preload/raw.h"
 #include "preload/splice.h"
 
-/* Ask when this much is not confirmed: early enough that the ring need not fill, rarely enough to cost nothing. */
+/* Ask when this much is not confirmed: early enough that the ring need not fill, rarely enough to
+ * cost nothing. */
 #define ASK_EVERY (1u << 20)
 
 void flowtalk_uncover(struct flow *f, const char *why)
@@ -139,12 +140,12 @@ void flowtalk_step(struct flow *f)
 		return;
 	if (!f->end_sent && (f->closed || atomic_load(&f->half_closed))) {
 		struct ses_frame e = {.type = f->closed ? SES_F_CLOSE : SES_F_EOF,
-				      .sid = f->ses.sid,
-				      .end = f->ring.tail};
+		                      .sid = f->ses.sid,
+		                      .end = f->ring.tail};
 
 		/*
-		 * Another process may have the socket, too (the program forked): its stream does not end with our
-		 * close. Who then writes the last FIN ends it.
+		 * Another process may have the socket, too (the program forked): its stream does
+		 * not end with our close. Who then writes the last FIN ends it.
 		 */
 		if (atomic_load(&f->shared) && f->closed)
 			e.type = SES_F_DETACH;
@@ -207,10 +208,11 @@ void flowtalk_straight(struct flow *f)
 
 	if (f->nonblocking_dial) {
 		/*
-		 * A socket on its way straight to the peer takes the placeholder's place at once: whatever
-		 * becomes of it, the kernel tells the program itself.
+		 * A socket on its way straight to the peer takes the placeholder's place at once:
+		 * whatever becomes of it, the kernel tells the program itself.
 		 */
-		int fd = raw_socket(f->peer.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		int fd =
+		    raw_socket(f->peer.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 		fd = fd < 0 ? fd : own_fd(fd);
 		if (fd >= 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a flow and its relay tell each other beside the stream: confirmations, ends, resets. Agent only.
+ * What a flow and its relay tell each other beside the stream: confirmations, ends, resets. Agent
+ * only.
  */
 #ifndef PRELOAD_FLOWTALK_H
 #define PRELOAD_FLOWTALK_H
@@ -9,8 +10,9 @@
 #include "preload/link.h"
 
 /*
- * Un-confirmed bytes kept by the program's side: covers the largest send buffer Linux gives by itself (tcp_wmem, 4 MB) and the relay's
- * largest receive buffer (tcp_rmem, 6 MB). Reserved, not used: only pages that hold bytes cost memory.
+ * Un-confirmed bytes kept by the program's side: covers the largest send buffer Linux gives by
+ * itself (tcp_wmem, 4 MB) and the relay's largest receive buffer (tcp_rmem, 6 MB). Reserved, not
+ * used: only pages that hold bytes cost memory.
  */
 #define CLIENT_RING (16u << 20)
 /* What we ask the relay to keep: our largest receive buffer and what is on the way. */

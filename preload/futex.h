@@ -13,15 +13,16 @@
 #include "preload/raw.h"
 
 /*
- * Sleeps while *word == value. 0, -EAGAIN (it was not), -EINTR (a signal without SA_RESTART), -ETIMEDOUT.
- * `ms` < 0: no limit, and then a signal with SA_RESTART is not noticed, as in a blocking socket call.
+ * Sleeps while *word == value. 0, -EAGAIN (it was not), -EINTR (a signal without SA_RESTART),
+ * -ETIMEDOUT. `ms` < 0: no limit, and then a signal with SA_RESTART is not noticed, as in a
+ * blocking socket call.
  */
 static inline int futex_wait(_Atomic uint32_t *word, uint32_t value, int ms)
 {
 	struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
 
 	return (int)raw_call6(SYS_futex, (long)word, FUTEX_WAIT_PRIVATE, (long)value,
-			      ms < 0 ? 0 : (long)&t, 0, 0);
+	                      ms < 0 ? 0 : (long)&t, 0, 0);
 }
 
 static inline void futex_wake(_Atomic uint32_t *word)
@@ -31,7 +32,8 @@ static inline void futex_wake(_Atomic uint32_t *word)
 
 /*
  * A lock that knows its owner: 0, or the owner's thread id, with LOCK_WAITERS when somebody sleeps.
- * The owner is what lets a signal handler that interrupts its own thread's locked section see that it must not wait for itself.
+ * The owner is what lets a signal handler that interrupts its own thread's locked section see that
+ * it must not wait for itself.
  */
 #define LOCK_WAITERS 0x80000000u
 

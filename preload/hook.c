@@ -51,16 +51,16 @@ bool end_is_true(struct flow *f, int fd)
 	if (f->kind != FLOW_SESSION || !covered(f))
 		return true;
 	/*
-	 * The relay announces the end on the control connection before the FIN leaves on this one; the agent may be
-	 * a moment behind.
+	 * The relay announces the end on the control connection before the FIN leaves on this one;
+	 * the agent may be a moment behind.
 	 */
 	for (int i = 0; i < 20 && !atomic_load(&f->peer_ended); i++)
 		futex_wait(&f->gen, atomic_load(&f->gen), 1);
 	if (!atomic_load(&f->peer_ended))
 		return false;
-	/* Announced, but has all of it come this way? The base of the counts is the agent's; it is stable between exchanges. */
-	return counts_read(fd, &k) < 0 ||
-	       flow_read_count(f, &k) >= atomic_load(&f->peer_end);
+	/* Announced, but has all of it come this way? The base of the counts is the agent's; it is
+	 * stable between exchanges. */
+	return counts_read(fd, &k) < 0 || flow_read_count(f, &k) >= atomic_load(&f->peer_end);
 }
 
 bool end_known(const struct flow *f)

@@ -9,7 +9,8 @@
 
 #include "preload/flow.h"
 
-/* Every hook is exported under the program's name for it; the linker map (symbols.list) has the same names. */
+/* Every hook is exported under the program's name for it; the linker map (symbols.list) has the
+ * same names. */
 #define EXPORT __attribute__((visibility("default")))
 
 /* The fortified names are declared nowhere. */
@@ -25,15 +26,17 @@ int __ppoll_chk(struct pollfd *, unsigned long, const struct timespec *, const s
 bool path_error(int err);
 
 /*
- * A call on a flow ended with a path error, or with a FIN that the relay has not announced. True: the agent has taken the
- * descriptor over (a quiet placeholder is on it); a blocking call is to be made again, a non-blocking one ends in EAGAIN.
- * False: it is the program's to know. Waits for the agent, at most a tenth of a second.
+ * A call on a flow ended with a path error, or with a FIN that the relay has not announced. True:
+ * the agent has taken the descriptor over (a quiet placeholder is on it); a blocking call is to be
+ * made again, a non-blocking one ends in EAGAIN. False: it is the program's to know. Waits for the
+ * agent, at most a tenth of a second.
  */
 bool hold_flow(struct flow *f, int fd);
 
 /*
- * Makes a flow of a datagram socket that has just sent to `to` without being connected, if the policy says so; a
- * socket that is to be left alone is marked, so that it is asked about once. errno is kept.
+ * Makes a flow of a datagram socket that has just sent to `to` without being connected, if the
+ * policy says so; a socket that is to be left alone is marked, so that it is asked about once.
+ * errno is kept.
  */
 void datagram_flow(int fd, const struct sockaddr *to, socklen_t len);
 

@@ -27,7 +27,8 @@ static int option(int fd, int level, int name)
 	return raw_getsockopt(fd, level, name, &v, &len) == 0 ? v : -1;
 }
 
-/* Peers no path can be lost to, or that are many: loopback, multicast, broadcast, link-local, our own. */
+/* Peers no path can be lost to, or that are many: loopback, multicast, broadcast, link-local, our
+ * own. */
 static bool stays_here(const union flow_address *a)
 {
 	sa_family_t family;
@@ -82,7 +83,7 @@ static const struct pol_rule *rule_for(const union flow_address *a, int protocol
 }
 
 static struct flow *adopt(int fd, enum flow_kind kind, const union flow_address *peer,
-			  const struct pol_rule *rule)
+                          const struct pol_rule *rule)
 {
 	struct flow *f = flow_new(kind);
 
@@ -111,10 +112,11 @@ static void forget_stale(int fd)
 	}
 }
 
-/* --- sessions ------------------------------------------------------------------------------------- */
+/* --- sessions
+ * ------------------------------------------------------------------------------------- */
 
 static bool relay_address(const struct pol_rule *rule, const union flow_address *peer,
-			  union flow_address *relay)
+                          union flow_address *relay)
 {
 	*relay = *peer;
 	if (rule->relay_host) {
@@ -134,7 +136,8 @@ static bool relay_address(const struct pol_rule *rule, const union flow_address 
 	return true;
 }
 
-/* A non-blocking connect() answers EINPROGRESS at once: meanwhile the descriptor holds a socket that is connecting for ever. */
+/* A non-blocking connect() answers EINPROGRESS at once: meanwhile the descriptor holds a socket
+ * that is connecting for ever. */
 static int show_connecting(struct flow *f)
 {
 	int app, guard[2];
@@ -151,7 +154,8 @@ static int show_connecting(struct flow *f)
 	return r;
 }
 
-/* A blocking connect() that a handover restarted finds the new socket connected: that is success. */
+/* A blocking connect() that a handover restarted finds the new socket connected: that is success.
+ */
 static int connect_on(struct flow *f, int fd, const struct sockaddr *addr, socklen_t len)
 {
 	uint32_t gen = atomic_load(&f->gen);
@@ -164,7 +168,7 @@ static int connect_on(struct flow *f, int fd, const struct sockaddr *addr, sockl
 }
 
 static int connect_session(int fd, const union flow_address *peer, const struct pol_rule *rule,
-			   const struct sockaddr *addr, socklen_t len)
+                           const struct sockaddr *addr, socklen_t len)
 {
 	bool nonblock = nonblocking(fd, 0);
 	union flow_address relay;
@@ -212,10 +216,11 @@ static int connect_session(int fd, const union flow_address *peer, const struct 
 	return 0;
 }
 
-/* --- straight to the peer ------------------------------------------------------------------------- */
+/* --- straight to the peer
+ * ------------------------------------------------------------------------- */
 
 static int connect_straight(int fd, const union flow_address *peer, const struct pol_rule *rule,
-			    bool tcp, const struct sockaddr *addr, socklen_t len)
+                            bool tcp, const struct sockaddr *addr, socklen_t len)
 {
 	int r = real.connect(fd, addr, len), err = errno;
 	struct flow *f;
@@ -237,8 +242,9 @@ static int connect_straight(int fd, const union flow_address *peer, const struct
 
 		agent_kick();
 		/*
-		 * The host may still route by an interface that has lost its carrier. What is sent first would
-		 * be lost with it, and for a datagram nobody would know: let the agent look before.
+		 * The host may still route by an interface that has lost its carrier. What is sent
+		 * first would be lost with it, and for a datagram nobody would know: let the agent
+		 * look before.
 		 */
 		for (int i = 0; !tcp && running && i < 20 && !atomic_load(&f->looked); i++)
 			futex_wait(&f->looked, 0, 1);
@@ -262,7 +268,8 @@ void datagram_flow(int fd, const struct sockaddr *to, socklen_t len)
 	memset(&peer, 0, sizeof(peer));
 	memcpy(&peer, to, len);
 	if (option(fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM &&
-	    option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_UDP && !stays_here(&peer) && !pinned(fd)) {
+	    option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_UDP && !stays_here(&peer) &&
+	    !pinned(fd)) {
 		const struct pol_rule *rule = rule_for(&peer, IPPROTO_UDP);
 
 		if (rule->continuity != POL_NONE)
@@ -317,7 +324,8 @@ EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 	if (f || (!tcp && !udp) || stays_here(&peer) || pinned(fd)) {
 		int r = real.connect(fd, addr, len);
 
-		/* A blocking connect that was restarted by a handover finds the new socket connected. */
+		/* A blocking connect that was restarted by a handover finds the new socket
+		 * connected. */
 		if (r < 0 && errno == EISCONN && f && !nonblocking(fd, 0) &&
 		    atomic_load(&f->gen) > 0 && !f->connect_told) {
 			f->connect_told = true;
@@ -352,7 +360,8 @@ EXPORT int socket(int domain, int type, int protocol)
 	return fd;
 }
 
-/* --- what the program sees ------------------------------------------------------------------------ */
+/* --- what the program sees
+ * ------------------------------------------------------------------------ */
 
 static int tell(const union flow_address *a, struct sockaddr *to, socklen_t *len)
 {

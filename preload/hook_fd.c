@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Closing and duplicating. These take the flow's table lock around the system call, so that a number is never
- * exchanged by the agent after it has come to mean something else.
+ * Closing and duplicating. These take the flow's table lock around the system call, so that a
+ * number is never exchanged by the agent after it has come to mean something else.
  */
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -142,7 +142,8 @@ EXPORT void closefrom(int first)
 		real.closefrom(first);
 		return;
 	}
-	/* On a kernel without close_range there is only the real one, and our own go with the rest. */
+	/* On a kernel without close_range there is only the real one, and our own go with the rest.
+	 */
 	if (close_range(first < 0 ? 0 : (unsigned)first, ~0u, 0) < 0)
 		real.closefrom(first);
 }
@@ -177,7 +178,8 @@ static int replace(int from, int to, int flags, bool three)
 	if ((!gone && !kept && !own_is(to)) || from == to || !process_ours())
 		return three ? real.dup3(from, to, flags) : real.dup2(from, to);
 	if (own_is(to)) {
-		/* The one answer of dup2 that says "try another": it is documented for a number being opened. */
+		/* The one answer of dup2 that says "try another": it is documented for a number
+		 * being opened. */
 		errno = EBUSY;
 		return -1;
 	}
@@ -214,7 +216,8 @@ EXPORT int dup3(int from, int to, int flags)
 
 static int control(int (*call)(int, int, ...), int fd, int op, void *arg)
 {
-	struct flow *f = op == F_DUPFD || op == F_DUPFD_CLOEXEC || op == F_SETFL ? flow_of(fd) : NULL;
+	struct flow *f =
+	    op == F_DUPFD || op == F_DUPFD_CLOEXEC || op == F_SETFL ? flow_of(fd) : NULL;
 
 	if (!f || !process_ours())
 		return call(fd, op, arg);

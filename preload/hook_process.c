@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls that change what a thread may do, or that a process with threads may not make: the agent steps aside.
- * glibc makes set*id calls in all threads and aborts when the results differ; unshare(CLONE_NEWUSER) and setns()
- * fail with EINVAL while there is a second thread; after chroot, unshare and capset the agent would be left in
- * the old world. It starts again from the calling thread and so inherits the new one.
+ * Calls that change what a thread may do, or that a process with threads may not make: the agent
+ * steps aside. glibc makes set*id calls in all threads and aborts when the results differ;
+ * unshare(CLONE_NEWUSER) and setns() fail with EINVAL while there is a second thread; after chroot,
+ * unshare and capset the agent would be left in the old world. It starts again from the calling
+ * thread and so inherits the new one.
  */
 #include <grp.h>
 #include <stdarg.h>
@@ -142,8 +143,8 @@ EXPORT int prctl(int op, ...)
 	va_end(ap);
 	/* Of all it can do, only what ties a thread down concerns the agent. */
 	bool p = (op == PR_SET_SECCOMP || op == PR_SET_KEEPCAPS || op == PR_CAPBSET_DROP ||
-		  op == PR_SET_NO_NEW_PRIVS) &&
-		 aside();
+	          op == PR_SET_NO_NEW_PRIVS) &&
+	         aside();
 
 	if (!real.prctl)
 		real_bind();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Receiving. The data path is the kernel's: a hook adds the entry and exit of the call, and looks twice only at what
- * ends a stream.
+ * Receiving. The data path is the kernel's: a hook adds the entry and exit of the call, and looks
+ * twice only at what ends a stream.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +77,7 @@ EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 }
 
 EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
-			socklen_t *from_len)
+                        socklen_t *from_len)
 {
 	struct flow *f = flow_of(fd);
 	struct call c;
@@ -174,8 +174,8 @@ EXPORT ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
 }
 
 EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t room, int flags,
-			      struct sockaddr *from, socklen_t *from_len)
+                              struct sockaddr *from, socklen_t *from_len)
 {
 	return len > room ? real.__recvfrom_chk(fd, buf, len, room, flags, from, from_len)
-			  : recvfrom(fd, buf, len, flags, from, from_len);
+	                  : recvfrom(fd, buf, len, flags, from, from_len);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sending. On a flow whose bytes are kept, the call and the copy into the ring are one step under the flow's
- * write lock, so that the ring has the order of the stream.
+ * Sending. On a flow whose bytes are kept, the call and the copy into the ring are one step under
+ * the flow's write lock, so that the ring has the order of the stream.
  */
 #include <signal.h>
 #include <string.h>
@@ -23,7 +23,8 @@ struct out {
 
 #define PIECES 64 /* of a long vector go at a time; a stream has no message boundaries */
 
-/* The write lock. 0, or -EAGAIN. A writer that interrupted itself (signal handler) gets -EDEADLK. */
+/* The write lock. 0, or -EAGAIN. A writer that interrupted itself (signal handler) gets -EDEADLK.
+ */
 static int writer_enter(struct flow *f, int fd, int flags)
 {
 	uint32_t tid = thread_id();
@@ -42,7 +43,8 @@ static int wait_for_replay(struct flow *f, int fd, int flags)
 {
 	if (nonblocking(fd, flags)) {
 		atomic_store(&f->starved, true);
-		/* It may just have ended: then the program must not wait for an edge that was given before. */
+		/* It may just have ended: then the program must not wait for an edge that was given
+		 * before. */
 		if (!atomic_load(&f->hold))
 			return 0;
 		return -EAGAIN;
@@ -59,7 +61,7 @@ static ssize_t send_once(int fd, const struct out *o, size_t done)
 
 	if (o->count == 1 && !o->msg)
 		return real.sendto(fd, (const char *)o->iov->iov_base + done, o->total - done,
-				   o->flags | MSG_NOSIGNAL, NULL, 0);
+		                   o->flags | MSG_NOSIGNAL, NULL, 0);
 	for (size_t i = 0; i < o->count && n < PIECES; i++) {
 		if (skip >= o->iov[i].iov_len) {
 			skip -= o->iov[i].iov_len;
@@ -95,7 +97,8 @@ static void keep(struct flow *f, const struct out *o, size_t done, size_t len)
 		len -= n;
 		skip = 0;
 	}
-	/* Only a session has somebody to ask; a re-dialled flow is trimmed by what the peer's kernel has. */
+	/* Only a session has somebody to ask; a re-dialled flow is trimmed by what the peer's
+	 * kernel has. */
 	if (ring_used(&f->ring) > (1u << 20) && f->ring.tail - f->asked_at > (1u << 20) &&
 	    !atomic_exchange(&f->want_confirm, true))
 		agent_kick();
@@ -156,7 +159,8 @@ static ssize_t send_kept(struct flow *f, int fd, const struct out *o)
 			return (ssize_t)done;
 		}
 		if (n >= 0) {
-			/* Short: by a handover (go on), by the size of the vector (go on), or for the program's reasons. */
+			/* Short: by a handover (go on), by the size of the vector (go on), or for
+			 * the program's reasons. */
 			if (this_thread.nudges != nudges || o->count > PIECES) {
 				if (!nonblocking(fd, o->flags) || o->count > PIECES)
 					continue;
@@ -205,7 +209,8 @@ static size_t total_of(const struct iovec *iov, size_t count)
 }
 
 /*
- * A datagram to an address, from a socket without one: the first makes the socket a flow. Later ones cost two loads.
+ * A datagram to an address, from a socket without one: the first makes the socket a flow. Later
+ * ones cost two loads.
  */
 static void meet(int fd, const struct sockaddr *to, socklen_t len)
 {
@@ -214,7 +219,7 @@ static void meet(int fd, const struct sockaddr *to, socklen_t len)
 }
 
 EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
-		      socklen_t to_len)
+                      socklen_t to_len)
 {
 	struct flow *f = kept(fd);
 
@@ -242,9 +247,8 @@ EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
 
 	if (f && flags & MSG_OOB)
 		atomic_store(&f->foreign, true); /* urgent data: counts and marks no longer agree */
-	return f && len && !(flags & (MSG_OOB | MSG_ZEROCOPY))
-		       ? send_one(f, fd, buf, len, flags)
-		       : real.send(fd, buf, len, flags);
+	return f && len && !(flags & (MSG_OOB | MSG_ZEROCOPY)) ? send_one(f, fd, buf, len, flags)
+	                                                       : real.send(fd, buf, len, flags);
 }
 
 EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
@@ -272,13 +276,13 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 	if (flags & (MSG_OOB | MSG_ZEROCOPY))
 		atomic_store(&f->foreign, true);
 	struct out o = {.iov = m->msg_iov,
-			.count = m->msg_iovlen,
-			.total = total_of(m->msg_iov, m->msg_iovlen),
-			.msg = m,
-			.flags = flags};
+	                .count = m->msg_iovlen,
+	                .total = total_of(m->msg_iov, m->msg_iovlen),
+	                .msg = m,
+	                .flags = flags};
 
 	return o.total && !(flags & (MSG_OOB | MSG_ZEROCOPY)) ? send_kept(f, fd, &o)
-							      : real.sendmsg(fd, m, flags);
+	                                                      : real.sendmsg(fd, m, flags);
 }
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *m, unsigned count, int flags)
@@ -303,14 +307,16 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *m, unsigned count, int flags)
 }
 
 /*
- * sendfile on a kept flow: the same bytes through user memory, in pieces, with the file's offset kept as the kernel
- * would. A short count is allowed by the call's contract, so one piece a call suffices.
+ * sendfile on a kept flow: the same bytes through user memory, in pieces, with the file's offset
+ * kept as the kernel would. A short count is allowed by the call's contract, so one piece a call
+ * suffices.
  */
 static ssize_t send_file(struct flow *f, int fd, int in, off64_t *at, size_t len)
 {
 	char piece[16384];
 	size_t want = len < sizeof(piece) ? len : sizeof(piece);
-	ssize_t got = at ? pread64(in, piece, want, *at) : pread64(in, piece, want, lseek64(in, 0, SEEK_CUR));
+	ssize_t got =
+	    at ? pread64(in, piece, want, *at) : pread64(in, piece, want, lseek64(in, 0, SEEK_CUR));
 
 	if (got <= 0)
 		return got;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting. The kernel's readiness is the real one: the hooks look only at ERR and HUP on session flows, which may
- * speak of a path that is being replaced. epoll_ctl is hooked so that a registration does not change in the middle of an exchange.
+ * Waiting. The kernel's readiness is the real one: the hooks look only at ERR and HUP on session
+ * flows, which may speak of a path that is being replaced. epoll_ctl is hooked so that a
+ * registration does not change in the middle of an exchange.
  */
 #include <string.h>
 #include <time.h>
@@ -11,7 +12,8 @@
 #include "preload/real.h"
 #include "preload/registrations.h"
 
-/* Of these, is one a covered flow with an error that the agent should hide? Then it is hidden: true. */
+/* Of these, is one a covered flow with an error that the agent should hide? Then it is hidden:
+ * true. */
 static bool hide_errors(struct pollfd *p, nfds_t n)
 {
 	bool hidden = false;
@@ -112,9 +114,8 @@ EXPORT int ppoll(struct pollfd *p, nfds_t n, const struct timespec *timeout, con
 	r = ready(p, n);
 	if (r)
 		return r;
-	return poll_on(p, n,
-		       timeout ? began + timeout->tv_sec * 1000000000 + timeout->tv_nsec : -1,
-		       mask);
+	return poll_on(p, n, timeout ? began + timeout->tv_sec * 1000000000 + timeout->tv_nsec : -1,
+	               mask);
 }
 
 EXPORT int __poll_chk(struct pollfd *p, nfds_t n, int timeout, size_t room)
@@ -123,15 +124,15 @@ EXPORT int __poll_chk(struct pollfd *p, nfds_t n, int timeout, size_t room)
 }
 
 EXPORT int __ppoll_chk(struct pollfd *p, nfds_t n, const struct timespec *timeout,
-		       const sigset_t *mask, size_t room)
+                       const sigset_t *mask, size_t room)
 {
 	return room / sizeof(*p) < n ? real.__ppoll_chk(p, n, timeout, mask, room)
-				     : ppoll(p, n, timeout, mask);
+	                             : ppoll(p, n, timeout, mask);
 }
 
 /*
- * select says no more of an error than "readable and writable": the read or write that follows is hooked and sees to it. What
- * remains is a spurious wake-up, which select may always give.
+ * select says no more of an error than "readable and writable": the read or write that follows is
+ * hooked and sees to it. What remains is a spurious wake-up, which select may always give.
  */
 EXPORT int select(int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *timeout)
 {
@@ -141,18 +142,19 @@ EXPORT int select(int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *timeou
 }
 
 EXPORT int pselect(int n, fd_set *r, fd_set *w, fd_set *x, const struct timespec *timeout,
-		   const sigset_t *mask)
+                   const sigset_t *mask)
 {
 	if (!real.pselect)
 		real_bind();
 	return real.pselect(n, r, w, x, timeout, mask);
 }
 
-/* --- epoll ---------------------------------------------------------------------------------------- */
+/* --- epoll
+ * ---------------------------------------------------------------------------------------- */
 
 /*
- * Takes the events away that tell of an error being hidden. Which flow an event belongs to only the kernel knows (the data
- * is the program's own); it is asked, on this rare path.
+ * Takes the events away that tell of an error being hidden. Which flow an event belongs to only the
+ * kernel knows (the data is the program's own); it is asked, on this rare path.
  */
 static int without_hidden(int ep, struct epoll_event *ev, int n)
 {
@@ -212,7 +214,7 @@ EXPORT int epoll_wait(int ep, struct epoll_event *ev, int max, int timeout)
 }
 
 EXPORT int epoll_pwait2(int ep, struct epoll_event *ev, int max, const struct timespec *timeout,
-			const sigset_t *mask)
+                        const sigset_t *mask)
 {
 	if (!real.epoll_pwait2)
 		real_bind();
@@ -227,7 +229,8 @@ EXPORT int epoll_pwait2(int ep, struct epoll_event *ev, int max, const struct ti
 	int saved = errno, left = without_hidden(ep, ev, n);
 
 	errno = saved;
-	/* Nothing left: an empty answer before the time is up is what a signal could have caused as well. */
+	/* Nothing left: an empty answer before the time is up is what a signal could have caused as
+	 * well. */
 	if (!left) {
 		errno = EINTR;
 		return -1;

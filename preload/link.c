@@ -12,8 +12,8 @@
 #include "preload/raw.h"
 
 #define LINKS 64
-#define STAGGER_MS 250	 /* RFC 8305: before the next path is tried beside the first */
-#define ANSWER_MS 3000	 /* a relay that took the connection answers within this time */
+#define STAGGER_MS 250   /* RFC 8305: before the next path is tried beside the first */
+#define ANSWER_MS 3000   /* a relay that took the connection answers within this time */
 #define CONNECT_MS 10000 /* a connect that hears nothing is given up */
 #define RETRY_MS 500
 #define SHUN_MS 30000
@@ -35,7 +35,7 @@ struct link {
 	struct dial dial[2]; /* racing to become the next control connection */
 	bool dialling, asked;
 	int first_ifindex; /* the path of the first of the two */
-	int asker; /* which dial the handshake runs on */
+	int asker;         /* which dial the handshake runs on */
 	int64_t begun_ms, asked_ms, retry_ms, again_ms, shunned_ms;
 	bool failed;
 	_Alignas(16) uint8_t hello[SES_HELLO_SIZE];
@@ -139,7 +139,8 @@ static void begin(struct link *l, const struct mif_path *path)
 
 void link_begin(struct link *l)
 {
-	/* The very first dial is the host's to route: a VPN that came up later must not be gone around. */
+	/* The very first dial is the host's to route: a VPN that came up later must not be gone
+	 * around. */
 	if (!l->have_assoc && !l->dialling)
 		begin(l, NULL);
 }
@@ -192,7 +193,7 @@ static void flush(struct link *l)
 {
 	while (l->pending) {
 		long n = raw_sendto(l->control, l->out, l->pending, MSG_DONTWAIT | MSG_NOSIGNAL,
-				    NULL, 0);
+		                    NULL, 0);
 
 		if (n <= 0) {
 			if (n != -EAGAIN)
@@ -224,7 +225,7 @@ static void receive(struct link *l)
 {
 	for (;;) {
 		long n = raw_recvfrom(l->control, l->in + l->got, sizeof(l->in) - l->got,
-				      MSG_DONTWAIT, NULL, NULL);
+		                      MSG_DONTWAIT, NULL, NULL);
 
 		if (n == -EAGAIN)
 			return;
@@ -274,14 +275,15 @@ static void note_path(struct link *l, const struct dial *d)
 
 static void answered(struct link *l, struct dial *d, int len)
 {
-	int r = l->have_assoc ? ses_attached(&l->assoc, d->in, (size_t)len)
-			      : ses_welcome((struct ses_hello *)l->hello, d->in, (size_t)len,
-					    &l->assoc);
+	int r = l->have_assoc
+	            ? ses_attached(&l->assoc, d->in, (size_t)len)
+	            : ses_welcome((struct ses_hello *)l->hello, d->in, (size_t)len, &l->assoc);
 
 	if (r < 0) {
 		int why = ses_refused(d->in, (size_t)len);
 
-		/* The relay was restarted: its sessions are gone, a new association serves new ones. */
+		/* The relay was restarted: its sessions are gone, a new association serves new
+		 * ones. */
 		if (why == SES_UNKNOWN && l->have_assoc) {
 			ses_assoc_wipe(&l->assoc);
 			l->have_assoc = false;
@@ -303,7 +305,7 @@ static int ask(struct link *l, struct dial *d)
 {
 	uint8_t msg[SES_MSG_MAX];
 	int n = l->have_assoc ? ses_attach(&l->assoc, msg)
-			      : ses_hello((struct ses_hello *)l->hello, msg);
+	                      : ses_hello((struct ses_hello *)l->hello, msg);
 
 	if (l->have_assoc)
 		drop_control(l); /* its keys have just been replaced */
@@ -378,14 +380,14 @@ void links_wait(struct waits *w)
 			dial_wait(&l->dial[0], w);
 			dial_wait(&l->dial[1], w);
 			waits_until(w, l->asked ? l->asked_ms + ANSWER_MS
-				       : clock_ms() - l->begun_ms < STAGGER_MS
-					       ? l->begun_ms + STAGGER_MS
-					       : clock_ms() + STAGGER_MS);
+			               : clock_ms() - l->begun_ms < STAGGER_MS
+			                   ? l->begun_ms + STAGGER_MS
+			                   : clock_ms() + STAGGER_MS);
 		} else if (l->again_ms) {
 			waits_until(w, l->again_ms);
 		} else if (l->control < 0 && l->have_assoc && needed(l)) {
-			waits_until(w, l->retry_ms > clock_ms() ? l->retry_ms
-								: clock_ms() + RETRY_MS);
+			waits_until(w,
+			            l->retry_ms > clock_ms() ? l->retry_ms : clock_ms() + RETRY_MS);
 		}
 	}
 }

@@ -2,8 +2,8 @@
 /*
  * The association with one relay and its control connection. Agent only; never blocks.
  *
- * A link is made at the first session towards a relay and lives as long as the process. Its control connection
- * moves between paths on its own: flows do not wait for it.
+ * A link is made at the first session towards a relay and lives as long as the process. Its control
+ * connection moves between paths on its own: flows do not wait for it.
  */
 #ifndef PRELOAD_LINK_H
 #define PRELOAD_LINK_H
@@ -36,7 +36,8 @@ bool link_failed(const struct link *l);
 /* Marks the relay as unusable for a while. */
 void link_shun(struct link *l);
 
-/* Sends a frame, or remembers nothing: after a new control connection every flow's state is told again. */
+/* Sends a frame, or remembers nothing: after a new control connection every flow's state is told
+ * again. */
 void link_send(struct link *l, const struct ses_frame *f);
 
 const union flow_address *link_relay(const struct link *l);
@@ -50,12 +51,14 @@ void links_step(const struct waits *w);
 /* At exit(): the relay is to learn that the process ended in order. */
 void links_farewell(void);
 
-/* In a forked child, and for no other use: wipes keys, forgets descriptors (they are closed elsewhere). */
+/* In a forked child, and for no other use: wipes keys, forgets descriptors (they are closed
+ * elsewhere). */
 void links_forget(void);
 
 /* Called for each frame that arrives. */
 typedef void link_frame_fn(struct link *l, const struct ses_frame *f);
-/* Called when a control connection (the first or a further one) is up: tell the state of every flow again. */
+/* Called when a control connection (the first or a further one) is up: tell the state of every flow
+ * again. */
 typedef void link_up_fn(struct link *l);
 void links_set_handlers(link_frame_fn *frame, link_up_fn *up);
 

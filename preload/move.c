@@ -46,7 +46,7 @@ struct move {
 
 	int fd; /* the new connection, once a runner has won */
 	int slot;
-	uint64_t skip; /* bytes to throw away */
+	uint64_t skip;   /* bytes to throw away */
 	uint64_t replay; /* next count to send again */
 };
 
@@ -89,7 +89,8 @@ static void dial_done(struct flow *f, int result)
 	futex_wake(&f->dialled);
 }
 
-/* The way through the relay is not to be had: the program's own connect() goes on, straight to the peer. */
+/* The way through the relay is not to be had: the program's own connect() goes on, straight to the
+ * peer. */
 static void open_failed(struct move *m, const char *why)
 {
 	struct flow *f = m->flow;
@@ -141,8 +142,8 @@ static void fail(struct move *m, const char *why)
 		open_failed(m, why);
 		return;
 	}
-	log_info("flow %u: handover to %s failed: %s", f->id, m->path.name[0] ? m->path.name : p->name,
-		 why);
+	log_info("flow %u: handover to %s failed: %s", f->id,
+	         m->path.name[0] ? m->path.name : p->name, why);
 	f->failed_ifindex = m->path.ifindex ? m->path.ifindex : p->ifindex;
 	f->failed_ms = clock_ms();
 	f->retry_ms = f->failed_ms + 200;
@@ -164,7 +165,8 @@ void move_abandon(struct flow *f, const char *why)
 		fail(f->move, why);
 }
 
-/* --- racing --------------------------------------------------------------------------------------- */
+/* --- racing
+ * --------------------------------------------------------------------------------------- */
 
 static int ask(struct move *m, struct runner *r)
 {
@@ -182,9 +184,9 @@ static int ask(struct move *m, struct runner *r)
 		if (!f->closed && splice_counts(f, &c) < 0)
 			return -EAGAIN;
 		n = ses_resume(&f->ses, &r->attempt, c.read,
-			       atomic_load(&f->half_closed) || f->closed ? f->ring.tail
-									 : SES_NO_END,
-			       f->closed ? SES_FLAG_CLOSED : 0, msg);
+		               atomic_load(&f->half_closed) || f->closed ? f->ring.tail
+		                                                         : SES_NO_END,
+		               f->closed ? SES_FLAG_CLOSED : 0, msg);
 	}
 	if (n < 0)
 		return n;
@@ -211,11 +213,13 @@ static void open_answered(struct move *m, struct runner *r, int len)
 	if (err) {
 		int why = ses_refused(r->dial.in, (size_t)len);
 
-		/* A relay that does not serve this port answers at once each time; one that misbehaves is left alone. */
+		/* A relay that does not serve this port answers at once each time; one that
+		 * misbehaves is left alone. */
 		if (err < 0)
 			link_shun(f->link);
-		open_failed(m, why ? "refused by the relay" : err < 0 ? "no valid answer"
-							   : strerrordesc_np(err));
+		open_failed(m, why       ? "refused by the relay"
+		               : err < 0 ? "no valid answer"
+		                         : strerrordesc_np(err));
 		return;
 	}
 	won(m, (int)(r - m->run));
@@ -253,7 +257,7 @@ static void runner_step(struct move *m, struct runner *r, struct waits *w)
 			return;
 		if (e < 0) {
 			log_debug("flow %u: connect over %s: %s", m->flow->id, r->dial.path.name,
-				  strerrordesc_np(-e));
+			          strerrordesc_np(-e));
 			dial_close(&r->dial);
 			return;
 		}
@@ -280,7 +284,7 @@ static void runner_step(struct move *m, struct runner *r, struct waits *w)
 	}
 	if (n < 0) {
 		log_debug("flow %u: answer over %s: %s", m->flow->id, r->dial.path.name,
-			  strerrordesc_np(-n));
+		          strerrordesc_np(-n));
 		dial_close(&r->dial);
 	} else if (m->kind == MOVE_OPEN) {
 		open_answered(m, r, n);
@@ -356,7 +360,8 @@ static void race_open(struct move *m)
 				break;
 			}
 	}
-	/* The relay's host is slow or drops our packets: a direct dial must not wait much longer. */
+	/* The relay's host is slow or drops our packets: a direct dial must not wait much longer.
+	 */
 	if (!connected && age >= (second->fd >= 0 ? 4 * STAGGER_MS : STAGGER_MS)) {
 		link_shun(f->link);
 		open_failed(m, "relay does not answer");
@@ -377,8 +382,8 @@ static void race(struct move *m, struct waits *w)
 	}
 	int64_t now = clock_ms();
 	struct runner *idle = m->run[0].dial.fd < 0   ? &m->run[0]
-			      : m->run[1].dial.fd < 0 ? &m->run[1]
-						      : NULL;
+	                      : m->run[1].dial.fd < 0 ? &m->run[1]
+	                                              : NULL;
 	bool none = m->run[0].dial.fd < 0 && m->run[1].dial.fd < 0;
 
 	if (idle && m->next < m->npaths && (none || now >= m->next_ms))
@@ -390,7 +395,8 @@ static void race(struct move *m, struct waits *w)
 		fail(m, "no answer");
 }
 
-/* --- the answer is there -------------------------------------------------------------------------- */
+/* --- the answer is there
+ * -------------------------------------------------------------------------- */
 
 static void finish(struct move *m)
 {
@@ -464,19 +470,21 @@ static void commit(struct move *m)
 	if (m->kind == MOVE_RESUME) {
 		if (c.written != f->ring.tail || c.read < t->count ||
 		    !ring_holds(&f->ring, t->peer_count)) {
-			/* Bytes went by that no hook saw, or more than the ring holds: a splice would corrupt the stream. */
-			log_warn("flow %u: uncovered, not moved: written %llu, kept %llu..%llu, relay has %llu",
-				 f->id, (unsigned long long)c.written,
-				 (unsigned long long)f->ring.base, (unsigned long long)f->ring.tail,
-				 (unsigned long long)t->peer_count);
+			/* Bytes went by that no hook saw, or more than the ring holds: a splice
+			 * would corrupt the stream. */
+			log_warn("flow %u: uncovered, not moved: written %llu, kept %llu..%llu, "
+			         "relay has %llu",
+			         f->id, (unsigned long long)c.written,
+			         (unsigned long long)f->ring.base, (unsigned long long)f->ring.tail,
+			         (unsigned long long)t->peer_count);
 			flowtalk_uncover(f, "bytes that no hook saw");
 			m->gentle = true;
 			fail(m, "uncovered");
 			return;
 		}
 		n = ses_commit(&f->ses, t, c.read, f->ring.tail, msg);
-		if (n < 0 || raw_sendto(m->fd, msg, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL, NULL,
-					0) != n) {
+		if (n < 0 ||
+		    raw_sendto(m->fd, msg, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) != n) {
 			fail(m, "COMMIT not sent");
 			return;
 		}
@@ -558,7 +566,8 @@ static void skip(struct move *m)
 		int r = splice_base(f, m->fd, f->stream_read, f->ring.tail);
 
 		if (r == 0) {
-			/* Calls that enter from now on must not count with what the placeholder saw. */
+			/* Calls that enter from now on must not count with what the placeholder
+			 * saw. */
 			r = splice_put(f, m->fd);
 		}
 		if (r == -EBUSY)
@@ -593,7 +602,7 @@ void moves_review(void)
 					dial_close(d);
 			}
 		} else if (!mif_address_usable(agent_monitor(), m->path.source.family,
-					       m->path.source.ip)) {
+		                               m->path.source.ip)) {
 			fail(m, "the new path is gone, too");
 		}
 	}
@@ -613,7 +622,8 @@ void moves_wait(struct waits *w)
 			dial_wait(&m->run[0].dial, w);
 			dial_wait(&m->run[1].dial, w);
 			/* Connected and only waiting for the link: not to be woken by silence. */
-			waits_until(w, now + (m->run[0].dial.fd < 0 && m->run[1].dial.fd < 0 ? 0 : 50));
+			waits_until(
+			    w, now + (m->run[0].dial.fd < 0 && m->run[1].dial.fd < 0 ? 0 : 50));
 			break;
 		case PARKING:
 			m->slot = -1;

@@ -21,8 +21,9 @@ static int number; /* of the signal; 0: none yet */
 static _Atomic uint32_t sent, ran;
 
 /*
- * si_value carries the call: its number and the low bits of its first argument. The thread may have left that call
- * before the signal came; another call must not be made again under this one's number.
+ * si_value carries the call: its number and the low bits of its first argument. The thread may have
+ * left that call before the signal came; another call must not be made again under this one's
+ * number.
  */
 static uint64_t pack(long nr, unsigned long first)
 {
@@ -37,7 +38,8 @@ static void handler(int sig, siginfo_t *si, void *context)
 	greg_t *reg = u->uc_mcontext.gregs;
 	const unsigned char *ip = (const unsigned char *)reg[REG_RIP];
 
-	/* Ended with EINTR, just behind a `syscall` instruction, and it is the call we saw: make it again. */
+	/* Ended with EINTR, just behind a `syscall` instruction, and it is the call we saw: make it
+	 * again. */
 	uint64_t call = (uint64_t)si->si_value.sival_ptr;
 
 	if (si->si_code == SI_QUEUE && si->si_pid == raw_getpid() && reg[REG_RAX] == -EINTR &&
@@ -50,7 +52,8 @@ static void handler(int sig, siginfo_t *si, void *context)
 	ucontext_t *u = context;
 	mcontext_t *m = &u->uc_mcontext;
 
-	/* x8 still holds the number, but x0 was overwritten: only the kernel's own restart can be relied on. */
+	/* x8 still holds the number, but x0 was overwritten: only the kernel's own restart can be
+	 * relied on. */
 	(void)m;
 	(void)si;
 #endif
@@ -60,8 +63,8 @@ static void handler(int sig, siginfo_t *si, void *context)
 
 int nudge_init(void)
 {
-	struct sigaction now, ours = {.sa_sigaction = handler,
-				      .sa_flags = SA_RESTART | SA_SIGINFO | SA_ONSTACK};
+	struct sigaction now,
+	    ours = {.sa_sigaction = handler, .sa_flags = SA_RESTART | SA_SIGINFO | SA_ONSTACK};
 	int saved = errno;
 
 	if (number && sigaction(number, NULL, &now) == 0 && now.sa_sigaction == handler)
@@ -90,7 +93,7 @@ static bool peek(const void *from, void *to, size_t len)
 	struct iovec local = {to, len}, remote = {(void *)from, len};
 
 	return raw_call6(SYS_process_vm_readv, raw_getpid(), (long)&local, 1, (long)&remote, 1,
-			 0) == (long)len;
+	                 0) == (long)len;
 }
 
 static bool among(const int *fds, int nfds, long fd)
@@ -199,7 +202,7 @@ static bool blocked_in(int tid, long *nr, unsigned long arg[6])
 	text[n] = 0;
 	/* "running", or "-1 ..." for a thread stopped outside a call, or number and arguments. */
 	return sscanf(text, "%ld %lx %lx %lx %lx %lx %lx", nr, &arg[0], &arg[1], &arg[2], &arg[3],
-		      &arg[4], &arg[5]) == 7 &&
+	              &arg[4], &arg[5]) == 7 &&
 	       *nr >= 0;
 }
 

@@ -2,10 +2,11 @@
 /*
  * Making a thread that is blocked on a descriptor look it up again.
  *
- * A thread blocked in read() stays with the open file it found, whatever is put onto the descriptor. A
- * signal makes the kernel end the call; with SA_RESTART it makes it anew and finds the new file. Calls that are not restarted (those
- * with timeouts, poll, select) are rewound by the handler: it puts the call's number back and the instruction
- * pointer onto the system call. So the program never sees EINTR. Relative timeouts start anew.
+ * A thread blocked in read() stays with the open file it found, whatever is put onto the
+ * descriptor. A signal makes the kernel end the call; with SA_RESTART it makes it anew and finds
+ * the new file. Calls that are not restarted (those with timeouts, poll, select) are rewound by the
+ * handler: it puts the call's number back and the instruction pointer onto the system call. So the
+ * program never sees EINTR. Relative timeouts start anew.
  */
 #ifndef PRELOAD_NUDGE_H
 #define PRELOAD_NUDGE_H
@@ -19,14 +20,15 @@ enum {
 };
 
 /*
- * Takes a free real-time signal, once per process. It is never given back: a nudge may be pending on a thread that
- * blocks it, and would end the process if the handler were gone. 0, or -EBUSY: all are in use.
+ * Takes a free real-time signal, once per process. It is never given back: a nudge may be pending
+ * on a thread that blocks it, and would end the process if the handler were gone. 0, or -EBUSY: all
+ * are in use.
  */
 int nudge_init(void);
 
 /*
- * One look at all threads: those blocked in a call of these kinds on one of the descriptors are nudged.
- * Returns how many, or negative errno without /proc.
+ * One look at all threads: those blocked in a call of these kinds on one of the descriptors are
+ * nudged. Returns how many, or negative errno without /proc.
  */
 int nudge(const int *fds, int nfds, int kinds);
 

@@ -3,12 +3,13 @@
 #ifndef PRELOAD_OPTIONS_H
 #define PRELOAD_OPTIONS_H
 
-/* Copies socket options and status flags that differ. What the new socket does not know is passed over. */
+/* Copies socket options and status flags that differ. What the new socket does not know is passed
+ * over. */
 void options_copy(int from, int to);
 
 /*
- * Copies the buffer sizes the program has set itself (SO_BUF_LOCK, Linux 5.16) and no others: setting them ends the
- * kernel's own tuning.
+ * Copies the buffer sizes the program has set itself (SO_BUF_LOCK, Linux 5.16) and no others:
+ * setting them ends the kernel's own tuning.
  */
 void options_copy_buffers(int from, int to);
 

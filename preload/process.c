@@ -98,8 +98,9 @@ bool process_policy_refresh(void)
 static void in_child(void)
 {
 	/*
-	 * The parent goes on owning its flows; here their descriptors are ordinary ones. What the agent had
-	 * open is shared with the parent and must not stay open, or the relay would never see the parent end.
+	 * The parent goes on owning its flows; here their descriptors are ordinary ones. What the
+	 * agent had open is shared with the parent and must not stay open, or the relay would never
+	 * see the parent end.
 	 */
 	this_thread.tid = 0;
 	owner = (int)raw_getpid();

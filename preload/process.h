@@ -8,8 +8,9 @@
 #include "policy/policy.h"
 
 /*
- * Is this the process that loaded the library, with its own memory? False in the child of a vfork, which runs our
- * hooks in the parent's memory, so every hook that changes state asks first. One raw getpid().
+ * Is this the process that loaded the library, with its own memory? False in the child of a vfork,
+ * which runs our hooks in the parent's memory, so every hook that changes state asks first. One raw
+ * getpid().
  */
 bool process_ours(void);
 
@@ -22,7 +23,8 @@ const struct pol *process_policy(void);
 /* The file it came from, "" for none. */
 const char *process_policy_file(void);
 
-/* Looks whether the file changed; true: a new policy is in force. An unreadable or wrong file changes nothing. */
+/* Looks whether the file changed; true: a new policy is in force. An unreadable or wrong file
+ * changes nothing. */
 bool process_policy_refresh(void);
 
 #endif

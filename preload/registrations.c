@@ -97,7 +97,7 @@ static void walk(int epoll, each_fn *each, void *ctx)
 
 			*end = 0;
 			if (sscanf(line, "tfd: %d events: %x data: %llx pos:%*d ino:%llx", &r.fd,
-				   &events, &data, &inode) < 3)
+			           &events, &data, &inode) < 3)
 				continue;
 			r.events = events;
 			r.data = data;
@@ -128,7 +128,8 @@ static bool collect(void *ctx, const struct reg *r, uint64_t inode)
 
 		if (w->fds[i] != r->fd)
 			continue;
-		/* A registration of a file that has gone from this number cannot be reached by it. */
+		/* A registration of a file that has gone from this number cannot be reached by it.
+		 */
 		if (inode && (fstat(r->fd, &st) < 0 || st.st_ino != inode))
 			return false;
 		if (w->set->n == REG_MAX) {

@@ -3,8 +3,9 @@
  * epoll registrations, taken off before a descriptor's file is exchanged and put back after.
  *
  * dup3 onto a registered descriptor drops the registration, silently; if the old file lives on
- * elsewhere the registration stays with it and fires for ever. The kernel tells in fdinfo what is registered, with mask and
- * the program's 64-bit data, also for what was registered before the library was there. Agent only, except reg_find.
+ * elsewhere the registration stays with it and fires for ever. The kernel tells in fdinfo what is
+ * registered, with mask and the program's 64-bit data, also for what was registered before the
+ * library was there. Agent only, except reg_find.
  */
 #ifndef PRELOAD_REGISTRATIONS_H
 #define PRELOAD_REGISTRATIONS_H
@@ -25,8 +26,9 @@ struct reg_set {
 };
 
 /*
- * Takes off all registrations of these descriptors in every epoll instance of the process. Returns their number;
- * -E2BIG if they are too many (then none was touched), -EACCES and the like without /proc.
+ * Takes off all registrations of these descriptors in every epoll instance of the process. Returns
+ * their number; -E2BIG if they are too many (then none was touched), -EACCES and the like without
+ * /proc.
  */
 int reg_take(struct reg_set *s, const int *fds, int nfds);
 
@@ -34,8 +36,8 @@ int reg_take(struct reg_set *s, const int *fds, int nfds);
 void reg_put(const struct reg_set *s);
 
 /*
- * The list of epoll instances is remembered for some milliseconds, since flows move in crowds. To be called when a
- * registration may have been made in a new instance. Async-signal-safe.
+ * The list of epoll instances is remembered for some milliseconds, since flows move in crowds. To
+ * be called when a registration may have been made in a new instance. Async-signal-safe.
  */
 void reg_cache_forget(void);
 

@@ -10,8 +10,8 @@
 #include "preload/splice.h"
 
 /*
- * From where the ring is to be sent again over a new connection, by the flow's rule and what the old connection's peer
- * has acknowledged. False: it cannot be done without cutting a record.
+ * From where the ring is to be sent again over a new connection, by the flow's rule and what the
+ * old connection's peer has acknowledged. False: it cannot be done without cutting a record.
  */
 bool replay_start(struct flow *f, const struct stream_counts *c, uint64_t *from);
 

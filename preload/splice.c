@@ -17,7 +17,8 @@
 #include "preload/raw.h"
 #include "preload/registrations.h"
 
-/* When to look again for threads on the old file: one look can miss a thread between lookup and sleep. */
+/* When to look again for threads on the old file: one look can miss a thread between lookup and
+ * sleep. */
 static const int again_ms[] = {0, 1, 5, 50, 500};
 #define AGAIN (int)(sizeof(again_ms) / sizeof(*again_ms))
 
@@ -52,8 +53,7 @@ static int exchange(struct flow *f, int fd)
 		int flags = raw_fcntl(f->fd[i], F_GETFD, 0);
 
 		do
-			r = raw_dup3(fd, f->fd[i],
-				     flags > 0 && flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+			r = raw_dup3(fd, f->fd[i], flags > 0 && flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 		while (r == -EBUSY || r == -EINTR);
 	}
 	reg_put(&regs);
@@ -62,7 +62,8 @@ static int exchange(struct flow *f, int fd)
 	return 0;
 }
 
-/* Nudges now, and marks the flow to be looked at again: a thread may be on its way into a call just now. */
+/* Nudges now, and marks the flow to be looked at again: a thread may be on its way into a call just
+ * now. */
 static void call_over(struct flow *f, int kinds)
 {
 	nudge(f->fd, (int)f->fds, kinds);
@@ -183,8 +184,8 @@ bool splice_drained(struct flow *f)
 	}
 	if (f->looks == AGAIN && now >= f->parked_ms + 1000) {
 		/*
-		 * A second of nudging and no such thread to be seen: the call that is still counted was left by
-		 * a longjmp or a cancelled thread.
+		 * A second of nudging and no such thread to be seen: the call that is still counted
+		 * was left by a longjmp or a cancelled thread.
 		 */
 		if (f->nudged <= 0) {
 			calls_forget(f);
@@ -222,7 +223,8 @@ void splice_release_writers(struct flow *f)
 {
 	atomic_store(&f->hold, 0);
 	futex_wake(&f->hold);
-	/* Writers asleep in the placeholder's full buffer are called to the new socket now, not before. */
+	/* Writers asleep in the placeholder's full buffer are called to the new socket now, not
+	 * before. */
 	call_over(f, NUDGE_WRITERS);
 	if (atomic_exchange(&f->starved, false) && lock_take(&f->table, thread_id(), 20)) {
 		static struct reg_set regs;

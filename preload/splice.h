@@ -2,9 +2,10 @@
 /*
  * Exchanging the open file behind a program's descriptors. Agent only.
  *
- * The order is what keeps streams whole. Bytes arrive on the old socket, and threads read them, until the very moment the
- * descriptor refers to something else; so first a placeholder goes onto the descriptor, then every thread is
- * brought away from the old socket, and only then it is asked how much the program has read.
+ * The order is what keeps streams whole. Bytes arrive on the old socket, and threads read them,
+ * until the very moment the descriptor refers to something else; so first a placeholder goes onto
+ * the descriptor, then every thread is brought away from the old socket, and only then it is asked
+ * how much the program has read.
  */
 #ifndef PRELOAD_SPLICE_H
 #define PRELOAD_SPLICE_H
@@ -15,8 +16,9 @@
 #include "preload/waits.h"
 
 /*
- * Puts a quiet placeholder on the flow's descriptors and keeps the old socket aside. Writers are held from here on.
- * Already parked: nothing. Negative errno: nothing was changed (-EBADF: no descriptor of the flow is left).
+ * Puts a quiet placeholder on the flow's descriptors and keeps the old socket aside. Writers are
+ * held from here on. Already parked: nothing. Negative errno: nothing was changed (-EBADF: no
+ * descriptor of the flow is left).
  */
 int splice_park(struct flow *f);
 
@@ -26,14 +28,16 @@ static inline bool splice_parked(const struct flow *f)
 }
 
 /*
- * Has every thread left the old socket? Nudges those that have not, again and again with growing distance. Once true it
- * stays true while the flow is parked, and the kernel's counts of the old socket are final.
+ * Has every thread left the old socket? Nudges those that have not, again and again with growing
+ * distance. Once true it stays true while the flow is parked, and the kernel's counts of the old
+ * socket are final.
  */
 bool splice_drained(struct flow *f);
 
 /*
- * Puts `fd` (an own descriptor) on the flow's descriptors, with the flags and options the program has set meanwhile.
- * The own descriptor stays the caller's. Writers are still held. Nudges whoever waits, except blocked writers.
+ * Puts `fd` (an own descriptor) on the flow's descriptors, with the flags and options the program
+ * has set meanwhile. The own descriptor stays the caller's. Writers are still held. Nudges whoever
+ * waits, except blocked writers.
  */
 int splice_put(struct flow *f, int fd);
 
@@ -55,9 +59,9 @@ void splice_reset(struct flow *f);
 /* What the program has read and written, by the kernel's own counts. */
 struct stream_counts {
 	uint64_t read, written;
-	bool peer_fin; /* the peer's FIN was received */
+	bool peer_fin;    /* the peer's FIN was received */
 	uint64_t unacked; /* written, but not acknowledged by the peer's kernel */
-	uint64_t unread; /* received, but not read by the program */
+	uint64_t unread;  /* received, but not read by the program */
 };
 int splice_counts(struct flow *f, struct stream_counts *c);
 

@@ -47,7 +47,7 @@ static void open_listener(void)
 	if (fd < 0)
 		return;
 	if (raw_bind(fd, (struct sockaddr *)&a,
-		     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) < 0 ||
+	             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) < 0 ||
 	    raw_listen(fd, ASKERS) < 0) {
 		own_close(fd);
 		return;
@@ -69,7 +69,8 @@ void status_wait(struct waits *w)
 	}
 }
 
-/* --- the answer ----------------------------------------------------------------------------------- */
+/* --- the answer
+ * ----------------------------------------------------------------------------------- */
 
 static void say(struct asker *a, const char *fmt, ...)
 {
@@ -114,7 +115,7 @@ static void say_address(struct asker *a, const union flow_address *addr, bool po
 static const char *state_name(const struct flow *f)
 {
 	static const char *const names[] = {"free",    "connecting", "stable", "moving",
-					    "waiting", "closing",    "ended"};
+	                                    "waiting", "closing",    "ended"};
 	uint32_t s = atomic_load(&f->state);
 
 	return s < sizeof(names) / sizeof(*names) ? names[s] : "?";
@@ -136,8 +137,8 @@ static void say_flow(struct asker *a, struct flow *f, bool first)
 	say(a, ",\"continuity\":\"%s\",\"state\":\"%s\",\"covered\":%s",
 	    f->rule ? pol_continuity_name(f->rule->continuity) : "auto", state_name(f),
 	    f->kind == FLOW_SESSION && !f->uncovered && !atomic_load(&f->foreign) ? "true"
-	    : f->kind == FLOW_UDP						  ? "true"
-										  : "false");
+	    : f->kind == FLOW_UDP                                                 ? "true"
+	                                                                          : "false");
 	say(a, ",\"path\":{\"interface\":");
 	say_string(a, name);
 	say(a, ",\"source\":");
@@ -149,9 +150,9 @@ static void say_flow(struct asker *a, struct flow *f, bool first)
 		say(a, "null");
 	say(a, ",\"handovers\":%u,\"sent\":%llu,\"received\":%llu,\"unconfirmed\":%llu,\"note\":",
 	    f->handovers, (unsigned long long)c.written, (unsigned long long)c.read,
-	    f->kind == FLOW_SESSION ? (unsigned long long)(c.written > confirmed ? c.written - confirmed
-										 : 0)
-				    : (unsigned long long)c.unacked);
+	    f->kind == FLOW_SESSION
+	        ? (unsigned long long)(c.written > confirmed ? c.written - confirmed : 0)
+	        : (unsigned long long)c.unacked);
 	say_string(a, f->note);
 	say(a, "}");
 }
@@ -161,7 +162,7 @@ static void answer(struct asker *a)
 	bool first = true;
 
 	a->text = mmap(NULL, TEXT_MAX, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (a->text == MAP_FAILED) {
 		a->text = NULL;
 		return;
@@ -224,7 +225,7 @@ static void serve(struct asker *a)
 	}
 	while (a->sent < a->len) {
 		long n = raw_sendto(a->fd, a->text + a->sent, a->len - a->sent,
-				    MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+		                    MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
 
 		if (n == -EAGAIN)
 			return;

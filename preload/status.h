@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What `mifcont status` asks: the process's flows, as JSON, over an abstract UNIX socket named "mifcont/<pid>". Agent only.
+ * What `mifcont status` asks: the process's flows, as JSON, over an abstract UNIX socket named
+ * "mifcont/<pid>". Agent only.
  */
 #ifndef PRELOAD_STATUS_H
 #define PRELOAD_STATUS_H

@@ -31,7 +31,7 @@ static int make(const struct flow *f, const struct mif_path *path)
 	else
 		memcpy(&a.in.sin_addr, path->source.ip, 4);
 	int r = raw_setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, path->name,
-			       (socklen_t)strnlen(path->name, IFNAMSIZ));
+	                       (socklen_t)strnlen(path->name, IFNAMSIZ));
 
 	/* The same local port where it is free there: some peers know their clients by it. */
 	if (r == 0) {
@@ -76,7 +76,8 @@ void udp_move(struct flow *f, const struct mif_path *path)
 	int unread = 0;
 	int fd;
 
-	/* Datagrams that wait in the old socket would be lost: let the program have them first, for a moment. */
+	/* Datagrams that wait in the old socket would be lost: let the program have them first, for
+	 * a moment. */
 	if (f->fds && raw_ioctl(f->fd[0], SIOCINQ, &unread) == 0 && unread > 0 &&
 	    clock_ms() - f->lost_ms < 100) {
 		f->retry_ms = clock_ms() + 10;
@@ -85,7 +86,7 @@ void udp_move(struct flow *f, const struct mif_path *path)
 	fd = make(f, path);
 	if (fd < 0) {
 		log_info("flow %u: no datagram socket over %s: %s", f->id, path->name,
-			 strerrordesc_np(-fd));
+		         strerrordesc_np(-fd));
 		f->retry_ms = clock_ms() + 1000;
 		return;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Datagram flows: a fresh socket from another source address takes the old one's place. Agent only. */
+/* Datagram flows: a fresh socket from another source address takes the old one's place. Agent only.
+ */
 #ifndef PRELOAD_UDP_H
 #define PRELOAD_UDP_H
 
@@ -7,8 +8,8 @@
 #include "preload/flow.h"
 
 /*
- * The interface and source address the host's own routing takes to the peer now: connecting a datagram socket sends
- * nothing and tells. 0: no route.
+ * The interface and source address the host's own routing takes to the peer now: connecting a
+ * datagram socket sends nothing and tells. 0: no route.
  */
 int udp_route(const union flow_address *peer, union flow_address *source);
 

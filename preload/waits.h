@@ -14,7 +14,8 @@ struct waits {
 	int64_t until_ms; /* absolute; INT64_MAX: no limit */
 };
 
-/* Returns the slot to ask later, -1 if there is no room (then also sets a short time limit) or no descriptor. */
+/* Returns the slot to ask later, -1 if there is no room (then also sets a short time limit) or no
+ * descriptor. */
 static inline int waits_add(struct waits *w, int fd, short events)
 {
 	if (fd < 0)

@@ -17,11 +17,12 @@
 #include "preload/splice.h"
 #include "preload/udp.h"
 
-#define RESET_AFTER_MS 30000	 /* `auto`: how long the source address must be gone */
-#define SHORT_OUTAGE_MS 3000	 /* `reset` */
-#define REFUSED_MS 3000		 /* "unknown session" from every path for this long ends it */
-#define GIVE_UP_MS 86400000LL	 /* the relay lingers no longer by default */
-#define CLOSING_MS 120000	 /* a closed flow's last bytes are looked after this long without any path */
+#define RESET_AFTER_MS 30000  /* `auto`: how long the source address must be gone */
+#define SHORT_OUTAGE_MS 3000  /* `reset` */
+#define REFUSED_MS 3000       /* "unknown session" from every path for this long ends it */
+#define GIVE_UP_MS 86400000LL /* the relay lingers no longer by default */
+#define CLOSING_MS                                                                                 \
+	120000 /* a closed flow's last bytes are looked after this long without any path */
 
 static void learn_path(struct flow *f)
 {
@@ -37,7 +38,8 @@ static void learn_path(struct flow *f)
 		f->ifindex = choose_interface(&f->source);
 }
 
-/* The program has closed or replaced every descriptor without a hook seeing it (fclose, raw calls). */
+/* The program has closed or replaced every descriptor without a hook seeing it (fclose, raw calls).
+ */
 static void notice_gone(struct flow *f)
 {
 	if (!lock_take(&f->table, thread_id(), 5))
@@ -52,13 +54,14 @@ static void notice_gone(struct flow *f)
 		flowtalk_end(f);
 }
 
-/* No continuity is possible: an ordinary error, but only where TCP itself would not have saved it. */
+/* No continuity is possible: an ordinary error, but only where TCP itself would not have saved it.
+ */
 static void consider_reset(struct flow *f, const struct pol_decision *d, int64_t now,
-			   struct waits *w)
+                           struct waits *w)
 {
 	struct stream_counts c;
-	int64_t patience = f->rule && f->rule->continuity == POL_RESET ? SHORT_OUTAGE_MS
-								       : RESET_AFTER_MS;
+	int64_t patience =
+	    f->rule && f->rule->continuity == POL_RESET ? SHORT_OUTAGE_MS : RESET_AFTER_MS;
 
 	if (!f->lost_ms || d->verb != POL_RESCUE)
 		return;
@@ -69,15 +72,16 @@ static void consider_reset(struct flow *f, const struct pol_decision *d, int64_t
 	if (splice_counts(f, &c) < 0)
 		return;
 	/*
-	 * A blocked reader cannot be told from an idle program here; what is outstanding can. Without anything
-	 * outstanding the connection may as well come back with its address.
+	 * A blocked reader cannot be told from an idle program here; what is outstanding can.
+	 * Without anything outstanding the connection may as well come back with its address.
 	 */
 	if (c.unacked == 0) {
 		waits_until(w, now + 5000);
 		return;
 	}
-	log_info("flow %u: reset: source address gone for %lld ms, data outstanding, another path ready",
-		 f->id, (long long)(now - f->lost_ms));
+	log_info(
+	    "flow %u: reset: source address gone for %lld ms, data outstanding, another path ready",
+	    f->id, (long long)(now - f->lost_ms));
 	splice_reset(f);
 	flowtalk_end(f);
 }
@@ -116,7 +120,7 @@ static bool quiet(struct flow *f)
 }
 
 static void act(struct flow *f, const struct pol_decision *d, const struct mif_path *paths, int n,
-		int64_t now, struct waits *w)
+                int64_t now, struct waits *w)
 {
 	bool gentle = d->verb == POL_MOVE;
 
@@ -164,16 +168,16 @@ static void decide(struct flow *f, struct waits *w)
 	if (!usable && !f->lost_ms)
 		f->lost_ms = now;
 	struct whereabouts at = {
-		.ifindex = f->ifindex,
-		.source = f->source,
-		/*
-		 * A path that was away and is back: both ends may be deep in their retransmission
-		 * timers, so it counts as failed and a session is resumed over it at once.
-		 */
-		.failed = splice_parked(f) || atomic_load(&f->failed) ||
-			  (f->kind == FLOW_SESSION && f->lost_ms),
-		.failed_ifindex = f->failed_ifindex,
-		.failed_ms = f->failed_ms,
+	    .ifindex = f->ifindex,
+	    .source = f->source,
+	    /*
+	     * A path that was away and is back: both ends may be deep in their retransmission
+	     * timers, so it counts as failed and a session is resumed over it at once.
+	     */
+	    .failed = splice_parked(f) || atomic_load(&f->failed) ||
+	              (f->kind == FLOW_SESSION && f->lost_ms),
+	    .failed_ifindex = f->failed_ifindex,
+	    .failed_ms = f->failed_ms,
 	};
 	int n = choose(&to, &at, &d, paths);
 
@@ -205,7 +209,8 @@ static void decide(struct flow *f, struct waits *w)
 	}
 }
 
-/* Both hands of the clock: a session that no relay knows any more, a wait that has lasted too long. */
+/* Both hands of the clock: a session that no relay knows any more, a wait that has lasted too long.
+ */
 static bool hopeless(struct flow *f, int64_t now)
 {
 	if (f->kind != FLOW_SESSION || f->move)
@@ -251,7 +256,8 @@ static void look(struct flow *f, bool network, struct waits *w)
 	}
 	bool failed = atomic_load(&f->failed);
 
-	/* A hook has met a path error: the program must see a quiet socket at once, whatever comes next. */
+	/* A hook has met a path error: the program must see a quiet socket at once, whatever comes
+	 * next. */
 	if (failed && !f->move && !f->closed && !splice_parked(f) &&
 	    (f->kind == FLOW_SESSION || f->kind == FLOW_REDIAL))
 		splice_park(f);

@@ -8,8 +8,9 @@
 #include "preload/waits.h"
 
 /*
- * One turn over all flows: dials asked for by hooks, path errors they met, confirmations wanted, closed flows; and, if
- * `network` (a MIF event, a new policy), the decision for each. Time limits go into `w`.
+ * One turn over all flows: dials asked for by hooks, path errors they met, confirmations wanted,
+ * closed flows; and, if `network` (a MIF event, a new policy), the decision for each. Time limits
+ * go into `w`.
  */
 void watch_flows(bool network, struct waits *w);
 

@@ -10,8 +10,9 @@
 #include "relay/relay.h"
 
 #define ASSOCS_MAX 65536
-#define GONE_COVER_MS 10000 /* a handover replaces control connections, too: wait this long before cover ends */
-#define IDLE_MS 60000	    /* an association without sessions and control connection */
+#define GONE_COVER_MS                                                                              \
+	10000 /* a handover replaces control connections, too: wait this long before cover ends */
+#define IDLE_MS 60000 /* an association without sessions and control connection */
 
 static struct association *table;
 static unsigned count;
@@ -105,8 +106,8 @@ void assoc_attach(struct conn *c, int len)
 		return;
 	}
 	drop_tokens(a, before + 1, a->a.attached);
-	for (uint32_t i = before + SERVER_ATTACH_AHEAD + 1; i <= a->a.attached + SERVER_ATTACH_AHEAD;
-	     i++)
+	for (uint32_t i = before + SERVER_ATTACH_AHEAD + 1;
+	     i <= a->a.attached + SERVER_ATTACH_AHEAD; i++)
 		add_token(a, i);
 	if (a->control) {
 		a->control->assoc = NULL;
@@ -164,7 +165,8 @@ void assoc_input(struct conn *c)
 			int size = ses_record_size(c->in + used, c->got - used), r = size;
 
 			if (size > 0 && (size_t)size <= c->got - used) {
-				r = ses_record_open(&c->assoc->a.rx, c->in + used, (size_t)size, &f);
+				r = ses_record_open(&c->assoc->a.rx, c->in + used, (size_t)size,
+				                    &f);
 				used += (size_t)size;
 			} else if (size >= 0) {
 				break;
@@ -198,7 +200,8 @@ void assocs_sweep(int64_t now)
 {
 	struct association *a, *next;
 
-	HASH_ITER(hh, table, a, next) {
+	HASH_ITER(hh, table, a, next)
+	{
 		if (!a->control && !a->sessions && (a->ended || now - a->gone_ms > IDLE_MS))
 			forget(a);
 	}

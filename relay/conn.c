@@ -33,7 +33,8 @@ void conn_accept(struct source *listener)
 		if (fd < 0)
 			return;
 		if (nshaking >= config.max_handshakes || nconns >= CONNS_MAX) {
-			/* The one that has been thinking longest makes room; it is not a session. */
+			/* The one that has been thinking longest makes room; it is not a session.
+			 */
 			if (!shaking) {
 				close(fd);
 				continue;
@@ -95,7 +96,8 @@ void conns_reap(void)
 {
 	struct conn *c, *next;
 
-	DL_FOREACH_SAFE (dead, c, next) {
+	DL_FOREACH_SAFE(dead, c, next)
+	{
 		DL_DELETE(dead, c);
 		wipe(c, sizeof(*c));
 		free(c);
@@ -248,12 +250,14 @@ void conns_sweep(int64_t now)
 	struct conn *c, *next;
 
 	/* In order of age, so the first young one ends the search. */
-	DL_FOREACH_SAFE (shaking, c, next) {
+	DL_FOREACH_SAFE(shaking, c, next)
+	{
 		if (now < c->deadline_ms)
 			break;
 		conn_close(c);
 	}
-	DL_FOREACH_SAFE (others, c, next) {
+	DL_FOREACH_SAFE(others, c, next)
+	{
 		if (c->deadline_ms && now >= c->deadline_ms)
 			session_conn_gone(c, false);
 	}

@@ -96,14 +96,15 @@ static void from_target(struct session *s)
 			return;
 		if (n <= 0) {
 			struct ses_frame f = {.type = n ? SES_F_RESET : SES_F_EOF,
-					      .sid = s->sid,
-					      .end = s->s.s2c.tail,
-					      .err = n ? (uint32_t)errno : 0};
+			                      .sid = s->sid,
+			                      .end = s->s.s2c.tail,
+			                      .err = n ? (uint32_t)errno : 0};
 
 			s->s.target_reset = n < 0;
 			s->target_over = true;
 			serve_target_end(&s->s);
-			/* Before the FIN on the data connection: without it the client takes the FIN for a lost path. */
+			/* Before the FIN on the data connection: without it the client takes the
+			 * FIN for a lost path. */
 			assoc_send(s->assoc, &f);
 			return;
 		}
@@ -187,12 +188,13 @@ static bool ends(struct session *s)
 			s->fin_ms = 0;
 	}
 	/*
-	 * The client is done when it says so, or cannot speak any more. FINs both ways, even all bytes
-	 * confirmed, are not enough: the end itself may be lost on the way and asked for again.
+	 * The client is done when it says so, or cannot speak any more. FINs both ways, even all
+	 * bytes confirmed, are not enough: the end itself may be lost on the way and asked for
+	 * again.
 	 */
 	bool silent = s->assoc->ended || s->s.detached_for_good;
-	bool client_done = s->s.client_closed ||
-			   (silent && (!c || (c->fin_sent && c->fin_received)));
+	bool client_done =
+	    s->s.client_closed || (silent && (!c || (c->fin_sent && c->fin_received)));
 
 	if (s->target_shut && client_done && (s->target_over || s->s.client_closed)) {
 		session_end(s, "both directions are done");
@@ -237,8 +239,9 @@ void data_update(struct session *s)
 		if (c->pending || serve_to_client(&s->s, i, &out))
 			want |= EPOLLOUT;
 		/*
-		 * Nothing to do now still means to hear of a reset: EPOLLERR and EPOLLHUP come with any
-		 * mask. After a FIN, HUP may stand there for ever, and there is nothing more to hear.
+		 * Nothing to do now still means to hear of a reset: EPOLLERR and EPOLLHUP come with
+		 * any mask. After a FIN, HUP may stand there for ever, and there is nothing more to
+		 * hear.
 		 */
 		loop_watch(&c->source, want ? want : c->fin_received ? 0 : EPOLLPRI);
 	}
@@ -260,7 +263,8 @@ void data_client_event(struct conn *c, uint32_t events)
 	if (!c->tentative && events & (EPOLLIN | EPOLLHUP | EPOLLERR) && !from_client(s, c))
 		return;
 	/* An error with reading off: it would be told again and again. */
-	if (events & EPOLLERR && c->role == ROLE_DATA && !serve_from_client(&s->s, c->index, &(void *){NULL})) {
+	if (events & EPOLLERR && c->role == ROLE_DATA &&
+	    !serve_from_client(&s->s, c->index, &(void *){NULL})) {
 		session_conn_gone(c, false);
 		return;
 	}

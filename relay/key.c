@@ -37,12 +37,12 @@ static bool load(const char *path, int fd, struct server_key *key)
 	}
 	if (st.st_mode & 077) {
 		log_error("%s: readable by others (mode %03o); expected mode 600", path,
-			  (unsigned)st.st_mode & 0777);
+		          (unsigned)st.st_mode & 0777);
 		return false;
 	}
 	if (read(fd, key->secret, SES_KEY) != SES_KEY || read(fd, &extra, 1) != 0) {
 		log_error("%s: %lld bytes; expected a key of %d bytes", path, (long long)st.st_size,
-			  SES_KEY);
+		          SES_KEY);
 		return false;
 	}
 	return true;
@@ -61,7 +61,8 @@ static bool make(const char *path, struct server_key *key)
 		log_error("%s: %s", temp, strerror(errno));
 		return false;
 	}
-	/* Whole or not at all: a relay with half a key would lock out every client that pinned it. */
+	/* Whole or not at all: a relay with half a key would lock out every client that pinned it.
+	 */
 	bool ok = write(fd, key->secret, SES_KEY) == SES_KEY && fsync(fd) == 0;
 
 	close(fd);

@@ -36,10 +36,10 @@ void loop_watch(struct source *s, uint32_t events)
 	if (events == s->events || s->fd < 0)
 		return;
 	epoll_ctl(ep,
-		  !s->events ? EPOLL_CTL_ADD
-		  : events   ? EPOLL_CTL_MOD
-			     : EPOLL_CTL_DEL,
-		  s->fd, &ev);
+	          !s->events ? EPOLL_CTL_ADD
+	          : events   ? EPOLL_CTL_MOD
+	                     : EPOLL_CTL_DEL,
+	          s->fd, &ev);
 	s->events = events;
 }
 
@@ -47,8 +47,8 @@ static int listen_one(const char *where, struct source *s)
 {
 	char host[256], *port;
 	struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
-				 .ai_socktype = SOCK_STREAM},
-			*a;
+	                         .ai_socktype = SOCK_STREAM},
+	                *a;
 	int one = 1, off = 0, fast = 256;
 
 	snprintf(host, sizeof(host), "%s", where);
@@ -68,7 +68,7 @@ static int listen_one(const char *where, struct source *s)
 
 	if (r) {
 		log_error("--listen %s: %s; expected ADDRESS:PORT, as [::]:7343", where,
-			  gai_strerror(r));
+		          gai_strerror(r));
 		return -1;
 	}
 	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -133,7 +133,10 @@ int loop_run(void)
 	epoll_ctl(ep, EPOLL_CTL_ADD, sig, &ev);
 	for (;;) {
 		int64_t left = soon_ms ? soon_ms - now_ms : SWEEP_MS;
-		int n = epoll_wait(ep, got, 64, left < 1 ? 1 : left > SWEEP_MS ? SWEEP_MS : (int)left);
+		int n = epoll_wait(ep, got, 64,
+		                   left < 1          ? 1
+		                   : left > SWEEP_MS ? SWEEP_MS
+		                                     : (int)left);
 
 		now_ms = clock_ms();
 		for (int i = 0; i < n; i++) {

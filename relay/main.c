@@ -14,26 +14,26 @@
 #include "relay/relay.h"
 
 struct config config = {
-	.linger_ms = 24 * 3600 * 1000LL,
-	.max_sessions = 10000,
-	.max_handshakes = 1024,
-	.max_memory = 4ull << 30,
-	.ring = 16u << 20,
+    .linger_ms = 24 * 3600 * 1000LL,
+    .max_sessions = 10000,
+    .max_handshakes = 1024,
+    .max_memory = 4ull << 30,
+    .ring = 16u << 20,
 };
 struct server_key relay_key;
 
 static const char usage[] =
-	"usage: mifcont-relay --allow PORT [--allow PORT ...] [options]\n"
-	"\n"
-	"  --listen ADDRESS:PORT  where clients connect (default [::]:7343; may be repeated)\n"
-	"  --allow PORT           a service of this host that sessions may reach (may be repeated)\n"
-	"  --state-dir DIR        where the relay's key is kept\n"
-	"  --linger TIME          how long a session without connection is kept (default 24h)\n"
-	"  --max-sessions N       (default 10000)\n"
-	"  --max-memory SIZE      of all rings together (default 4G)\n"
-	"  --ring SIZE            kept for each session and direction (default 16M)\n"
-	"  --log LEVEL            error, warn, info or debug (default info)\n"
-	"  --help, --version\n";
+    "usage: mifcont-relay --allow PORT [--allow PORT ...] [options]\n"
+    "\n"
+    "  --listen ADDRESS:PORT  where clients connect (default [::]:7343; may be repeated)\n"
+    "  --allow PORT           a service of this host that sessions may reach (may be repeated)\n"
+    "  --state-dir DIR        where the relay's key is kept\n"
+    "  --linger TIME          how long a session without connection is kept (default 24h)\n"
+    "  --max-sessions N       (default 10000)\n"
+    "  --max-memory SIZE      of all rings together (default 4G)\n"
+    "  --ring SIZE            kept for each session and direction (default 16M)\n"
+    "  --log LEVEL            error, warn, info or debug (default info)\n"
+    "  --help, --version\n";
 
 static void complain(const char *what, const char *value, const char *expected)
 {
@@ -42,7 +42,7 @@ static void complain(const char *what, const char *value, const char *expected)
 }
 
 static long long number(const char *option, const char *text, const char *suffixes,
-			const long long *scale, const char *expected)
+                        const long long *scale, const char *expected)
 {
 	char *end;
 	long long n = strtoll(text, &end, 10);
@@ -109,17 +109,17 @@ static const char *default_state_dir(void)
 static void options(int argc, char **argv)
 {
 	static const struct option list[] = {
-		{"listen", required_argument, NULL, 'l'},
-		{"allow", required_argument, NULL, 'a'},
-		{"state-dir", required_argument, NULL, 'd'},
-		{"linger", required_argument, NULL, 'i'},
-		{"max-sessions", required_argument, NULL, 's'},
-		{"max-memory", required_argument, NULL, 'm'},
-		{"ring", required_argument, NULL, 'r'},
-		{"log", required_argument, NULL, 'L'},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},
-		{NULL, 0, NULL, 0},
+	    {"listen", required_argument, NULL, 'l'},
+	    {"allow", required_argument, NULL, 'a'},
+	    {"state-dir", required_argument, NULL, 'd'},
+	    {"linger", required_argument, NULL, 'i'},
+	    {"max-sessions", required_argument, NULL, 's'},
+	    {"max-memory", required_argument, NULL, 'm'},
+	    {"ring", required_argument, NULL, 'r'},
+	    {"log", required_argument, NULL, 'L'},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'},
+	    {NULL, 0, NULL, 0},
 	};
 	static const long long none[1];
 	static const char *const levels[] = {"error", "warn", "info", "debug"};
@@ -142,8 +142,8 @@ static void options(int argc, char **argv)
 			config.linger_ms = time_of("--linger", optarg);
 			break;
 		case 's':
-			config.max_sessions = (unsigned)number("--max-sessions", optarg, "", none,
-							       "a number");
+			config.max_sessions =
+			    (unsigned)number("--max-sessions", optarg, "", none, "a number");
 			break;
 		case 'm':
 			config.max_memory = size_of("--max-memory", optarg);
@@ -185,7 +185,8 @@ int main(int argc, char **argv)
 	log_to_fd(2, LOG_INFO);
 	options(argc, argv);
 	if (!config.allows) {
-		fputs("mifcont-relay: no --allow PORT: a relay that serves no port is of no use, and one that serves "
+		fputs("mifcont-relay: no --allow PORT: a relay that serves no port is of no use, "
+		      "and one that serves "
 		      "every port would be an open door; name the services sessions may reach\n",
 		      stderr);
 		return 2;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The relay's tables and what its files call of each other. One thread, one epoll loop, nothing ever waits. */
+/* The relay's tables and what its files call of each other. One thread, one epoll loop, nothing
+ * ever waits. */
 #ifndef RELAY_RELAY_H
 #define RELAY_RELAY_H
 
@@ -51,11 +52,11 @@ struct conn {
 	struct source source;
 	enum conn_role role;
 	struct conn *prev, *next; /* in its list: handshaking or not */
-	int64_t deadline_ms;	  /* of a handshake or a tentative resume; 0: none */
+	int64_t deadline_ms;      /* of a handshake or a tentative resume; 0: none */
 	struct association *assoc;
 	struct session *session;
-	int index;	   /* in the session */
-	bool tentative;	   /* waiting for COMMIT */
+	int index;      /* in the session */
+	bool tentative; /* waiting for COMMIT */
 	bool fin_received, fin_sent;
 	uint8_t in[4096];
 	size_t got;
@@ -67,9 +68,9 @@ struct association {
 	struct server_assoc a;
 	struct conn *control; /* NULL: gone */
 	int64_t gone_ms;      /* since when; 0 while there */
-	bool ended;	      /* the control connection ended in order: the process is over */
+	bool ended;           /* the control connection ended in order: the process is over */
 	unsigned sessions;
-	UT_hash_handle hh;    /* by id */
+	UT_hash_handle hh; /* by id */
 };
 
 struct session {
@@ -82,8 +83,8 @@ struct session {
 	void *memory;
 	int64_t detached_ms; /* since when without a connection; 0: it has one */
 	int64_t asked_ms;    /* when the unanswered ASK was sent; 0: none */
-	int64_t ask_ms;	     /* ring full: ask again at this time; 0: no need */
-	int64_t fin_ms;	     /* FIN without EOF: since when */
+	int64_t ask_ms;      /* ring full: ask again at this time; 0: no need */
+	int64_t fin_ms;      /* FIN without EOF: since when */
 	bool reset_seen;     /* the data connection ended by RST */
 	struct token *tokens;
 	struct session *prev, *next;

@@ -34,12 +34,13 @@ size_t sessions_memory(void)
 	struct session *s;
 	size_t sum = 0;
 
-	DL_FOREACH (sessions, s)
-		sum += ring_used(&s->s.s2c) + ring_used(&s->s.c2s);
+	DL_FOREACH(sessions, s)
+	sum += ring_used(&s->s.s2c) + ring_used(&s->s.c2s);
 	return sum;
 }
 
-/* --- tokens --------------------------------------------------------------------------------------- */
+/* --- tokens
+ * --------------------------------------------------------------------------------------- */
 
 /* Keeps a token for each epoch that may come next. */
 static bool refresh_tokens(struct session *s)
@@ -47,7 +48,8 @@ static bool refresh_tokens(struct session *s)
 	uint32_t first = s->s.epoch_committed + 1, last = s->s.epoch_seen + SERVE_AHEAD;
 	struct token *t, *next;
 
-	LL_FOREACH_SAFE (s->tokens, t, next) {
+	LL_FOREACH_SAFE(s->tokens, t, next)
+	{
 		if (t->epoch >= first && t->epoch <= last)
 			continue;
 		LL_DELETE(s->tokens, t);
@@ -73,7 +75,8 @@ static void bury_tokens(struct session *s)
 {
 	struct token *t, *next;
 
-	LL_FOREACH_SAFE (s->tokens, t, next) {
+	LL_FOREACH_SAFE(s->tokens, t, next)
+	{
 		LL_DELETE(s->tokens, t);
 		if (tombstones < TOMBSTONES_MAX) {
 			t->session = NULL;
@@ -86,7 +89,8 @@ static void bury_tokens(struct session *s)
 	}
 }
 
-/* --- opening -------------------------------------------------------------------------------------- */
+/* --- opening
+ * -------------------------------------------------------------------------------------- */
 
 static void local_address(int fd, struct ses_addr *out)
 {
@@ -111,7 +115,8 @@ static void local_address(int fd, struct ses_addr *out)
 	}
 }
 
-/* Where this session may be resumed: the address the client used, then this host's other global ones. */
+/* Where this session may be resumed: the address the client used, then this host's other global
+ * ones. */
 static unsigned resume_addresses(int fd, struct ses_addr *out)
 {
 	struct ifaddrs *list, *i;
@@ -129,8 +134,9 @@ static unsigned resume_addresses(int fd, struct ses_addr *out)
 		if (s->sa.sa_family == AF_INET && ntohl(s->in.sin_addr.s_addr) >> 24 != 127) {
 			a.family = 4;
 			memcpy(a.ip, &s->in.sin_addr, 4);
-		} else if (s->sa.sa_family == AF_INET6 && !IN6_IS_ADDR_LOOPBACK(&s->in6.sin6_addr) &&
-			   !IN6_IS_ADDR_LINKLOCAL(&s->in6.sin6_addr)) {
+		} else if (s->sa.sa_family == AF_INET6 &&
+		           !IN6_IS_ADDR_LOOPBACK(&s->in6.sin6_addr) &&
+		           !IN6_IS_ADDR_LINKLOCAL(&s->in6.sin6_addr)) {
 			a.family = 6;
 			memcpy(a.ip, &s->in6.sin6_addr, 16);
 		} else {
@@ -152,7 +158,7 @@ static void answer_open(struct session *s, uint32_t err)
 	unsigned n = err ? 0 : resume_addresses(c->source.fd, addr);
 
 	conn_send(c, out,
-		  server_opened(&s->assoc->a, s->sid, err, (uint32_t)config.ring, addr, n, out));
+	          server_opened(&s->assoc->a, s->sid, err, (uint32_t)config.ring, addr, n, out));
 }
 
 static void refuse_open(struct conn *c, struct association *a, uint64_t sid, uint32_t err)
@@ -217,7 +223,8 @@ void session_open(struct conn *c, int len)
 		return;
 	}
 	local_address(c->source.fd, &here);
-	/* Only services of this very host, at the address the client came to, and only listed ones. */
+	/* Only services of this very host, at the address the client came to, and only listed ones.
+	 */
 	if (target.family != here.family || memcmp(target.ip, here.ip, 16) != 0 ||
 	    !config.allowed[target.port])
 		err = EACCES;
@@ -234,7 +241,7 @@ void session_open(struct conn *c, int len)
 		s = calloc(1, sizeof(*s));
 	if (s)
 		s->memory = mmap(NULL, config.ring + back, PROT_READ | PROT_WRITE,
-				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (!s || s->memory == MAP_FAILED) {
 		err = fd < 0 ? (uint32_t)-fd : ENOBUFS;
 		if (fd >= 0)
@@ -243,7 +250,8 @@ void session_open(struct conn *c, int len)
 		refuse_open(c, a, sid, err);
 		return;
 	}
-	serve_init(&s->s, &a->a, sid, s->memory, config.ring, (char *)s->memory + config.ring, back);
+	serve_init(&s->s, &a->a, sid, s->memory, config.ring, (char *)s->memory + config.ring,
+	           back);
 	s->target = (struct source){.kind = SOURCE_TARGET, .fd = fd};
 	s->sid = sid;
 	s->assoc = a;
@@ -298,7 +306,8 @@ void session_target_event(struct session *s, uint32_t events)
 		data_target_ready(s, events);
 }
 
-/* --- resuming ------------------------------------------------------------------------------------- */
+/* --- resuming
+ * ------------------------------------------------------------------------------------- */
 
 void session_resume(struct conn *c, int len)
 {
@@ -320,8 +329,9 @@ void session_resume(struct conn *c, int len)
 	int slot = serve_resume(&s->s, c->in, (size_t)len, out, &out_len, &replaced);
 
 	if (slot < 0) {
-		log_info("resume of session %llu refused: reason %d", (unsigned long long)s->sid, -slot);
-		conn_refuse(c, (enum ses_refusal)-slot);
+		log_info("resume of session %llu refused: reason %d", (unsigned long long)s->sid,
+		         -slot);
+		conn_refuse(c, (enum ses_refusal) - slot);
 		return;
 	}
 	if (replaced >= 0 && s->conn[replaced]) {
@@ -363,11 +373,13 @@ void session_commit(struct conn *c, int len)
 	s->detached_ms = s->fin_ms = s->asked_ms = 0;
 	s->reset_seen = false;
 	refresh_tokens(s);
-	log_debug("session %llu resumed, epoch %u", (unsigned long long)s->sid, s->s.epoch_committed);
+	log_debug("session %llu resumed, epoch %u", (unsigned long long)s->sid,
+	          s->s.epoch_committed);
 	data_update(s);
 }
 
-/* --- ending --------------------------------------------------------------------------------------- */
+/* --- ending
+ * --------------------------------------------------------------------------------------- */
 
 void session_end(struct session *s, const char *why)
 {
@@ -453,8 +465,10 @@ void session_process_over(struct association *a)
 {
 	struct session *s, *next;
 
-	DL_FOREACH_SAFE (sessions, s, next) {
-		/* One whose connection lives may have been handed to another process: it decides by itself. */
+	DL_FOREACH_SAFE(sessions, s, next)
+	{
+		/* One whose connection lives may have been handed to another process: it decides by
+		 * itself. */
 		if (s->assoc != a || s->connecting)
 			continue;
 		if (s->s.committed < 0)
@@ -475,7 +489,8 @@ void session_frame(struct association *a, const struct ses_frame *f)
 		assoc_send(a, &pong);
 		return;
 	}
-	DL_FOREACH_SAFE (sessions, s, next) {
+	DL_FOREACH_SAFE(sessions, s, next)
+	{
 		if (s->assoc != a || s->sid != f->sid)
 			continue;
 		if (f->type == SES_F_ASK) {
@@ -496,17 +511,19 @@ void session_frame(struct association *a, const struct ses_frame *f)
 	/* A session that is over: say so, as far as it can be said. */
 	if (f->type == SES_F_ASK || f->type == SES_F_CLOSE) {
 		struct ses_frame ack = {.type = SES_F_ACK,
-					.sid = f->sid,
-					.count = f->type == SES_F_CLOSE ? f->end : UINT64_MAX,
-					.end = SES_NO_END};
+		                        .sid = f->sid,
+		                        .count = f->type == SES_F_CLOSE ? f->end : UINT64_MAX,
+		                        .end = SES_NO_END};
 
 		assoc_send(a, &ack);
 	}
 }
 
-/* --- time ----------------------------------------------------------------------------------------- */
+/* --- time
+ * ----------------------------------------------------------------------------------------- */
 
-/* Has the client's kernel acknowledged all that the ring holds? Only then silence is not the path's. */
+/* Has the client's kernel acknowledged all that the ring holds? Only then silence is not the
+ * path's. */
 static bool all_taken(const struct session *s)
 {
 	int unacked = 1;
@@ -524,12 +541,14 @@ static void sweep_one(struct session *s, int64_t now)
 		session_reset_target(s, "nobody came back");
 		return;
 	}
-	/* FIN, but neither EOF nor the end of the process: the path was cut by somebody in between. */
+	/* FIN, but neither EOF nor the end of the process: the path was cut by somebody in between.
+	 */
 	if (s->fin_ms && now - s->fin_ms > FIN_GRACE_MS && s->s.committed >= 0) {
 		s->fin_ms = 0;
 		/*
-		 * With the control connection reset at the same time it was the process all the same: one that ends with
-		 * frames unread resets it. What cuts paths does not send FINs.
+		 * With the control connection reset at the same time it was the process all the
+		 * same: one that ends with frames unread resets it. What cuts paths does not send
+		 * FINs.
 		 */
 		if (!a->control) {
 			end_of_client(s);
@@ -563,15 +582,17 @@ void sessions_sweep(int64_t now)
 	struct session *s, *next;
 	struct token *t, *tnext;
 
-	DL_FOREACH_SAFE (sessions, s, next)
-		sweep_one(s, now);
-	DL_FOREACH_SAFE (dead, s, next) {
+	DL_FOREACH_SAFE(sessions, s, next)
+	sweep_one(s, now);
+	DL_FOREACH_SAFE(dead, s, next)
+	{
 		DL_DELETE(dead, s);
 		free(s);
 	}
 	if (!tombstones)
 		return;
-	HASH_ITER(hh, tokens, t, tnext) {
+	HASH_ITER(hh, tokens, t, tnext)
+	{
 		if (t->session || now < t->until_ms)
 			continue;
 		HASH_DEL(tokens, t);
@@ -585,14 +606,14 @@ void sessions_log(void)
 	struct session *s;
 
 	log_info("%u sessions, %zu bytes kept, %u connections", nsessions, sessions_memory(),
-		 conns_count());
-	DL_FOREACH (sessions, s)
-		log_info("session %llu: %s, s2c %llu..%llu, c2s %llu..%llu, epoch %u",
-			 (unsigned long long)s->sid,
-			 s->s.committed < 0 ? "detached"
-			 : s->s.covered	    ? "covered"
-					    : "uncovered",
-			 (unsigned long long)s->s.s2c.base, (unsigned long long)s->s.s2c.tail,
-			 (unsigned long long)s->s.c2s.base, (unsigned long long)s->s.c2s.tail,
-			 s->s.epoch_committed);
+	         conns_count());
+	DL_FOREACH(sessions, s)
+	log_info("session %llu: %s, s2c %llu..%llu, c2s %llu..%llu, epoch %u",
+	         (unsigned long long)s->sid,
+	         s->s.committed < 0 ? "detached"
+	         : s->s.covered     ? "covered"
+	                            : "uncovered",
+	         (unsigned long long)s->s.s2c.base, (unsigned long long)s->s.s2c.tail,
+	         (unsigned long long)s->s.c2s.base, (unsigned long long)s->s.c2s.tail,
+	         s->s.epoch_committed);
 }

@@ -4,7 +4,8 @@
  * messages to send and judges those received. Sockets, clocks and threads are the caller's.
  *
  * Nothing here allocates, locks or touches errno. Functions that can fail return a negative
- * errno: -EBADMSG for what is malformed or not authentic, -EPROTO for what is authentic but out of turn.
+ * errno: -EBADMSG for what is malformed or not authentic, -EPROTO for what is authentic but out of
+ * turn.
  */
 #ifndef SESSION_CLIENT_H
 #define SESSION_CLIENT_H
@@ -15,8 +16,8 @@
 
 #define SES_PORT 7343
 #define SES_NO_END UINT64_MAX
-#define SES_HEADER 4	   /* bytes of a message header */
-#define SES_MSG_MAX 512	   /* no message is longer, header included */
+#define SES_HEADER 4       /* bytes of a message header */
+#define SES_MSG_MAX 512    /* no message is longer, header included */
 #define SES_RECORD_MAX 256 /* no control record is longer, its length field included */
 #define SES_TOKEN 16
 #define SES_KEY 32
@@ -34,7 +35,7 @@ enum ses_refusal {
 struct ses_addr {
 	uint8_t family; /* 4 or 6 */
 	uint8_t ip[16]; /* IPv4 in the first four bytes, the rest zero */
-	uint16_t port;	/* host order */
+	uint16_t port;  /* host order */
 };
 
 /*
@@ -100,11 +101,11 @@ enum ses_frame_type {
 
 struct ses_frame {
 	enum ses_frame_type type;
-	uint64_t sid;	/* or PING's number */
+	uint64_t sid;   /* or PING's number */
 	uint64_t count; /* ACK */
-	uint64_t end;	/* ACK, EOF, CLOSE */
-	uint32_t err;	/* RESET */
-	uint8_t flags;	/* ACK */
+	uint64_t end;   /* ACK, EOF, CLOSE */
+	uint32_t err;   /* RESET */
+	uint8_t flags;  /* ACK */
 };
 
 /* Seals `f` into `out` (SES_RECORD_MAX bytes) as one record; returns its length. */
@@ -126,7 +127,7 @@ int ses_record_open(struct ses_cipher *rx, const void *rec, size_t len, struct s
 struct ses_client {
 	uint64_t sid;
 	uint8_t root[SES_KEY];
-	uint32_t epoch_used;	/* newest epoch a RESUME left with */
+	uint32_t epoch_used;     /* newest epoch a RESUME left with */
 	uint32_t epoch_answered; /* newest the relay answered */
 	uint32_t epoch_committed;
 	struct ses_addr relay[SES_RELAY_ADDRS]; /* where it may be resumed, from OPENED */
@@ -136,7 +137,7 @@ struct ses_client {
 
 /* Takes the association's next session id, derives the root, writes OPEN. */
 int ses_open(struct ses_assoc *a, struct ses_client *c, const struct ses_addr *target,
-	     uint32_t ring, uint8_t *out);
+             uint32_t ring, uint8_t *out);
 
 /*
  * Judges OPENED. 0: open. Positive: the errno of the relay's connect (EACCES: not allowed there).
@@ -155,12 +156,12 @@ struct ses_attempt {
 };
 
 /*
- * Writes RESUME for the next epoch. `count`: bytes the program has read. `end`: length of the c2s stream if the
- * program has half-closed, else SES_NO_END. Call it when the connection is established and the message can leave
- * at once: the epoch counts as used.
+ * Writes RESUME for the next epoch. `count`: bytes the program has read. `end`: length of the c2s
+ * stream if the program has half-closed, else SES_NO_END. Call it when the connection is
+ * established and the message can leave at once: the epoch counts as used.
  */
 int ses_resume(struct ses_client *c, struct ses_attempt *t, uint64_t count, uint64_t end,
-	       uint8_t flags, uint8_t *out);
+               uint8_t flags, uint8_t *out);
 
 /* Judges RESUMED for this attempt. */
 int ses_resumed(struct ses_client *c, struct ses_attempt *t, const void *msg, size_t len);
@@ -170,7 +171,7 @@ int ses_resumed(struct ses_client *c, struct ses_attempt *t, const void *msg, si
  * After this the older connections must never be used again.
  */
 int ses_commit(struct ses_client *c, const struct ses_attempt *t, uint64_t read, uint64_t tail,
-	       uint8_t *out);
+               uint8_t *out);
 
 void ses_client_wipe(struct ses_client *c);
 

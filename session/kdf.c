@@ -22,7 +22,7 @@ void kdf(const uint8_t key[KDF_KEY], const char *label, uint64_t n, uint8_t *out
 }
 
 void kdf_mac(const uint8_t key[KDF_KEY], const uint8_t *prefix, size_t prefix_len,
-	     const uint8_t *data, size_t len, uint8_t mac[KDF_MAC])
+             const uint8_t *data, size_t len, uint8_t mac[KDF_MAC])
 {
 	crypto_generichash_blake2b_state s;
 
@@ -47,7 +47,7 @@ static void noise_nonce(uint64_t n, uint8_t out[12])
 }
 
 void seal(const uint8_t key[KDF_KEY], uint64_t nonce, const uint8_t *ad, size_t ad_len,
-	  const uint8_t *plain, size_t len, uint8_t *out)
+          const uint8_t *plain, size_t len, uint8_t *out)
 {
 	uint8_t n[12];
 
@@ -56,7 +56,7 @@ void seal(const uint8_t key[KDF_KEY], uint64_t nonce, const uint8_t *ad, size_t 
 }
 
 bool unseal(const uint8_t key[KDF_KEY], uint64_t nonce, const uint8_t *ad, size_t ad_len,
-	    const uint8_t *box, size_t len, uint8_t *out)
+            const uint8_t *box, size_t len, uint8_t *out)
 {
 	uint8_t n[12];
 
@@ -64,7 +64,7 @@ bool unseal(const uint8_t key[KDF_KEY], uint64_t nonce, const uint8_t *ad, size_
 		return false;
 	noise_nonce(nonce, n);
 	return crypto_aead_chacha20poly1305_ietf_decrypt(out, NULL, NULL, box, len, ad, ad_len, n,
-							 key) == 0;
+	                                                 key) == 0;
 }
 
 void wipe(void *p, size_t len)

@@ -16,18 +16,18 @@ void kdf(const uint8_t key[KDF_KEY], const char *label, uint64_t n, uint8_t *out
 
 /* BLAKE2b(key, prefix | data) of 16 bytes. `prefix` may be NULL. */
 void kdf_mac(const uint8_t key[KDF_KEY], const uint8_t *prefix, size_t prefix_len,
-	     const uint8_t *data, size_t len, uint8_t mac[KDF_MAC]);
+             const uint8_t *data, size_t len, uint8_t mac[KDF_MAC]);
 
 /* Compares in constant time. */
 bool kdf_same(const uint8_t *a, const uint8_t *b, size_t len);
 
 /* ChaCha20-Poly1305 with a Noise nonce: `out` gets len + SEAL_TAG bytes. */
 void seal(const uint8_t key[KDF_KEY], uint64_t nonce, const uint8_t *ad, size_t ad_len,
-	  const uint8_t *plain, size_t len, uint8_t *out);
+          const uint8_t *plain, size_t len, uint8_t *out);
 
 /* `len` counts the tag. False: not authentic. */
 bool unseal(const uint8_t key[KDF_KEY], uint64_t nonce, const uint8_t *ad, size_t ad_len,
-	    const uint8_t *box, size_t len, uint8_t *out);
+            const uint8_t *box, size_t len, uint8_t *out);
 
 void wipe(void *p, size_t len);
 

@@ -19,9 +19,10 @@ static void hash(const void *a, size_t alen, const void *b, size_t blen, uint8_t
 	crypto_generichash_blake2b_final(&s, out, NOISE_HASH);
 }
 
-/* Noise asks for HMAC even with a hash that has keys of its own. Keys here are never longer than a block. */
+/* Noise asks for HMAC even with a hash that has keys of its own. Keys here are never longer than a
+ * block. */
 static void hmac(const uint8_t *key, size_t key_len, const uint8_t *data, size_t len,
-		 uint8_t out[NOISE_HASH])
+                 uint8_t out[NOISE_HASH])
 {
 	uint8_t pad[BLOCK] = {0}, inner[NOISE_HASH];
 
@@ -37,7 +38,7 @@ static void hmac(const uint8_t *key, size_t key_len, const uint8_t *data, size_t
 }
 
 static void hkdf(const uint8_t ck[NOISE_HASH], const uint8_t *input, size_t len, int outputs,
-		 uint8_t out[][NOISE_HASH])
+                 uint8_t out[][NOISE_HASH])
 {
 	uint8_t temp[NOISE_HASH], data[NOISE_HASH + 1];
 
@@ -76,7 +77,8 @@ static void mix_key(struct noise *s, const uint8_t dh[NOISE_KEY])
 	wipe(out, sizeof(out));
 }
 
-static bool mix_dh(struct noise *s, const uint8_t secret[NOISE_KEY], const uint8_t public[NOISE_KEY])
+static bool mix_dh(struct noise *s, const uint8_t secret[NOISE_KEY],
+                   const uint8_t public[NOISE_KEY])
 {
 	uint8_t dh[NOISE_KEY];
 	/* Refuses points of small order: their result would be known to everybody. */
@@ -161,8 +163,8 @@ bool noise_read1(struct noise *s, const uint8_t *msg, size_t len, uint8_t *paylo
 }
 
 size_t noise_write2(struct noise *s, const uint8_t static_secret[NOISE_KEY],
-		    const uint8_t static_public[NOISE_KEY], const void *payload, size_t len,
-		    uint8_t *out)
+                    const uint8_t static_public[NOISE_KEY], const void *payload, size_t len,
+                    uint8_t *out)
 {
 	size_t n = NOISE_KEY;
 

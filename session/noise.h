@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Noise_NX_25519_ChaChaPoly_BLAKE2b: the responder shows and proves its static key, the initiator stays unknown.
+ * Noise_NX_25519_ChaChaPoly_BLAKE2b: the responder shows and proves its static key, the initiator
+ * stays unknown.
  *
  *   -> e
  *   <- e, ee, s, es
@@ -23,7 +24,7 @@ struct noise {
 	bool keyed;
 	uint64_t n;
 	uint8_t e[NOISE_KEY], e_public[NOISE_KEY]; /* ours */
-	uint8_t re[NOISE_KEY], rs[NOISE_KEY]; /* the other side's */
+	uint8_t re[NOISE_KEY], rs[NOISE_KEY];      /* the other side's */
 };
 
 /* What Split() gives, and a third output for keys of our own. */
@@ -39,15 +40,16 @@ void noise_ephemeral(struct noise *s, const uint8_t secret[NOISE_KEY]);
 /* False: no randomness. */
 bool noise_fresh_ephemeral(struct noise *s);
 
-/* Initiator: writes message 1 (payload in clear behind e), reads message 2. Lengths include the payload. */
+/* Initiator: writes message 1 (payload in clear behind e), reads message 2. Lengths include the
+ * payload. */
 size_t noise_write1(struct noise *s, const void *payload, size_t len, uint8_t *out);
 bool noise_read2(struct noise *s, const uint8_t *msg, size_t len, uint8_t *payload);
 
 /* Responder. */
 bool noise_read1(struct noise *s, const uint8_t *msg, size_t len, uint8_t *payload);
 size_t noise_write2(struct noise *s, const uint8_t static_secret[NOISE_KEY],
-		    const uint8_t static_public[NOISE_KEY], const void *payload, size_t len,
-		    uint8_t *out);
+                    const uint8_t static_public[NOISE_KEY], const void *payload, size_t len,
+                    uint8_t *out);
 
 void noise_split(const struct noise *s, struct noise_keys *keys);
 

@@ -36,8 +36,8 @@ bool ring_holds(const struct ring *r, uint64_t count);
 size_t ring_peek(const struct ring *r, uint64_t count, const void **p);
 
 /*
- * Room to receive into without a copy: where it is, and how long the contiguous piece is. ring_added() then takes
- * over what was put there.
+ * Room to receive into without a copy: where it is, and how long the contiguous piece is.
+ * ring_added() then takes over what was put there.
  */
 size_t ring_space(struct ring *r, void **p);
 void ring_added(struct ring *r, size_t len);

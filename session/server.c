@@ -5,7 +5,7 @@
 #include <string.h>
 
 void serve_init(struct serve *s, const struct server_assoc *a, uint64_t sid, void *s2c_mem,
-		size_t s2c_cap, void *c2s_mem, size_t c2s_cap)
+                size_t s2c_cap, void *c2s_mem, size_t c2s_cap)
 {
 	memset(s, 0, sizeof(*s));
 	kdf(a->secret, "session", sid, s->root, SES_KEY);
@@ -33,7 +33,7 @@ static void learn_end(struct serve *s, uint64_t end, bool closed, bool reset)
 }
 
 int serve_resume(struct serve *s, const void *msg, size_t len, uint8_t *out, int *out_len,
-		 int *replaced)
+                 int *replaced)
 {
 	struct msg_resume m;
 	struct msg_resumed answer;
@@ -66,7 +66,8 @@ int serve_resume(struct serve *s, const void *msg, size_t len, uint8_t *out, int
 			slot = i;
 	/* None free: the oldest attempt makes room. */
 	for (int i = 0; i < SERVE_CONNS && slot < 0; i++)
-		if (i != s->committed && (*replaced < 0 || s->conn[i].epoch < s->conn[*replaced].epoch))
+		if (i != s->committed &&
+		    (*replaced < 0 || s->conn[i].epoch < s->conn[*replaced].epoch))
 			*replaced = i;
 	if (slot < 0)
 		slot = *replaced;
@@ -104,7 +105,7 @@ int serve_commit(struct serve *s, int conn, const void *msg, size_t len, unsigne
 	commit_read(msg, &m);
 	kdf(s->root, "resume", c->epoch, k, sizeof(k));
 	bool good = m.epoch == c->epoch && m.epoch > s->epoch_committed &&
-		    msg_authentic(msg, len, c->nonce, k);
+	            msg_authentic(msg, len, c->nonce, k);
 
 	wipe(k, sizeof(k));
 	/* The program cannot have read what was never there, nor written less than we have. */
@@ -171,8 +172,9 @@ size_t serve_to_client(const struct serve *s, int conn, const void **p)
 }
 
 /*
- * Nothing is forgotten that some connection has still to be given: a tentative one begins where the program was when it
- * asked, and the program reads on meanwhile. That also bounds what a false count could do.
+ * Nothing is forgotten that some connection has still to be given: a tentative one begins where the
+ * program was when it asked, and the program reads on meanwhile. That also bounds what a false
+ * count could do.
  */
 static void confirm(struct serve *s, uint64_t count)
 {
@@ -263,10 +265,10 @@ void serve_frame(struct serve *s, const struct ses_frame *f)
 struct ses_frame serve_ack(const struct serve *s, uint64_t sid)
 {
 	struct ses_frame f = {.type = SES_F_ACK,
-			      .sid = sid,
-			      .count = s->c2s.tail,
-			      .end = s->s2c_end,
-			      .flags = s->target_reset ? SES_FLAG_RESET : 0};
+	                      .sid = sid,
+	                      .count = s->c2s.tail,
+	                      .end = s->s2c_end,
+	                      .flags = s->target_reset ? SES_FLAG_RESET : 0};
 
 	return f;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The relay's half of the session protocol (docs/protocol.md), without I/O, memory or clocks of its own.
+ * The relay's half of the session protocol (docs/protocol.md), without I/O, memory or clocks of its
+ * own.
  *
- * `struct serve` is one session: what comes in from its connections, its target and the control connection goes in,
- * what may be read and must be sent comes out.
+ * `struct serve` is one session: what comes in from its connections, its target and the control
+ * connection goes in, what may be read and must be sent comes out.
  */
 #ifndef SESSION_SERVER_H
 #define SESSION_SERVER_H
@@ -16,7 +17,8 @@
 #include "session/ring.h"
 #include "session/wire.h"
 
-/* --- association ---------------------------------------------------------------------------------- */
+/* --- association
+ * ---------------------------------------------------------------------------------- */
 
 #define SERVER_ATTACH_AHEAD 8
 #define SERVER_SIDS 1024 /* session ids may arrive out of order by this much */
@@ -35,7 +37,7 @@ struct server_key {
 
 /* HELLO in, WELCOME out (its length), a fresh association. Negative: -EBADMSG. */
 int server_hello(const struct server_key *key, const void *msg, size_t len, struct server_assoc *a,
-		 uint8_t *out);
+                 uint8_t *out);
 
 /* The token that ATTACH number n carries. */
 void server_attach_token(const struct server_assoc *a, uint32_t n, uint8_t token[SES_TOKEN]);
@@ -44,16 +46,18 @@ void server_attach_token(const struct server_assoc *a, uint32_t n, uint8_t token
 int server_attach(struct server_assoc *a, const void *msg, size_t len, uint8_t *out);
 
 /*
- * OPEN in: the session id and the target. -EBADMSG: not authentic; -EALREADY: the id was used before (a replay).
+ * OPEN in: the session id and the target. -EBADMSG: not authentic; -EALREADY: the id was used
+ * before (a replay).
  */
 int server_open(struct server_assoc *a, const void *msg, size_t len, uint64_t *sid,
-		struct ses_addr *target, uint32_t *ring);
+                struct ses_addr *target, uint32_t *ring);
 
 /* Writes OPENED. `err`: a positive errno or 0. */
 int server_opened(const struct server_assoc *a, uint64_t sid, uint32_t err, uint32_t ring,
-		  const struct ses_addr *addr, unsigned naddr, uint8_t *out);
+                  const struct ses_addr *addr, unsigned naddr, uint8_t *out);
 
-/* --- one session ---------------------------------------------------------------------------------- */
+/* --- one session
+ * ---------------------------------------------------------------------------------- */
 
 #define SERVE_CONNS 4
 #define SERVE_AHEAD 16
@@ -63,7 +67,7 @@ int server_opened(const struct server_assoc *a, uint64_t sid, uint32_t err, uint
 struct serve_conn {
 	bool used;
 	uint32_t epoch; /* 0: the connection that opened the session */
-	uint64_t sent;	/* s2c count up to which it was given */
+	uint64_t sent;  /* s2c count up to which it was given */
 	uint8_t nonce[16];
 };
 
@@ -75,7 +79,7 @@ struct serve {
 	bool target_reset, client_reset, client_closed;
 	bool covered; /* s2c.base is what the program has confirmed, nothing was dropped above it */
 	bool detached_for_good; /* DETACH: no confirmations will come */
-	uint64_t swallow; /* c2s up to here is taken without regard to the backlog */
+	uint64_t swallow;       /* c2s up to here is taken without regard to the backlog */
 	struct serve_conn conn[SERVE_CONNS];
 	int committed; /* index, -1: detached */
 	uint32_t epoch_seen, epoch_committed;
@@ -84,17 +88,17 @@ struct serve {
 
 /* The memory of the rings (powers of two) is the caller's. Connection 0 is the one that opened. */
 void serve_init(struct serve *s, const struct server_assoc *a, uint64_t sid, void *s2c_mem,
-		size_t s2c_cap, void *c2s_mem, size_t c2s_cap);
+                size_t s2c_cap, void *c2s_mem, size_t c2s_cap);
 
 void serve_token(const struct serve *s, uint32_t epoch, uint8_t token[SES_TOKEN]);
 
 /*
- * RESUME for this session. On success the index of the tentative connection, and RESUMED in `out` with its length in
- * *out_len; *replaced is the index of an earlier tentative connection to close, or -1.
- * Negative: minus the ses_refusal to answer.
+ * RESUME for this session. On success the index of the tentative connection, and RESUMED in `out`
+ * with its length in *out_len; *replaced is the index of an earlier tentative connection to close,
+ * or -1. Negative: minus the ses_refusal to answer.
  */
 int serve_resume(struct serve *s, const void *msg, size_t len, uint8_t *out, int *out_len,
-		 int *replaced);
+                 int *replaced);
 
 /*
  * COMMIT on a tentative connection: it becomes the session's. *losers gets a bit for every other

@@ -6,7 +6,7 @@
 #include "session/server.h"
 
 int server_hello(const struct server_key *key, const void *msg, size_t len, struct server_assoc *a,
-		 uint8_t *out)
+                 uint8_t *out)
 {
 	struct noise s;
 	struct noise_keys k;
@@ -19,7 +19,7 @@ int server_hello(const struct server_key *key, const void *msg, size_t len, stru
 	if (noise_read1(&s, (const uint8_t *)msg + SES_HEADER, len - SES_HEADER, nothing) &&
 	    noise_fresh_ephemeral(&s))
 		n = noise_write2(&s, key->secret, key->public, NULL, 0,
-				 msg_begin(out, MSG_WELCOME, NOISE_MSG2));
+		                 msg_begin(out, MSG_WELCOME, NOISE_MSG2));
 	if (n) {
 		noise_split(&s, &k);
 		memset(a, 0, sizeof(*a));
@@ -79,7 +79,7 @@ static bool take_sid(struct server_assoc *a, uint64_t sid)
 				a->sid_seen[n % SERVER_SIDS / 64] &= ~(1ull << (n % 64));
 		a->sid_top = sid;
 	} else if (a->sid_top - sid >= SERVER_SIDS ||
-		   a->sid_seen[sid % SERVER_SIDS / 64] >> (sid % 64) & 1) {
+	           a->sid_seen[sid % SERVER_SIDS / 64] >> (sid % 64) & 1) {
 		return false;
 	}
 	a->sid_seen[sid % SERVER_SIDS / 64] |= 1ull << (sid % 64);
@@ -87,7 +87,7 @@ static bool take_sid(struct server_assoc *a, uint64_t sid)
 }
 
 int server_open(struct server_assoc *a, const void *msg, size_t len, uint64_t *sid,
-		struct ses_addr *target, uint32_t *ring)
+                struct ses_addr *target, uint32_t *ring)
 {
 	const uint8_t *m = msg;
 	uint8_t plain[REQUEST_LEN + SEAL_TAG], k[SES_KEY];
@@ -107,7 +107,7 @@ int server_open(struct server_assoc *a, const void *msg, size_t len, uint64_t *s
 }
 
 int server_opened(const struct server_assoc *a, uint64_t sid, uint32_t err, uint32_t ring,
-		  const struct ses_addr *addr, unsigned naddr, uint8_t *out)
+                  const struct ses_addr *addr, unsigned naddr, uint8_t *out)
 {
 	uint8_t plain[ANSWER_MAX], k[SES_KEY];
 

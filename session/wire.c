@@ -128,7 +128,7 @@ void resumed_read(const uint8_t *msg, struct msg_resumed *m)
 }
 
 int commit_write(const struct msg_commit *m, const uint8_t nonce[16], const uint8_t k[SES_KEY],
-		 uint8_t *out)
+                 uint8_t *out)
 {
 	uint8_t *p = msg_begin(out, MSG_COMMIT, 4 + 8 + 8 + KDF_MAC);
 
@@ -158,7 +158,8 @@ int ses_refused(const void *msg, size_t len)
 	return msg_type(msg, len) == MSG_REFUSED ? ((const uint8_t *)msg)[SES_HEADER] : 0;
 }
 
-/* --- frames --------------------------------------------------------------------------------------- */
+/* --- frames
+ * --------------------------------------------------------------------------------------- */
 
 int frame_write(const struct ses_frame *f, uint8_t *out)
 {

@@ -57,20 +57,21 @@ struct msg_commit {
 int resume_write(const struct msg_resume *m, const uint8_t k[SES_KEY], uint8_t *out);
 int resumed_write(const struct msg_resumed *m, const uint8_t k[SES_KEY], uint8_t *out);
 int commit_write(const struct msg_commit *m, const uint8_t nonce[16], const uint8_t k[SES_KEY],
-		 uint8_t *out);
+                 uint8_t *out);
 
-/* Reads fields only (the length is msg_type's business); the macs are checked by the second function. */
+/* Reads fields only (the length is msg_type's business); the macs are checked by the second
+ * function. */
 void resume_read(const uint8_t *msg, struct msg_resume *m);
 void resumed_read(const uint8_t *msg, struct msg_resumed *m);
 void commit_read(const uint8_t *msg, struct msg_commit *m);
 
 /* Is the mac at the end of the message right? `prefix` is COMMIT's nonce or NULL. */
-bool msg_authentic(const uint8_t *msg, size_t len, const uint8_t *prefix,
-		   const uint8_t k[SES_KEY]);
+bool msg_authentic(const uint8_t *msg, size_t len, const uint8_t *prefix, const uint8_t k[SES_KEY]);
 
 int refused_write(enum ses_refusal why, uint8_t *out);
 
-/* A frame in the clear: at most FRAME_MAX bytes; returns the length. Read: 0, 1 (unknown kind) or -EBADMSG. */
+/* A frame in the clear: at most FRAME_MAX bytes; returns the length. Read: 0, 1 (unknown kind) or
+ * -EBADMSG. */
 #define FRAME_MAX 32
 int frame_write(const struct ses_frame *f, uint8_t *out);
 int frame_read(const uint8_t *p, size_t len, struct ses_frame *f);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A cable with delay, rate and loss, for kernels without netem: frames that arrive on one interface leave by the
- * other some time later.
+ * A cable with delay, rate and loss, for kernels without netem: frames that arrive on one interface
+ * leave by the other some time later.
  *
  *   wire IF1 IF2 [--delay MS] [--rate MBIT] [--loss PERCENT] [--queue BYTES] [--seed N]
  *
- * All figures are for each direction. Segmentation offload must be off on both interfaces: frames larger than the link's MTU cannot be
- * sent on.
+ * All figures are for each direction. Segmentation offload must be off on both interfaces: frames
+ * larger than the link's MTU cannot be sent on.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -75,7 +75,7 @@ static void take(struct direction *d)
 		unsigned char scrap[FRAME];
 		int full = d->tail - d->head == SLOTS || d->bytes > queue_bytes;
 		ssize_t n = recvfrom(d->from, full ? scrap : f->data, FRAME, 0,
-				     (struct sockaddr *)&from, &len);
+		                     (struct sockaddr *)&from, &len);
 		long long now = now_ns();
 
 		if (n < 0)
@@ -117,7 +117,8 @@ int main(int argc, char **argv)
 	struct direction d[2];
 
 	if (argc < 3 || argc % 2 == 0) {
-		fputs("usage: wire IF1 IF2 [--delay MS] [--rate MBIT] [--loss PERCENT] [--queue BYTES] [--seed N]\n",
+		fputs("usage: wire IF1 IF2 [--delay MS] [--rate MBIT] [--loss PERCENT] [--queue "
+		      "BYTES] [--seed N]\n",
 		      stderr);
 		return 2;
 	}

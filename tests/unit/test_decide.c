@@ -16,8 +16,13 @@
 
 static struct pol_candidate path(int id, int prefer)
 {
-	struct pol_candidate c = {.id = id, .prefer = prefer, .named = prefer > 0, .metric = 100u * (unsigned)id,
-				  .usable_ms = 100000, .failed_ms = -1, .tunnel = id == VPN};
+	struct pol_candidate c = {.id = id,
+	                          .prefer = prefer,
+	                          .named = prefer > 0,
+	                          .metric = 100u * (unsigned)id,
+	                          .usable_ms = 100000,
+	                          .failed_ms = -1,
+	                          .tunnel = id == VPN};
 
 	snprintf(c.name, sizeof(c.name), "if%d", id);
 	return c;
@@ -25,7 +30,11 @@ static struct pol_candidate path(int id, int prefer)
 
 static struct pol_snapshot two(int current)
 {
-	struct pol_snapshot s = {.current = current, .current_usable = true, .stable_ms = 250, .hold_ms = 2000, .candidates = 2};
+	struct pol_snapshot s = {.current = current,
+	                         .current_usable = true,
+	                         .stable_ms = 250,
+	                         .hold_ms = 2000,
+	                         .candidates = 2};
 
 	s.candidate[0] = path(WLAN, 200);
 	s.candidate[1] = path(WWAN, 100);
@@ -38,7 +47,8 @@ static void expect(const struct pol_snapshot *s, enum pol_verb verb, int target)
 
 	pol_decide(s, &d);
 	if (d.verb != verb || (target && d.target != target))
-		fail_msg("verb %d target %d, expected %d %d: %s", d.verb, d.target, verb, target, d.reason);
+		fail_msg("verb %d target %d, expected %d %d: %s", d.verb, d.target, verb, target,
+		         d.reason);
 	assert_true(d.reason[0] != 0);
 }
 
@@ -123,7 +133,8 @@ static void nothing_goes_around_a_tunnel(void **state)
 	expect(&s, POL_RESCUE, WWAN);
 }
 
-/* Whatever the situation: a target is a candidate, and following the decision in an unchanged world ends at once. */
+/* Whatever the situation: a target is a candidate, and following the decision in an unchanged world
+ * ends at once. */
 static void decisions_settle(void **state)
 {
 	(void)state;
@@ -150,7 +161,8 @@ static void decisions_settle(void **state)
 			open = open || s.candidate[i].tunnel || s.candidate[i].named ||
 			       !(s.current_tunnel || s.host_tunnel);
 		pol_decide(&s, &d);
-		assert_int_equal(d.verb == POL_WAIT, (!s.current_usable || s.current_failed) && !open);
+		assert_int_equal(d.verb == POL_WAIT,
+		                 (!s.current_usable || s.current_failed) && !open);
 		if (d.verb != POL_MOVE && d.verb != POL_RESCUE)
 			continue;
 		assert_in_range(d.target, 1, s.candidates);
@@ -164,7 +176,8 @@ static void decisions_settle(void **state)
 			pol_decide(&s, &d);
 			if (d.verb != POL_MOVE)
 				break;
-			assert_true(s.candidate[d.target - 1].prefer > s.candidate[from - 1].prefer);
+			assert_true(s.candidate[d.target - 1].prefer >
+			            s.candidate[from - 1].prefer);
 			s.current = from = d.target;
 		}
 		assert_int_equal(d.verb, POL_STAY);
@@ -174,13 +187,13 @@ static void decisions_settle(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(stays_on_the_best),
-		cmocka_unit_test(goes_to_a_better_one_when_it_is_stable),
-		cmocka_unit_test(equal_paths_do_not_attract),
-		cmocka_unit_test(a_lost_path_is_left_at_once),
-		cmocka_unit_test(a_failed_attempt_rests_unless_there_is_no_other),
-		cmocka_unit_test(nothing_goes_around_a_tunnel),
-		cmocka_unit_test(decisions_settle),
+	    cmocka_unit_test(stays_on_the_best),
+	    cmocka_unit_test(goes_to_a_better_one_when_it_is_stable),
+	    cmocka_unit_test(equal_paths_do_not_attract),
+	    cmocka_unit_test(a_lost_path_is_left_at_once),
+	    cmocka_unit_test(a_failed_attempt_rests_unless_there_is_no_other),
+	    cmocka_unit_test(nothing_goes_around_a_tunnel),
+	    cmocka_unit_test(decisions_settle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

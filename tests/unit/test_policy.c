@@ -42,31 +42,31 @@ static void patterns_match(void **state)
 		const char *host;
 		bool match;
 	} t[] = {
-		{"*", "10.1.2.3", 80, IPPROTO_TCP, NULL, true},
-		{"*:22", "10.1.2.3", 22, IPPROTO_TCP, NULL, true},
-		{"*:22", "10.1.2.3", 23, IPPROTO_TCP, NULL, false},
-		{"*/udp", "10.1.2.3", 53, IPPROTO_UDP, NULL, true},
-		{"*/udp", "10.1.2.3", 53, IPPROTO_TCP, NULL, false},
-		{"10.0.0.0/8:514/tcp", "10.200.0.1", 514, IPPROTO_TCP, NULL, true},
-		{"10.0.0.0/8:514/tcp", "11.0.0.1", 514, IPPROTO_TCP, NULL, false},
-		{"10.0.0.0/8:514/tcp", "10.200.0.1", 514, IPPROTO_UDP, NULL, false},
-		{"10.0.0.0/9", "10.128.0.1", 1, IPPROTO_TCP, NULL, false},
-		{"192.0.2.7", "192.0.2.7", 1, IPPROTO_TCP, NULL, true},
-		{"192.0.2.7", "192.0.2.6", 1, IPPROTO_TCP, NULL, false},
-		{"0.0.0.0/0", "192.0.2.6", 1, IPPROTO_TCP, NULL, true},
-		{"0.0.0.0/0", "::1", 1, IPPROTO_TCP, NULL, false},
-		{"[2001:db8::/32]:443", "2001:db8:1::1", 443, IPPROTO_TCP, NULL, true},
-		{"[2001:db8::]/32:443", "2001:db9:1::1", 443, IPPROTO_TCP, NULL, false},
-		{"[2001:db8::]/32:443", "2001:db8:1::1", 443, IPPROTO_TCP, NULL, true},
-		{"2001:db8::1", "2001:db8::1", 443, IPPROTO_TCP, NULL, true},
-		{"*:1000-2000,80", "10.0.0.1", 1500, IPPROTO_TCP, NULL, true},
-		{"*:1000-2000,80", "10.0.0.1", 80, IPPROTO_TCP, NULL, true},
-		{"*:1000-2000,80", "10.0.0.1", 81, IPPROTO_TCP, NULL, false},
-		{"*.example.com", "10.0.0.1", 81, IPPROTO_TCP, "www.example.com", true},
-		{"*.Example.com", "10.0.0.1", 81, IPPROTO_TCP, "www.example.com", true},
-		{"*.example.com", "10.0.0.1", 81, IPPROTO_TCP, NULL, false},
-		{"10.1.*", "10.1.7.7", 81, IPPROTO_TCP, NULL, true},
-		{"10.1.*:80", "10.2.7.7", 80, IPPROTO_TCP, NULL, false},
+	    {"*", "10.1.2.3", 80, IPPROTO_TCP, NULL, true},
+	    {"*:22", "10.1.2.3", 22, IPPROTO_TCP, NULL, true},
+	    {"*:22", "10.1.2.3", 23, IPPROTO_TCP, NULL, false},
+	    {"*/udp", "10.1.2.3", 53, IPPROTO_UDP, NULL, true},
+	    {"*/udp", "10.1.2.3", 53, IPPROTO_TCP, NULL, false},
+	    {"10.0.0.0/8:514/tcp", "10.200.0.1", 514, IPPROTO_TCP, NULL, true},
+	    {"10.0.0.0/8:514/tcp", "11.0.0.1", 514, IPPROTO_TCP, NULL, false},
+	    {"10.0.0.0/8:514/tcp", "10.200.0.1", 514, IPPROTO_UDP, NULL, false},
+	    {"10.0.0.0/9", "10.128.0.1", 1, IPPROTO_TCP, NULL, false},
+	    {"192.0.2.7", "192.0.2.7", 1, IPPROTO_TCP, NULL, true},
+	    {"192.0.2.7", "192.0.2.6", 1, IPPROTO_TCP, NULL, false},
+	    {"0.0.0.0/0", "192.0.2.6", 1, IPPROTO_TCP, NULL, true},
+	    {"0.0.0.0/0", "::1", 1, IPPROTO_TCP, NULL, false},
+	    {"[2001:db8::/32]:443", "2001:db8:1::1", 443, IPPROTO_TCP, NULL, true},
+	    {"[2001:db8::]/32:443", "2001:db9:1::1", 443, IPPROTO_TCP, NULL, false},
+	    {"[2001:db8::]/32:443", "2001:db8:1::1", 443, IPPROTO_TCP, NULL, true},
+	    {"2001:db8::1", "2001:db8::1", 443, IPPROTO_TCP, NULL, true},
+	    {"*:1000-2000,80", "10.0.0.1", 1500, IPPROTO_TCP, NULL, true},
+	    {"*:1000-2000,80", "10.0.0.1", 80, IPPROTO_TCP, NULL, true},
+	    {"*:1000-2000,80", "10.0.0.1", 81, IPPROTO_TCP, NULL, false},
+	    {"*.example.com", "10.0.0.1", 81, IPPROTO_TCP, "www.example.com", true},
+	    {"*.Example.com", "10.0.0.1", 81, IPPROTO_TCP, "www.example.com", true},
+	    {"*.example.com", "10.0.0.1", 81, IPPROTO_TCP, NULL, false},
+	    {"10.1.*", "10.1.7.7", 81, IPPROTO_TCP, NULL, true},
+	    {"10.1.*:80", "10.2.7.7", 80, IPPROTO_TCP, NULL, false},
 	};
 
 	(void)state;
@@ -84,9 +84,10 @@ static void patterns_match(void **state)
 
 static void bad_patterns_are_refused(void **state)
 {
-	static const char *const bad[] = {"",	       "10.0.0.0/33", "10.0.0.0/8:0", "*:70000", "*:5-4",
-					  "*:80,",     "[::1",	      "[::1]x:5",     "*:80/sctp", "a b",
-					  "[::]/129:1", "*:1,2,3,4,5,6,7,8,9", "host/8"};
+	static const char *const bad[] = {
+	    "",      "10.0.0.0/33", "10.0.0.0/8:0", "*:70000", "*:5-4",      "*:80,",
+	    "[::1",  "[::1]x:5",    "*:80/sctp",    "a b",     "[::]/129:1", "*:1,2,3,4,5,6,7,8,9",
+	    "host/8"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -103,12 +104,12 @@ static void first_match_wins(void **state)
 {
 	char err[512];
 	struct pol *p = load("interface \"wl*\" { prefer = 200 }\n"
-			     "interface \"*\" { prefer = 7 metered = true }\n"
-			     "peer \"*:22\" { continuity = session }\n"
-			     "peer \"10.0.0.0/8:514/tcp\" { continuity = redial replay = line }\n"
-			     "peer \"*:23\" { continuity = session relay = \"192.0.2.1:99\" }\n"
-			     "peer \"*\" { continuity = none }\n",
-			     err, sizeof(err));
+	                     "interface \"*\" { prefer = 7 metered = true }\n"
+	                     "peer \"*:22\" { continuity = session }\n"
+	                     "peer \"10.0.0.0/8:514/tcp\" { continuity = redial replay = line }\n"
+	                     "peer \"*:23\" { continuity = session relay = \"192.0.2.1:99\" }\n"
+	                     "peer \"*\" { continuity = none }\n",
+	                     err, sizeof(err));
 	bool named, metered;
 
 	(void)state;
@@ -144,19 +145,25 @@ static void errors_name_file_line_and_what_was_expected(void **state)
 	static const struct {
 		const char *text, *message;
 	} t[] = {
-		{"peer \"*\" { continuity = sometimes }", ":1: continuity = sometimes not known; expected"},
-		{"\n\npeer \"*:99999\" { continuity = none }", ":3: peer pattern"},
-		{"\npeer \"*\" { continuity = none replay = line }", ":2: replay without re-dial; expected"},
-		{"peer \"*\" { continuity = none relay = \"a:1\" }", ":1: relay without session; expected"},
-		{"peer \"*\" { continuity = session relay = \"a\" }", ":1: relay = \"a\" not understood; expected"},
-		{"peer \"*\" { }", ":1: peer \"*\" says nothing of continuity; expected"},
-		{"peer \"*\" { continuity = redial replay = words }", ":1: replay = words not known; expected"},
-		{"peer \"*\" { continuity = none\n colour = red }", ":2: "},
-		{"interface \"*\" { prefer = many }", ":1: "},
-		{"interface \"*\" { prefer = -1 }", ":1: prefer = -1; expected"},
-		{"# one\n/* two\n three */ // four\npeer \"*:0\" { continuity = none }", ":4: peer pattern"},
-		{"nonsense", ":1: "},
-		{"peer \"*\" {", ":"},
+	    {"peer \"*\" { continuity = sometimes }",
+	     ":1: continuity = sometimes not known; expected"},
+	    {"\n\npeer \"*:99999\" { continuity = none }", ":3: peer pattern"},
+	    {"\npeer \"*\" { continuity = none replay = line }",
+	     ":2: replay without re-dial; expected"},
+	    {"peer \"*\" { continuity = none relay = \"a:1\" }",
+	     ":1: relay without session; expected"},
+	    {"peer \"*\" { continuity = session relay = \"a\" }",
+	     ":1: relay = \"a\" not understood; expected"},
+	    {"peer \"*\" { }", ":1: peer \"*\" says nothing of continuity; expected"},
+	    {"peer \"*\" { continuity = redial replay = words }",
+	     ":1: replay = words not known; expected"},
+	    {"peer \"*\" { continuity = none\n colour = red }", ":2: "},
+	    {"interface \"*\" { prefer = many }", ":1: "},
+	    {"interface \"*\" { prefer = -1 }", ":1: prefer = -1; expected"},
+	    {"# one\n/* two\n three */ // four\npeer \"*:0\" { continuity = none }",
+	     ":4: peer pattern"},
+	    {"nonsense", ":1: "},
+	    {"peer \"*\" {", ":"},
 	};
 	char err[512];
 
@@ -188,11 +195,11 @@ static void the_example_loads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(patterns_match),
-		cmocka_unit_test(bad_patterns_are_refused),
-		cmocka_unit_test(first_match_wins),
-		cmocka_unit_test(errors_name_file_line_and_what_was_expected),
-		cmocka_unit_test(the_example_loads),
+	    cmocka_unit_test(patterns_match),
+	    cmocka_unit_test(bad_patterns_are_refused),
+	    cmocka_unit_test(first_match_wins),
+	    cmocka_unit_test(errors_name_file_line_and_what_was_expected),
+	    cmocka_unit_test(the_example_loads),
 	};
 	int fd = mkstemp(file), r;
 
