@@ -24,6 +24,7 @@ start_lab() {
 	END
 	lab_spawn server "$lab_dir/relay.log" "$lab_build/mifcont-relay" --state-dir "$lab_dir/state" \
 		--log debug --allow 22 --allow 8080 --allow 9000 --allow 9001 --allow 5201
+	# shellcheck disable=SC2034  # for the tests
 	relay_pid=$lab_pid
 	wait_port 7343
 	# Neighbours have to be found first; over IPv6 that takes a second at times.
