@@ -418,11 +418,21 @@ static void opened(struct move *m)
 
 	finish(m);
 	f->local = f->source;
+	/*
+	 * All in place before the program can see the connection: it may write the very moment the
+	 * descriptor becomes writable.
+	 */
+	flow_make_ring(f, CLIENT_RING);
+	f->uncovered = !atomic_load(&f->keeps);
+	atomic_store(&f->through_relay, true);
+	atomic_store(&f->state, FLOW_STABLE);
 	r = splice_base(f, m->fd, 0, 0);
 	if (r == 0)
 		r = splice_put(f, m->fd);
-	if (r == -EBUSY)
+	if (r == -EBUSY) {
+		atomic_store(&f->state, FLOW_CONNECTING);
 		return;
+	}
 	if (r < 0) {
 		/* The program closed the descriptor meanwhile, or replaced it. */
 		log_debug("flow %u: opened too late: %s", f->id, strerrordesc_np(-r));
@@ -431,10 +441,6 @@ static void opened(struct move *m)
 		dial_done(f, -ECANCELED);
 		return;
 	}
-	atomic_store(&f->through_relay, true);
-	flow_make_ring(f, CLIENT_RING);
-	f->uncovered = !atomic_load(&f->keeps);
-	atomic_store(&f->state, FLOW_STABLE);
 	log_info("flow %u: session open", f->id);
 	own_close(f->far_fd);
 	f->far_fd = -1;

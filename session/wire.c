@@ -242,6 +242,7 @@ void addr_write(const struct ses_addr *a, uint8_t out[19])
 
 int addr_read(const uint8_t p[19], struct ses_addr *a)
 {
+	memset(a, 0, sizeof(*a));
 	a->family = p[0];
 	memcpy(a->ip, p + 1, 16);
 	a->port = get_be16(p + 17);
