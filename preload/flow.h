@@ -69,6 +69,7 @@ struct flow {
 	_Atomic bool peer_ended;    /* session: the relay has told the end of the s2c stream */
 	_Atomic bool peer_reset;
 	_Atomic uint64_t peer_end;
+	_Atomic bool begun;        /* FLOW_RESET: the program has written something */
 	_Atomic bool half_closed;  /* the program did shutdown(SHUT_WR) */
 	_Atomic bool want_confirm; /* the writer asks the agent to ask for an ACK */
 	_Atomic bool shared;       /* the process forked while the flow was open */

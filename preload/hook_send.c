@@ -148,8 +148,10 @@ static ssize_t send_kept(struct flow *f, int fd, const struct out *o)
 		ssize_t n = send_once(fd, o, done);
 		int err = errno;
 
-		if (n > 0)
+		if (n > 0 && atomic_load(&f->keeps))
 			keep(f, o, done, (size_t)n);
+		else if (n > 0)
+			atomic_store(&f->begun, true);
 		call_leave(&c);
 		lock_release(&f->writing);
 		if (n > 0)
@@ -183,12 +185,20 @@ static ssize_t send_kept(struct flow *f, int fd, const struct out *o)
 	}
 }
 
-/* A flow whose bytes are kept; NULL: the real call, as it is. */
+/*
+ * A flow whose bytes are kept, or one on which nothing was written yet, since that may still be
+ * dialled again and must not be in the middle of its first write. NULL: the real call, as it is.
+ */
 static struct flow *kept(int fd)
 {
 	struct flow *f = flow_of(fd);
 
-	return f && atomic_load_explicit(&f->keeps, memory_order_relaxed) ? f : NULL;
+	if (!f || atomic_load_explicit(&f->keeps, memory_order_relaxed))
+		return f;
+	return f->kind == FLOW_RESET && !atomic_load_explicit(&f->begun, memory_order_relaxed) &&
+	               atomic_load(&f->state) != FLOW_ENDED
+	           ? f
+	           : NULL;
 }
 
 static ssize_t send_one(struct flow *f, int fd, const void *buf, size_t len, int flags)

@@ -21,6 +21,7 @@
 #define STAGGER_MS 250 /* RFC 8305 */
 #define CONNECT_MS 5000
 #define ANSWER_MS 3000
+#define OPEN_MS 5000  /* for a new session while paths come and go */
 #define RETIRE_MS 300 /* make-before-break: the old socket outlives the COMMIT by this much */
 
 enum kind { MOVE_OPEN, MOVE_RESUME, MOVE_REDIAL };
@@ -38,6 +39,7 @@ struct move {
 	enum kind kind;
 	enum phase phase;
 	bool gentle;
+	bool disturbed; /* the network changed since it began */
 	struct runner run[2];
 	int winner;
 	struct mif_path paths[PATHS_MAX], path;
@@ -46,6 +48,7 @@ struct move {
 
 	int fd; /* the new connection, once a runner has won */
 	int slot;
+	uint64_t read;   /* what the program has read in the end */
 	uint64_t skip;   /* bytes to throw away */
 	uint64_t replay; /* next count to send again */
 };
@@ -329,13 +332,45 @@ static void start_next(struct move *m, struct runner *r)
 	}
 }
 
+/* Dials the relay over the best path that is not being tried. */
+static void open_another(struct move *m, struct dial *d, const struct dial *other)
+{
+	struct mif_path paths[PATHS_MAX];
+	int n = choose_paths(link_relay(m->flow->link), paths), used = dial_interface(other);
+
+	for (int i = 0; i < n; i++)
+		if (paths[i].ifindex != used) {
+			dial_start(d, link_relay(m->flow->link), &paths[i]);
+			return;
+		}
+}
+
 static void race_open(struct move *m)
 {
 	struct flow *f = m->flow;
 	int64_t age = clock_ms() - m->begun_ms;
 	struct dial *first = &m->run[0].dial, *second = &m->run[1].dial;
 	bool connected = first->connected || second->connected;
+	/* The network is changing under us: that says nothing about the relay. */
+	int64_t patience = m->disturbed ? OPEN_MS : second->fd >= 0 ? 4 * STAGGER_MS : STAGGER_MS;
 
+	if (m->disturbed && age < OPEN_MS) {
+		for (int i = 0; i < 2; i++) {
+			struct runner *r = &m->run[i];
+
+			if (r->dial.fd >= 0 && !dial_usable(&r->dial)) {
+				dial_close(&r->dial);
+				r->asked = false;
+			}
+		}
+		if (link_failed(f->link) && !link_assoc(f->link))
+			link_begin(f->link);
+		if (first->fd < 0 && second->fd < 0) {
+			m->run[0].asked = false;
+			open_another(m, first, second);
+		}
+		return;
+	}
 	if (link_failed(f->link) && !link_assoc(f->link)) {
 		link_shun(f->link);
 		open_failed(m, "relay not reached");
@@ -346,23 +381,14 @@ static void race_open(struct move *m)
 		open_failed(m, "relay not reached");
 		return;
 	}
-	bool lost = first->fd >= 0 && !connected && !dial_usable(first);
-
-	if (!connected && (lost || age >= STAGGER_MS) && m->next == 0) {
-		struct mif_path paths[PATHS_MAX];
-		int n = choose_paths(link_relay(f->link), paths);
-		int used = dial_interface(first);
-
+	if (!connected && age >= STAGGER_MS && m->next == 0) {
 		m->next = 1;
-		for (int i = 0; i < n; i++)
-			if (paths[i].ifindex != used) {
-				dial_start(second, link_relay(f->link), &paths[i]);
-				break;
-			}
+		open_another(m, second, first);
+		patience = second->fd >= 0 ? 4 * STAGGER_MS : STAGGER_MS;
 	}
 	/* The relay's host is slow or drops our packets: a direct dial must not wait much longer.
 	 */
-	if (!connected && age >= (second->fd >= 0 ? 4 * STAGGER_MS : STAGGER_MS)) {
+	if (!connected && age >= patience) {
 		link_shun(f->link);
 		open_failed(m, "relay does not answer");
 	} else if (age >= ANSWER_MS) {
@@ -501,13 +527,16 @@ static void commit(struct move *m)
 		bool gentle = m->gentle;
 
 		fail(m, "what was under way cannot be sent again");
-		if (!gentle) {
+		if (f->kind == FLOW_RESET) {
+			splice_unpark(f);
+			atomic_store(&f->state, FLOW_STABLE);
+		} else if (!gentle) {
 			splice_reset(f);
 			flowtalk_end(f);
 		}
 		return;
 	}
-	f->stream_read = c.read;
+	m->read = c.read;
 	m->phase = SKIPPING;
 	m->since_ms = clock_ms();
 }
@@ -539,7 +568,9 @@ static void replay(struct move *m)
 	f->refusals = 0;
 	f->failed_ms = 0;
 	atomic_store(&f->state, f->closed ? FLOW_CLOSING : FLOW_STABLE);
-	log_info("flow %u: on %s", f->id, m->path.name);
+	log_info("flow %u: on %s (session %llu, read %llu, written %llu)", f->id, m->path.name,
+	         (unsigned long long)f->ses.sid, (unsigned long long)m->read,
+	         (unsigned long long)f->ring.tail);
 	flowtalk_moved(f);
 	if (f->closed) {
 		/* Nobody else holds the new connection. */
@@ -549,6 +580,25 @@ static void replay(struct move *m)
 	}
 	f->retire_ms = clock_ms() + (m->gentle ? RETIRE_MS : 0);
 	move_free(m);
+}
+
+/* The counts' base and the file change together, or not at all. */
+static int change_over(struct move *m)
+{
+	struct flow *f = m->flow;
+	uint64_t kernel_written = f->kernel_written, kernel_read = f->kernel_read;
+	uint64_t stream_written = f->stream_written, stream_read = f->stream_read;
+	int r = splice_base(f, m->fd, m->read, f->ring.tail);
+
+	if (r == 0)
+		r = splice_put(f, m->fd);
+	if (r < 0) {
+		f->kernel_written = kernel_written;
+		f->kernel_read = kernel_read;
+		f->stream_written = stream_written;
+		f->stream_read = stream_read;
+	}
+	return r;
 }
 
 static void skip(struct move *m)
@@ -569,13 +619,8 @@ static void skip(struct move *m)
 		m->skip -= (uint64_t)n;
 	}
 	if (!f->closed) {
-		int r = splice_base(f, m->fd, f->stream_read, f->ring.tail);
+		int r = change_over(m);
 
-		if (r == 0) {
-			/* Calls that enter from now on must not count with what the placeholder
-			 * saw. */
-			r = splice_put(f, m->fd);
-		}
 		if (r == -EBUSY)
 			return;
 		if (r < 0) {
@@ -601,6 +646,7 @@ void moves_review(void)
 
 		if (!m->flow)
 			continue;
+		m->disturbed = true;
 		if (m->phase == RACING) {
 			for (int k = 0; k < 2; k++) {
 				struct dial *d = &m->run[k].dial;

@@ -28,6 +28,10 @@ bool replay_start(struct flow *f, const struct stream_counts *c, uint64_t *from)
 	uint64_t acked = c->written - c->unacked;
 
 	*from = f->ring.tail;
+	/* Nothing is known of the protocol: only a connection nobody has used may be exchanged. */
+	if (f->kind == FLOW_RESET)
+		return c->written == 0 && c->read == 0 && c->unread == 0 && !c->peer_fin &&
+		       !atomic_load(&f->begun);
 	if (!atomic_load(&f->keeps))
 		return c->written == 0 || how == POL_REPLAY_NONE;
 	/* The hooks did not see all that was written: where records begin is not known. */

@@ -90,8 +90,8 @@ static bool nothing_exchanged(struct flow *f)
 {
 	struct stream_counts c;
 
-	return splice_counts(f, &c) == 0 && c.read == 0 && c.unread == 0 && c.written == 0 &&
-	       !c.peer_fin;
+	return !atomic_load(&f->begun) && splice_counts(f, &c) == 0 && c.read == 0 &&
+	       c.unread == 0 && c.written == 0 && !c.peer_fin;
 }
 
 static bool movable(struct flow *f)

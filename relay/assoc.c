@@ -119,6 +119,7 @@ void assoc_attach(struct conn *c, int len)
 	a->control = c;
 	a->gone_ms = 0;
 	a->ended = false;
+	session_control_new(a);
 	conn_send(c, out, n);
 	log_debug("association attached anew");
 }

@@ -142,6 +142,7 @@ void session_resume(struct conn *c, int len);
 void session_target_event(struct session *s, uint32_t events);
 void session_commit(struct conn *c, int len);
 void session_frame(struct association *a, const struct ses_frame *f);
+void session_control_new(struct association *a);
 void session_process_over(struct association *a);
 void session_end(struct session *s, const char *why);
 void session_reset_target(struct session *s, const char *why);

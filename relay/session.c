@@ -329,8 +329,9 @@ void session_resume(struct conn *c, int len)
 	int slot = serve_resume(&s->s, c->in, (size_t)len, out, &out_len, &replaced);
 
 	if (slot < 0) {
-		log_info("resume of session %llu refused: reason %d", (unsigned long long)s->sid,
-		         -slot);
+		log_info("resume of session %llu refused: reason %d (s2c %llu..%llu%s)",
+		         (unsigned long long)s->sid, -slot, (unsigned long long)s->s.s2c.base,
+		         (unsigned long long)s->s.s2c.tail, s->s.covered ? "" : ", uncovered");
 		conn_refuse(c, (enum ses_refusal) - slot);
 		return;
 	}
@@ -383,7 +384,8 @@ void session_commit(struct conn *c, int len)
 
 void session_end(struct session *s, const char *why)
 {
-	log_debug("session %llu over: %s", (unsigned long long)s->sid, why);
+	log_debug("session %llu over: %s (s2c %llu, c2s %llu)", (unsigned long long)s->sid, why,
+	          (unsigned long long)s->s.s2c.tail, (unsigned long long)s->s.c2s.tail);
 	for (int i = 0; i < SERVE_CONNS; i++)
 		if (s->conn[i]) {
 			s->conn[i]->session = NULL;
@@ -459,6 +461,17 @@ void session_conn_gone(struct conn *c, bool orderly)
 		session_end(s, "both directions are done");
 	else
 		log_debug("session %llu detached", (unsigned long long)s->sid);
+}
+
+/* Questions asked over the earlier control connection may be lost with it: ask again, and count
+ * from now. */
+void session_control_new(struct association *a)
+{
+	struct session *s;
+
+	DL_FOREACH(sessions, s)
+	if (s->assoc == a)
+		s->asked_ms = s->ask_ms = s->s.asked = 0;
 }
 
 void session_process_over(struct association *a)

@@ -89,7 +89,7 @@ pause() {
 # On failure show what the library and the relay had to say.
 stop_lab() {
 	if [ -z "${BATS_TEST_COMPLETED:-}" ] && [ -n "${lab_dir:-}" ]; then
-		tail -n 40 "$lab_dir/client.log" "$lab_dir/relay.log" 2>/dev/null || :
+		tail -n "${MIFCONT_TAIL:-40}" "$lab_dir/client.log" "$lab_dir/relay.log" 2>/dev/null || :
 	fi
 	lab_down
 }
