@@ -1,0 +1,91 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What the relay accepts, refuses and survives.
+
+load helper
+
+teardown() {
+	[ -z "${lab:-}" ] || stop_lab
+}
+
+relay() {
+	timeout 5 "$lab_build/mifcont-relay" --state-dir "$BATS_TEST_TMPDIR/state" "$@"
+}
+
+@test "no allowed port: it does not start, and says why" {
+	run relay --listen 127.0.0.1:0
+	[ "$status" = 2 ]
+	[[ $output == *"no --allow PORT"* ]]
+}
+
+@test "wrong options are refused with what was expected" {
+	for option in "--allow 0" "--allow 70000" "--allow http" "--allow 22 --linger 5" "--allow 22 --ring 1" \
+		"--allow 22 --log loud" "--allow 22 --max-memory x"; do
+		# shellcheck disable=SC2086
+		run relay $option
+		[ "$status" = 2 ]
+		[[ $output == *expected* ]]
+	done
+	run relay --allow 22 --listen nonsense
+	[ "$status" = 1 ]
+	[[ $output == *expected* ]]
+}
+
+@test "the key is kept from start to start, and a careless one refused" {
+	run timeout 1 "$lab_build/mifcont-relay" --state-dir "$BATS_TEST_TMPDIR/state" --allow 22 --listen 127.0.0.1:17343
+	first=$(grep -o 'relay key .*' <<<"$output")
+	[ -n "$first" ]
+	[ "$(stat -c %a "$BATS_TEST_TMPDIR/state/relay.key")" = 600 ]
+	run timeout 1 "$lab_build/mifcont-relay" --state-dir "$BATS_TEST_TMPDIR/state" --allow 22 --listen 127.0.0.1:17343
+	[ "$(grep -o 'relay key .*' <<<"$output")" = "$first" ]
+	chmod 644 "$BATS_TEST_TMPDIR/state/relay.key"
+	run relay --allow 22 --listen 127.0.0.1:17343
+	[ "$status" = 1 ]
+	[[ $output == *"expected mode 600"* ]]
+	chmod 600 "$BATS_TEST_TMPDIR/state/relay.key"
+	echo more >>"$BATS_TEST_TMPDIR/state/relay.key"
+	run relay --allow 22 --listen 127.0.0.1:17343
+	[ "$status" = 1 ]
+	[[ $output == *"expected a key"* ]]
+}
+
+@test "garbage and half-open connections do not disturb a session" {
+	need_lab
+	start_lab
+	serve_file 60
+	covered curl -sS --limit-rate 15M --max-time 60 -o "$lab_dir/out" http://10.9.0.2:8080/file &
+	local pid=$! before after
+	sleep 0.5
+	before=$(awk '/VmRSS/ {print $2}' "/proc/$relay_pid/status")
+	in_client timeout 30 python3 "$BATS_TEST_DIRNAME/../lab/abuse.py" 10.9.0.2 7343
+	lab_event wlan0 down
+	wait "$pid"
+	same "$lab_dir/www/file" "$lab_dir/out"
+	[ "$(handovers)" -ge 1 ]
+	kill -0 "$relay_pid"
+	after=$(awk '/VmRSS/ {print $2}' "/proc/$relay_pid/status")
+	# Rings of the session aside (16 MB each way), nothing has grown.
+	echo "relay: $before kB before, $after kB after"
+	[ "$after" -lt $((before + 40000)) ]
+}
+
+@test "a program killed while it talks ends its server connection" {
+	need_lab
+	start_lab
+	lab_spawn server "$lab_dir/got" timeout 60 socat -u TCP-LISTEN:9000 STDOUT
+	local server=$lab_pid i
+	wait_port 9000
+	mkfifo "$lab_dir/fifo"
+	covered nc 10.9.0.2 9000 <"$lab_dir/fifo" &
+	exec 7>"$lab_dir/fifo"
+	echo hello >&7
+	sleep 1
+	kill -9 "$(in_client pgrep -x nc)"
+	exec 7>&-
+	for ((i = 0; i < 80; i++)); do
+		kill -0 "$server" 2>/dev/null || break
+		sleep 0.1
+	done
+	[ ! -d "/proc/$server" ]
+	[ "$(cat "$lab_dir/got")" = hello ]
+}
