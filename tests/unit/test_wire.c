@@ -13,6 +13,14 @@
 #include "common/bytes.h"
 #include "session/server.h"
 
+/* Field by field: what lies between them is not said. */
+static void assert_same_address(const struct ses_addr *a, const struct ses_addr *b)
+{
+	assert_int_equal(a->family, b->family);
+	assert_memory_equal(a->ip, b->ip, sizeof(a->ip));
+	assert_int_equal(a->port, b->port);
+}
+
 static struct server_key relay;
 static struct ses_assoc client;
 static struct server_assoc server;
@@ -87,7 +95,7 @@ static int specimens(uint8_t msg[][SES_MSG_MAX], int *len)
 	len[n] = ses_open(&client, &c, &target, 1 << 20, msg[n]);
 	assert_int_equal(server_open(&server, msg[n], (size_t)len[n], &sid, &got, &ring), 0);
 	assert_int_equal(sid, c.sid);
-	assert_memory_equal(&got, &target, sizeof(got));
+	assert_same_address(&got, &target);
 	assert_int_equal(ring, 1 << 20);
 	n++;
 	len[n] = server_opened(&server, sid, 0, 4096, addr, 8, msg[n]);
@@ -333,7 +341,7 @@ static void addresses(void **state)
 		a.ip[i] = (uint8_t)(i + 1);
 	addr_write(&a, raw);
 	assert_int_equal(addr_read(raw, &b), 0);
-	assert_memory_equal(&a, &b, sizeof(a));
+	assert_same_address(&a, &b);
 	raw[0] = 5;
 	assert_int_equal(addr_read(raw, &b), -EBADMSG);
 	a.port = 0;
