@@ -29,7 +29,7 @@ static void on_signal(int sig)
 	stop = 1;
 }
 
-/* --- one event ------------------------------------------------------------------------------- */
+/* --- one event --- */
 
 static bool has_address(const struct mif_event *ev)
 {
@@ -133,7 +133,7 @@ static void print_event(void *ctx, const struct mif_event *ev)
 		p->broken = true;
 }
 
-/* --- the command ----------------------------------------------------------------------------- */
+/* --- the command --- */
 
 /* Until a signal, or until nobody reads the output any more. 0 or negative errno. */
 static int follow(struct printer *p, const sigset_t *unblocked)

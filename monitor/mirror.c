@@ -39,7 +39,7 @@ static void want_routes(struct mirror *m, int64_t now)
 	m->want_routes = true;
 }
 
-/* --- what comes in --------------------------------------------------------------------------- */
+/* --- what comes in --- */
 
 void mirror_events(struct mirror *m, const void *buf, size_t len, int64_t now)
 {
@@ -166,7 +166,7 @@ void mirror_answers(struct mirror *m, const void *buf, size_t len, int64_t now)
 	}
 }
 
-/* --- what is to go out ----------------------------------------------------------------------- */
+/* --- what is to go out --- */
 
 bool mirror_request(struct mirror *m, int64_t now, struct mirror_request *r)
 {

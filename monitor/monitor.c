@@ -185,7 +185,7 @@ int mif_monitor_ask(struct mif_monitor *m, int ifindex)
 	return rtsock_intact(&m->events) ? rtsock_ask_link(&m->events, ifindex) : -EBADF;
 }
 
-/* --- the table ------------------------------------------------------------------------------- */
+/* --- the table --- */
 
 int mif_paths(const struct mif_monitor *m, const struct sockaddr *peer, struct mif_path *out,
               int max)

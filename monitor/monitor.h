@@ -85,7 +85,7 @@ int mif_monitor_process(struct mif_monitor *m);
  */
 int mif_monitor_ask(struct mif_monitor *m, int ifindex);
 
-/* --- the table -------------------------------------------------------------------------------- */
+/* --- the table --- */
 
 /* One way to a peer: an address on a usable interface that has a route to it. */
 struct mif_path {

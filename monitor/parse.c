@@ -87,7 +87,7 @@ static bool inet(sa_family_t family)
 	return family == AF_INET || family == AF_INET6;
 }
 
-/* --- links ----------------------------------------------------------------------------------- */
+/* --- links --- */
 
 static void link_info(const struct nlattr *nest, struct if_link *l, bool enslaved)
 {
@@ -136,7 +136,7 @@ static struct rt_change parse_link(struct iftable *t, const struct nlmsghdr *nlh
 	return c;
 }
 
-/* --- addresses ------------------------------------------------------------------------------- */
+/* --- addresses --- */
 
 static struct rt_change parse_address(struct iftable *t, const struct nlmsghdr *nlh,
                                       enum iftable_source s)
@@ -179,7 +179,7 @@ static struct rt_change parse_address(struct iftable *t, const struct nlmsghdr *
 	return c;
 }
 
-/* --- routes ---------------------------------------------------------------------------------- */
+/* --- routes --- */
 
 static bool rejects(unsigned char type)
 {

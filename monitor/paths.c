@@ -20,7 +20,7 @@ struct cover {
 	    *longest; /* the one the kernel would take, and its metric decides among equals */
 };
 
-/* --- addresses ------------------------------------------------------------------------------- */
+/* --- addresses --- */
 
 enum scope { SCOPE_GLOBAL, SCOPE_UNIQUE_LOCAL, SCOPE_LINK };
 
@@ -151,7 +151,7 @@ int paths_owner(const struct iftable *t, sa_family_t family, const void *ip, boo
 	return 0;
 }
 
-/* --- routes ---------------------------------------------------------------------------------- */
+/* --- routes --- */
 
 static bool longer(const struct if_route *a, const struct if_route *b)
 {

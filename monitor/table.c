@@ -42,7 +42,7 @@ static void *fresh(struct iftable *t, unsigned count, unsigned max, size_t size)
 	return p;
 }
 
-/* --- looking things up ----------------------------------------------------------------------- */
+/* --- looking things up --- */
 
 struct if_link *iftable_link_any(const struct iftable *t, int ifindex)
 {
@@ -95,7 +95,7 @@ bool iftable_address_valid(const struct if_address *a)
 	return !(a->flags & IFA_F_TENTATIVE) || (a->flags & IFA_F_OPTIMISTIC);
 }
 
-/* --- routes ---------------------------------------------------------------------------------- */
+/* --- routes --- */
 
 static void route_changed(struct iftable *t, const struct if_route *r)
 {
@@ -185,7 +185,7 @@ void iftable_drop_alternatives(struct iftable *t, const struct if_route_key *k)
 	}
 }
 
-/* --- addresses ------------------------------------------------------------------------------- */
+/* --- addresses --- */
 
 static void count_ipv4(struct iftable *t, const struct if_address *a, int change)
 {
@@ -252,7 +252,7 @@ struct if_address *iftable_drop_address(struct iftable *t, const struct if_addre
 	return a;
 }
 
-/* --- links ----------------------------------------------------------------------------------- */
+/* --- links --- */
 
 static void bury_link(struct iftable *t, struct if_link *l)
 {
@@ -337,7 +337,7 @@ struct if_link *iftable_drop_link(struct iftable *t, int ifindex)
 	return l;
 }
 
-/* --- dumps ----------------------------------------------------------------------------------- */
+/* --- dumps --- */
 
 void iftable_dump_begin(struct iftable *t)
 {

@@ -56,8 +56,7 @@ void agent_kick(void)
 		raw_write(fd, &one, sizeof(one));
 }
 
-/* --- the thread
- * ----------------------------------------------------------------------------------- */
+/* --- the thread --- */
 
 static bool network_changed;
 
@@ -153,8 +152,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* --- starting and stopping it
- * --------------------------------------------------------------------- */
+/* --- starting and stopping it --- */
 
 static bool make_wake(void)
 {

@@ -93,12 +93,11 @@ static void outgoing(struct counts *c, uint64_t acked, uint64_t out)
 		return; /* never connected: nothing was written, whatever the sums say */
 	c->fin_sent = c->state == FIN_WAIT1 || c->state == FIN_WAIT2 || c->state == CLOSING ||
 	              c->state == LAST_ACK;
-	/* No FIN is left to be acknowledged once the peer has: FIN_WAIT2. */
-	bool fin_pending = c->fin_sent && c->state != FIN_WAIT2;
 	uint64_t extra = (acked ? 1 : 0) + (c->fin_sent ? 1 : 0), sum = acked + out;
 
 	c->written = sum > extra ? sum - extra : 0;
-	c->unacked = out > fin_pending ? out - fin_pending : 0;
+	/* What is not acknowledged ends with the FIN. */
+	c->unacked = c->fin_sent && out ? out - 1 : out;
 }
 
 int counts_read(int fd, struct counts *c)

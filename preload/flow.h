@@ -54,7 +54,7 @@ union flow_address {
 };
 
 struct flow {
-	/* --- read by hooks without a lock ------------------------------------------------- */
+	/* --- read by hooks without a lock --- */
 	_Atomic uint32_t state;       /* enum flow_state */
 	_Atomic uint32_t gen;         /* grows with every exchange of the open file */
 	_Atomic uint32_t inflight[2]; /* calls entered, by parity of the generation they see */
@@ -75,14 +75,14 @@ struct flow {
 	_Atomic bool shared;       /* the process forked while the flow was open */
 	_Atomic bool foreign;      /* bytes moved that no hook saw: uncovered for good */
 
-	/* --- writers ------------------------------------------------------------------------ */
+	/* --- writers --- */
 	struct flock_word writing;  /* one writer at a time: order in ring = order in stream */
 	_Atomic uint32_t hold;      /* 1: the agent replays; writers wait (futex) */
 	_Atomic bool starved;       /* somebody was told EAGAIN while `hold` was set */
 	_Atomic uint64_t confirmed; /* set by the agent, applied to the ring by its owner */
 	struct ring ring;
 
-	/* --- descriptors -------------------------------------------------------------------- */
+	/* --- descriptors --- */
 	struct flock_word table;
 	int fd[FLOW_ALIASES];
 	unsigned fds;
@@ -99,7 +99,7 @@ struct flow {
 	bool closed;              /* the last alias was closed by the program */
 	uint64_t closed_read;     /* what it had read by then */
 
-	/* --- agent only --------------------------------------------------------------------- */
+	/* --- agent only --- */
 	const struct pol_rule *rule;
 	struct link *link;
 	struct ses_client ses;
@@ -138,8 +138,7 @@ struct flow {
 	char note[64];
 };
 
-/* --- one call of the program on a flow ----------------------------------------------------------
- */
+/* --- one call of the program on a flow --- */
 
 struct call {
 	struct flow *flow;
@@ -157,8 +156,7 @@ extern __thread struct thread this_thread;
 
 uint32_t thread_id(void);
 
-/* --- the table ----------------------------------------------------------------------------------
- */
+/* --- the table --- */
 
 #define TABLE_CHUNK 1024
 #define TABLE_CHUNKS 1024
@@ -195,8 +193,7 @@ bool calls_drained(const struct flow *f);
 /* Some call's end was never seen (a longjmp out of a handler): start counting anew. */
 void calls_forget(struct flow *f);
 
-/* --- making and ending flows --------------------------------------------------------------------
- */
+/* --- making and ending flows --- */
 
 /* A free flow or NULL (none left, no memory). The caller fills it in, then puts it into the table.
  */

@@ -112,8 +112,7 @@ static void forget_stale(int fd)
 	}
 }
 
-/* --- sessions
- * ------------------------------------------------------------------------------------- */
+/* --- sessions --- */
 
 static bool relay_address(const struct pol_rule *rule, const union flow_address *peer,
                           union flow_address *relay)
@@ -216,8 +215,7 @@ static int connect_session(int fd, const union flow_address *peer, const struct 
 	return 0;
 }
 
-/* --- straight to the peer
- * ------------------------------------------------------------------------- */
+/* --- straight to the peer --- */
 
 static int connect_straight(int fd, const union flow_address *peer, const struct pol_rule *rule,
                             bool tcp, const struct sockaddr *addr, socklen_t len)
@@ -360,8 +358,7 @@ EXPORT int socket(int domain, int type, int protocol)
 	return fd;
 }
 
-/* --- what the program sees
- * ------------------------------------------------------------------------ */
+/* --- what the program sees --- */
 
 static int tell(const union flow_address *a, struct sockaddr *to, socklen_t *len)
 {

@@ -149,8 +149,7 @@ EXPORT int pselect(int n, fd_set *r, fd_set *w, fd_set *x, const struct timespec
 	return real.pselect(n, r, w, x, timeout, mask);
 }
 
-/* --- epoll
- * ---------------------------------------------------------------------------------------- */
+/* --- epoll --- */
 
 /*
  * Takes the events away that tell of an error being hidden. Which flow an event belongs to only the

@@ -168,8 +168,7 @@ void move_abandon(struct flow *f, const char *why)
 		fail(f->move, why);
 }
 
-/* --- racing
- * --------------------------------------------------------------------------------------- */
+/* --- racing --- */
 
 static int ask(struct move *m, struct runner *r)
 {
@@ -421,8 +420,7 @@ static void race(struct move *m, struct waits *w)
 		fail(m, "no answer");
 }
 
-/* --- the answer is there
- * -------------------------------------------------------------------------- */
+/* --- the answer is there --- */
 
 static void finish(struct move *m)
 {

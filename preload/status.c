@@ -69,8 +69,7 @@ void status_wait(struct waits *w)
 	}
 }
 
-/* --- the answer
- * ----------------------------------------------------------------------------------- */
+/* --- the answer --- */
 
 static void say(struct asker *a, const char *fmt, ...)
 {

@@ -39,8 +39,7 @@ size_t sessions_memory(void)
 	return sum;
 }
 
-/* --- tokens
- * --------------------------------------------------------------------------------------- */
+/* --- tokens --- */
 
 /* Keeps a token for each epoch that may come next. */
 static bool refresh_tokens(struct session *s)
@@ -89,8 +88,7 @@ static void bury_tokens(struct session *s)
 	}
 }
 
-/* --- opening
- * -------------------------------------------------------------------------------------- */
+/* --- opening --- */
 
 static void local_address(int fd, struct ses_addr *out)
 {
@@ -306,8 +304,7 @@ void session_target_event(struct session *s, uint32_t events)
 		data_target_ready(s, events);
 }
 
-/* --- resuming
- * ------------------------------------------------------------------------------------- */
+/* --- resuming --- */
 
 void session_resume(struct conn *c, int len)
 {
@@ -379,8 +376,7 @@ void session_commit(struct conn *c, int len)
 	data_update(s);
 }
 
-/* --- ending
- * --------------------------------------------------------------------------------------- */
+/* --- ending --- */
 
 void session_end(struct session *s, const char *why)
 {
@@ -457,10 +453,8 @@ void session_conn_gone(struct conn *c, bool orderly)
 		end_of_client(s);
 		return;
 	}
-	if (serve_over(&s->s))
-		session_end(s, "both directions are done");
-	else
-		log_debug("session %llu detached", (unsigned long long)s->sid);
+	log_debug("session %llu detached", (unsigned long long)s->sid);
+	data_update(s);
 }
 
 /* Questions asked over the earlier control connection may be lost with it: ask again, and count
@@ -532,8 +526,7 @@ void session_frame(struct association *a, const struct ses_frame *f)
 	}
 }
 
-/* --- time
- * ----------------------------------------------------------------------------------------- */
+/* --- time --- */
 
 /* Has the client's kernel acknowledged all that the ring holds? Only then silence is not the
  * path's. */

@@ -48,7 +48,7 @@ int ses_msg_size(const void *buf, size_t len);
 /* REFUSED's reason if `msg` is one, else 0. */
 int ses_refused(const void *msg, size_t len);
 
-/* --- association ---------------------------------------------------------------------------- */
+/* --- association --- */
 
 struct ses_cipher {
 	uint8_t key[SES_KEY];
@@ -82,7 +82,7 @@ int ses_attached(struct ses_assoc *a, const void *msg, size_t len);
 
 void ses_assoc_wipe(struct ses_assoc *a);
 
-/* --- control frames ------------------------------------------------------------------------- */
+/* --- control frames --- */
 
 enum ses_frame_type {
 	SES_F_ACK = 1,
@@ -120,7 +120,7 @@ int ses_record_size(const void *buf, size_t len);
  */
 int ses_record_open(struct ses_cipher *rx, const void *rec, size_t len, struct ses_frame *f);
 
-/* --- one session ---------------------------------------------------------------------------- */
+/* --- one session --- */
 
 #define SES_RELAY_ADDRS 8
 

@@ -11,6 +11,7 @@ void serve_init(struct serve *s, const struct server_assoc *a, uint64_t sid, voi
 	kdf(a->secret, "session", sid, s->root, SES_KEY);
 	ring_init(&s->s2c, s2c_mem, s2c_cap);
 	ring_init(&s->c2s, c2s_mem, c2s_cap);
+	s->s2c_limit = s2c_cap;
 	s->s2c_end = s->c2s_end = SES_NO_END;
 	s->covered = true;
 	s->conn[0].used = true;
@@ -19,6 +20,26 @@ void serve_init(struct serve *s, const struct server_assoc *a, uint64_t sid, voi
 void serve_token(const struct serve *s, uint32_t epoch, uint8_t token[SES_TOKEN])
 {
 	kdf(s->root, "token", epoch, token, SES_TOKEN);
+}
+
+/*
+ * Forgets what lies below `count`, but nothing that some connection has still to be given: a
+ * tentative one begins where the program was when it asked, and the program reads on meanwhile.
+ * That also bounds what a false count could do.
+ */
+static void release(struct serve *s, uint64_t count)
+{
+	for (int i = 0; i < SERVE_CONNS; i++)
+		if (s->conn[i].used && s->conn[i].sent < count)
+			count = s->conn[i].sent;
+	ring_confirm(&s->s2c, count);
+}
+
+static void confirm(struct serve *s, uint64_t count)
+{
+	if (count > s->confirmed)
+		s->confirmed = count;
+	release(s, s->confirmed);
 }
 
 static void learn_end(struct serve *s, uint64_t end, bool closed, bool reset)
@@ -83,7 +104,7 @@ int serve_resume(struct serve *s, const void *msg, size_t len, uint8_t *out, int
 	memcpy(c->nonce, answer.nonce, sizeof(c->nonce));
 	if (m.epoch > s->epoch_seen)
 		s->epoch_seen = m.epoch;
-	learn_end(s, m.end, m.flags & SES_FLAG_CLOSED, false);
+	learn_end(s, m.end, m.flags & SES_FLAG_CLOSED, m.flags & SES_FLAG_RESET);
 	answer.epoch = m.epoch;
 	answer.count = s->c2s.tail;
 	answer.end = s->s2c_end;
@@ -108,8 +129,9 @@ int serve_commit(struct serve *s, int conn, const void *msg, size_t len, unsigne
 	            msg_authentic(msg, len, c->nonce, k);
 
 	wipe(k, sizeof(k));
-	/* The program cannot have read what was never there, nor written less than we have. */
-	if (!good || m.count > s->s2c.tail || m.tail < s->c2s.tail)
+	/* The program cannot have read what was never there, nor written less than we have, nor
+	 * more than it said. */
+	if (!good || m.count > s->s2c.tail || m.tail < s->c2s.tail || m.tail > s->c2s_end)
 		return -EBADMSG;
 	for (int i = 0; i < SERVE_CONNS; i++) {
 		if (i == conn || !s->conn[i].used)
@@ -119,8 +141,9 @@ int serve_commit(struct serve *s, int conn, const void *msg, size_t len, unsigne
 	}
 	s->committed = conn;
 	s->epoch_committed = m.epoch;
-	ring_confirm(&s->s2c, m.count);
+	confirm(s, m.count);
 	s->covered = true;
+	s->asked = c->sent;
 	/* Never more than memory: what does not fit waits in the kernel, as any TCP data would. */
 	s->swallow = m.tail;
 	return 0;
@@ -159,6 +182,8 @@ size_t serve_from_client(struct serve *s, int conn, void **p)
 
 void serve_client_added(struct serve *s, size_t n)
 {
+	if (n > s->c2s_end - s->c2s.tail)
+		n = (size_t)(s->c2s_end - s->c2s.tail);
 	ring_added(&s->c2s, n);
 }
 
@@ -166,39 +191,21 @@ size_t serve_to_client(const struct serve *s, int conn, const void **p)
 {
 	const struct serve_conn *c = &s->conn[conn];
 
-	if (!c->used || serve_paused(s, conn))
+	/* Who has closed wants nothing more; sending would only earn a reset that takes its last
+	 * bytes with it. */
+	if (!c->used || serve_paused(s, conn) || s->client_closed)
 		return 0;
 	return ring_peek(&s->s2c, c->sent, p);
 }
 
-/*
- * Nothing is forgotten that some connection has still to be given: a tentative one begins where the
- * program was when it asked, and the program reads on meanwhile. That also bounds what a false
- * count could do.
- */
-static void confirm(struct serve *s, uint64_t count)
-{
-	bool any = false;
-
-	for (int i = 0; i < SERVE_CONNS; i++) {
-		if (!s->conn[i].used)
-			continue;
-		any = true;
-		if (s->conn[i].sent < count)
-			count = s->conn[i].sent;
-	}
-	if (!any || count < s->s2c.base)
-		return;
-	ring_confirm(&s->s2c, count);
-	s->covered = true;
-}
-
 void serve_client_sent(struct serve *s, int conn, size_t n)
 {
-	s->conn[conn].sent += n;
+	uint64_t sent = s->conn[conn].sent += n;
+
+	if (sent > s->given)
+		s->given = sent;
 	/* Without confirmations to come there is nothing to keep. */
-	if (s->detached_for_good && conn == s->committed)
-		confirm(s, s->conn[conn].sent);
+	confirm(s, s->detached_for_good && conn == s->committed ? sent : 0);
 }
 
 bool serve_client_done(const struct serve *s, int conn)
@@ -209,7 +216,20 @@ bool serve_client_done(const struct serve *s, int conn)
 
 size_t serve_from_target(struct serve *s, void **p)
 {
-	return s->s2c_end != SES_NO_END || s->client_closed ? 0 : ring_space(&s->s2c, p);
+	size_t used = ring_used(&s->s2c);
+
+	if (s->s2c_end != SES_NO_END || s->client_closed)
+		return 0;
+	if (!s->covered && s->committed >= 0 && used >= s->s2c_limit) {
+		/* Half of it at a time: what is youngest is what a confirmation may still reach. */
+		release(s, s->s2c.tail - s->s2c_limit / 2);
+		used = ring_used(&s->s2c);
+	}
+	if (used >= s->s2c_limit)
+		return 0;
+	size_t n = ring_space(&s->s2c, p);
+
+	return n < s->s2c_limit - used ? n : s->s2c_limit - used;
 }
 
 void serve_target_added(struct serve *s, size_t n)
@@ -232,16 +252,26 @@ void serve_target_sent(struct serve *s, size_t n)
 	ring_confirm(&s->c2s, s->c2s.base + n);
 }
 
+bool serve_client_complete(const struct serve *s)
+{
+	return s->c2s_end != SES_NO_END && s->c2s.tail == s->c2s_end;
+}
+
 bool serve_target_done(const struct serve *s)
 {
-	return s->c2s_end != SES_NO_END && s->c2s.base >= s->c2s_end;
+	return s->c2s_end != SES_NO_END && s->c2s.base == s->c2s_end;
 }
 
 void serve_frame(struct serve *s, const struct ses_frame *f)
 {
 	switch (f->type) {
 	case SES_F_ACK:
-		confirm(s, f->count);
+		/* More than any connection was given is not believed. */
+		if (f->count <= s->given) {
+			if (f->count >= s->s2c.base)
+				s->covered = true;
+			confirm(s, f->count);
+		}
 		learn_end(s, f->end, f->flags & SES_FLAG_CLOSED, f->flags & SES_FLAG_RESET);
 		break;
 	case SES_F_EOF:
@@ -255,6 +285,7 @@ void serve_frame(struct serve *s, const struct ses_frame *f)
 		break;
 	case SES_F_DETACH:
 		s->detached_for_good = true;
+		confirm(s, s->committed >= 0 ? s->conn[s->committed].sent : 0);
 		serve_uncover(s);
 		break;
 	default:
@@ -275,29 +306,14 @@ struct ses_frame serve_ack(const struct serve *s, uint64_t sid)
 
 bool serve_wants_ack(const struct serve *s)
 {
-	size_t step = s->s2c.cap / 16;
+	size_t step = s->s2c_limit / 16;
 
-	return s->committed >= 0 && !s->detached_for_good && ring_used(&s->s2c) >= s->s2c.cap / 4 &&
+	return s->committed >= 0 && !s->detached_for_good &&
+	       ring_used(&s->s2c) >= s->s2c_limit / 4 &&
 	       s->conn[s->committed].sent - s->asked >= step;
 }
 
 void serve_uncover(struct serve *s)
 {
-	uint64_t keep = s->s2c.tail;
-
-	for (int i = 0; i < SERVE_CONNS; i++)
-		if (s->conn[i].used && s->conn[i].sent < keep)
-			keep = s->conn[i].sent;
-	if (s->committed < 0)
-		return;
-	ring_confirm(&s->s2c, keep);
 	s->covered = false;
-}
-
-bool serve_over(const struct serve *s)
-{
-	bool to_target = serve_target_done(s) || s->target_reset;
-	bool to_client = s->client_closed || (s->s2c_end != SES_NO_END && ring_used(&s->s2c) == 0);
-
-	return to_target && to_client;
 }

@@ -17,10 +17,10 @@
 #include "session/ring.h"
 #include "session/wire.h"
 
-/* --- association
- * ---------------------------------------------------------------------------------- */
+/* --- association --- */
 
-#define SERVER_ATTACH_AHEAD 8
+/* A client whose ATTACH goes unanswered uses the next number; so many in a row may be lost. */
+#define SERVER_ATTACH_AHEAD 64
 #define SERVER_SIDS 1024 /* session ids may arrive out of order by this much */
 
 struct server_assoc {
@@ -56,8 +56,7 @@ int server_open(struct server_assoc *a, const void *msg, size_t len, uint64_t *s
 int server_opened(const struct server_assoc *a, uint64_t sid, uint32_t err, uint32_t ring,
                   const struct ses_addr *addr, unsigned naddr, uint8_t *out);
 
-/* --- one session
- * ---------------------------------------------------------------------------------- */
+/* --- one session --- */
 
 #define SERVE_CONNS 4
 #define SERVE_AHEAD 16
@@ -73,11 +72,15 @@ struct serve_conn {
 
 struct serve {
 	uint8_t root[SES_KEY];
-	struct ring s2c; /* base: confirmed by the program; tail: read from the target */
+	struct ring s2c; /* base: needed no more below; tail: read from the target */
 	struct ring c2s; /* base: given to the target; tail: read from the client */
 	uint64_t s2c_end, c2s_end;
 	bool target_reset, client_reset, client_closed;
-	bool covered; /* s2c.base is what the program has confirmed, nothing was dropped above it */
+	uint64_t confirmed; /* the program has read this much of s2c */
+	uint64_t given;     /* the most any connection was given of it: nobody can have read more */
+	size_t s2c_limit;   /* keep no more than this, at most the ring's size; the owner may change
+	                       it */
+	bool covered;       /* nothing that the program has not confirmed was dropped */
 	bool detached_for_good; /* DETACH: no confirmations will come */
 	uint64_t swallow;       /* c2s up to here is taken without regard to the backlog */
 	struct serve_conn conn[SERVE_CONNS];
@@ -106,13 +109,16 @@ int serve_resume(struct serve *s, const void *msg, size_t len, uint8_t *out, int
  */
 int serve_commit(struct serve *s, int conn, const void *msg, size_t len, unsigned *losers);
 
-/* A connection is gone or forgotten. */
+/* A connection is gone or forgotten. What it was given stays in the ring until it is confirmed. */
 void serve_lost(struct serve *s, int conn);
 
 /* While a tentative connection lives, the committed one rests. */
 bool serve_paused(const struct serve *s, int conn);
 
-/* From the client: where to read to and how much; 0: do not read now. */
+/*
+ * From the client: where to read to and how much; 0: do not read now. Bytes beyond the end that the
+ * client has announced are read and forgotten.
+ */
 size_t serve_from_client(struct serve *s, int conn, void **p);
 void serve_client_added(struct serve *s, size_t n);
 
@@ -122,13 +128,17 @@ void serve_client_sent(struct serve *s, int conn, size_t n);
 /* Everything was given to this connection, and there will be no more: FIN is due. */
 bool serve_client_done(const struct serve *s, int conn);
 
+/* From the target, likewise. An uncovered session drops its oldest bytes to make room, so that it
+ * flows on. */
 size_t serve_from_target(struct serve *s, void **p);
 void serve_target_added(struct serve *s, size_t n);
 void serve_target_end(struct serve *s);
 
 size_t serve_to_target(const struct serve *s, const void **p);
 void serve_target_sent(struct serve *s, size_t n);
-/* The client's stream has ended and all of it was given to the target. */
+/* The client's stream has ended and all of it is in our memory: an ACK that says so is due. */
+bool serve_client_complete(const struct serve *s);
+/* ... and all of it was given to the target. */
 bool serve_target_done(const struct serve *s);
 
 /* ACK, EOF, CLOSE, RESET, DETACH. */
@@ -140,10 +150,11 @@ struct ses_frame serve_ack(const struct serve *s, uint64_t sid);
 /* Is it time to ask for a confirmation? */
 bool serve_wants_ack(const struct serve *s);
 
-/* Gives up what the program has not confirmed but the connection was given: flow before cover. */
+/*
+ * Flow before cover: from now on bytes that the connection was given may be dropped unconfirmed
+ * when the ring is full. An ACK that reaches what the ring still holds, or a COMMIT, covers the
+ * session again.
+ */
 void serve_uncover(struct serve *s);
-
-/* Nothing is left to do for anybody. */
-bool serve_over(const struct serve *s);
 
 #endif

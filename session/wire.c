@@ -158,8 +158,7 @@ int ses_refused(const void *msg, size_t len)
 	return msg_type(msg, len) == MSG_REFUSED ? ((const uint8_t *)msg)[SES_HEADER] : 0;
 }
 
-/* --- frames
- * --------------------------------------------------------------------------------------- */
+/* --- frames --- */
 
 int frame_write(const struct ses_frame *f, uint8_t *out)
 {

@@ -184,7 +184,7 @@ static inline struct nlmsghdr *route_message(uint16_t type, const struct fake_ro
 	return h;
 }
 
-/* --- what the listener hears ------------------------------------------------------------------ */
+/* --- what the listener hears --- */
 
 static inline void fake_listen(void *ctx, const struct mif_event *ev)
 {
@@ -218,7 +218,7 @@ static inline void fake_listen(void *ctx, const struct mif_event *ev)
 		(f)->log[0] = 0;                                                                   \
 	} while (0)
 
-/* --- feeding the mirror ----------------------------------------------------------------------- */
+/* --- feeding the mirror --- */
 
 static inline void event(struct fake *f, const struct nlmsghdr *h)
 {

@@ -277,7 +277,7 @@ static void messages_of_wireless_extensions_are_no_links(void **state)
 	fake_free(f);
 }
 
-/* --- losing track, and finding it again ------------------------------------------------------- */
+/* --- losing track, and finding it again --- */
 
 static void an_overrun_ends_in_the_difference(void **state)
 {
