@@ -17,7 +17,7 @@
 #include "preload/replay.h"
 #include "preload/splice.h"
 
-#define MOVES 64
+#define MOVES 128
 #define STAGGER_MS 250 /* RFC 8305 */
 #define CONNECT_MS 5000
 #define ANSWER_MS 3000
@@ -103,17 +103,16 @@ static void open_failed(struct move *m, const char *why)
 	flowtalk_straight(f);
 }
 
-void move_open(struct flow *f)
+bool move_open(struct flow *f)
 {
 	struct move *m = move_new(f, MOVE_OPEN);
 
-	if (!m) {
-		flowtalk_straight(f);
-		return;
-	}
+	if (!m)
+		return false;
 	link_begin(f->link);
 	if (dial_start(&m->run[0].dial, link_relay(f->link), NULL) < 0)
 		open_failed(m, "cannot dial the relay");
+	return true;
 }
 
 bool move_to(struct flow *f, const struct mif_path *paths, int n, bool gentle)
@@ -351,7 +350,12 @@ static void race_open(struct move *m)
 	struct dial *first = &m->run[0].dial, *second = &m->run[1].dial;
 	bool connected = first->connected || second->connected;
 	/* The network is changing under us: that says nothing about the relay. */
-	int64_t patience = m->disturbed ? OPEN_MS : second->fd >= 0 ? 4 * STAGGER_MS : STAGGER_MS;
+	/* A relay that has answered this process before is there; only a stranger has to prove
+	 * itself soon. */
+	bool known = link_assoc(f->link) != NULL;
+	int64_t patience = m->disturbed || known ? OPEN_MS
+	                   : second->fd >= 0     ? 4 * STAGGER_MS
+	                                         : STAGGER_MS;
 
 	if (m->disturbed && age < OPEN_MS) {
 		for (int i = 0; i < 2; i++) {
@@ -376,21 +380,24 @@ static void race_open(struct move *m)
 		return;
 	}
 	if (first->fd < 0 && second->fd < 0) {
-		link_shun(f->link);
+		if (!known)
+			link_shun(f->link);
 		open_failed(m, "relay not reached");
 		return;
 	}
 	if (!connected && age >= STAGGER_MS && m->next == 0) {
 		m->next = 1;
 		open_another(m, second, first);
-		patience = second->fd >= 0 ? 4 * STAGGER_MS : STAGGER_MS;
+		if (!known)
+			patience = second->fd >= 0 ? 4 * STAGGER_MS : STAGGER_MS;
 	}
 	/* The relay's host is slow or drops our packets: a direct dial must not wait much longer.
 	 */
 	if (!connected && age >= patience) {
-		link_shun(f->link);
+		if (!known)
+			link_shun(f->link);
 		open_failed(m, "relay does not answer");
-	} else if (age >= ANSWER_MS) {
+	} else if (age >= OPEN_MS) {
 		open_failed(m, "relay does not answer");
 	}
 }

@@ -19,8 +19,11 @@
 
 struct move;
 
-/* Begins the dial of a session the program asked for with connect(). */
-void move_open(struct flow *f);
+/*
+ * Begins the dial of a session the program asked for with connect(). False: too much is under way;
+ * come again.
+ */
+bool move_open(struct flow *f);
 
 /*
  * Begins a handover to the first of `paths`, the others in reserve. `gentle`: the old connection

@@ -128,6 +128,9 @@ static void act(struct flow *f, const struct pol_decision *d, const struct mif_p
 		consider_reset(f, d, now, w);
 		return;
 	}
+	/* A flow the program has closed has no use for a better path. */
+	if (f->closed && gentle)
+		return;
 	if (now < f->retry_ms) {
 		waits_until(w, f->retry_ms);
 		return;
@@ -215,6 +218,9 @@ static bool hopeless(struct flow *f, int64_t now)
 {
 	if (f->kind != FLOW_SESSION || f->move)
 		return false;
+	/* All it had to do was to bring the last bytes; a relay that has forgotten it has them. */
+	if (f->refusals && f->closed)
+		return true;
 	if (f->refusals && now - f->refused_ms >= REFUSED_MS && (f->lost_ms || splice_parked(f)))
 		return true;
 	return (f->lost_ms && now - f->lost_ms > GIVE_UP_MS) ||
@@ -228,12 +234,14 @@ static void look(struct flow *f, bool network, struct waits *w)
 
 	if (state == FLOW_CONNECTING) {
 		if (f->kind == FLOW_SESSION && !f->move && f->asked_dial) {
-			f->asked_dial = false;
 			f->link = link_to(&f->relay);
-			if (!f->link || link_shunned(f->link))
+			bool there = f->link && !link_shunned(f->link);
+
+			if (!there)
 				flowtalk_straight(f);
-			else
-				move_open(f);
+			f->asked_dial = there && !move_open(f);
+			if (f->asked_dial)
+				waits_until(w, now + 10);
 		} else if (f->closed && !f->move) {
 			flowtalk_end(f);
 		}
