@@ -110,6 +110,7 @@ struct flow {
 	int far_fd;                /* the far end of the placeholder; -1 */
 	int guard_fd[2];           /* what keeps the placeholder of a connect in SYN_SENT; -1 */
 	int64_t retire_ms;         /* when it is to be reset */
+	int old_far;               /* the far end of the placeholder that was on before; -1 */
 	int old_retired;           /* the socket a handover left behind, to be reset; -1 */
 	int64_t parked_ms;         /* since when the placeholder is on */
 	int looks;                 /* how often threads on the old file were looked for */

@@ -242,7 +242,8 @@ void flowtalk_end(struct flow *f)
 	release_guards(f);
 	own_close(f->old_fd);
 	own_close(f->far_fd);
-	f->old_fd = f->far_fd = -1;
+	own_close(f->old_far);
+	f->old_fd = f->far_fd = f->old_far = -1;
 	if (lock_take(&f->table, thread_id(), 1000)) {
 		while (f->fds)
 			flow_drop_fd(f, f->fd[0]);

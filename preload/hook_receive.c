@@ -10,14 +10,20 @@
 #include "preload/real.h"
 
 /* After a call that returned `n`: should it be made again? Else *n and errno are the program's. */
-static bool again(struct flow *f, int fd, int flags, bool wanted, ssize_t *n)
+static bool again(const struct call *c, int fd, int flags, bool wanted, ssize_t *n)
 {
+	struct flow *f = c->flow;
 	int err = errno;
 
 	if (*n > 0 || (*n == 0 && !wanted) || (*n < 0 && !path_error(err)))
 		return false;
 	if (f->kind != FLOW_SESSION && f->kind != FLOW_REDIAL)
 		return false;
+	/* The end of a file that is no longer the flow's, the placeholder's say, means nothing. */
+	if (c->gen != atomic_load(&f->gen) && !nonblocking(fd, flags)) {
+		errno = err;
+		return true;
+	}
 	if (flags & MSG_ERRQUEUE || (*n == 0 && end_is_true(f, fd))) {
 		errno = err;
 		return false;
@@ -55,7 +61,7 @@ EXPORT ssize_t read(int fd, void *buf, size_t len)
 			return real.read(fd, buf, len);
 		n = real.read(fd, buf, len);
 		call_leave(&c);
-	} while (again(f, fd, 0, len > 0, &n));
+	} while (again(&c, fd, 0, len > 0, &n));
 	return n;
 }
 
@@ -72,7 +78,7 @@ EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 			return real.readv(fd, iov, count);
 		n = real.readv(fd, iov, count);
 		call_leave(&c);
-	} while (again(f, fd, 0, count > 0, &n));
+	} while (again(&c, fd, 0, count > 0, &n));
 	return n;
 }
 
@@ -95,7 +101,7 @@ EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockadd
 		call_leave(&c);
 		if (cut_short(nudges, flags, n, want))
 			total += n;
-		else if (!again(f, fd, flags, want > 0, &n))
+		else if (!again(&c, fd, flags, want > 0, &n))
 			break;
 	}
 	return n > 0 ? total + n : total ? total : n;
@@ -119,7 +125,7 @@ EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 		call_leave(&c);
 		if (cut_short(nudges, flags, n, want))
 			total += n;
-		else if (!again(f, fd, flags, want > 0, &n))
+		else if (!again(&c, fd, flags, want > 0, &n))
 			break;
 	}
 	return n > 0 ? total + n : total ? total : n;
@@ -138,7 +144,7 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 			return real.recvmsg(fd, m, flags);
 		n = real.recvmsg(fd, m, flags);
 		call_leave(&c);
-	} while (again(f, fd, flags, m->msg_iovlen > 0, &n));
+	} while (again(&c, fd, flags, m->msg_iovlen > 0, &n));
 	return n;
 }
 
@@ -155,7 +161,7 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned count, int flags, struct
 			return real.recvmmsg(fd, m, count, flags, timeout);
 		n = real.recvmmsg(fd, m, count, flags, timeout);
 		call_leave(&c);
-	} while (again(f, fd, flags, false, &n));
+	} while (again(&c, fd, flags, false, &n));
 	return (int)n;
 }
 

@@ -147,6 +147,7 @@ static ssize_t send_kept(struct flow *f, int fd, const struct out *o)
 		}
 		ssize_t n = send_once(fd, o, done);
 		int err = errno;
+		bool stale = n < 0 && path_error(err) && c.gen != atomic_load(&f->gen);
 
 		if (n > 0 && atomic_load(&f->keeps))
 			keep(f, o, done, (size_t)n);
@@ -170,6 +171,9 @@ static ssize_t send_kept(struct flow *f, int fd, const struct out *o)
 			errno = err;
 			return (ssize_t)done;
 		}
+		/* An error of a file that is no longer the flow's. */
+		if (stale && !nonblocking(fd, o->flags))
+			continue;
 		if (path_error(err) && !(err == EPIPE && atomic_load(&f->half_closed)) &&
 		    hold_flow(f, fd)) {
 			if (!nonblocking(fd, o->flags))

@@ -636,7 +636,12 @@ static void skip(struct move *m)
 		f->old_retired = f->old_fd;
 		f->retire_ms = INT64_MAX;
 		f->old_fd = -1;
-		own_close(f->far_fd);
+		/*
+		 * Some thread may be in a call on the placeholder still; its far end stays open
+		 * until they all have been called over, or they would see a false end.
+		 */
+		own_close(f->old_far);
+		f->old_far = f->far_fd;
 		f->far_fd = -1;
 	}
 	finish(m);

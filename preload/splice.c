@@ -86,8 +86,11 @@ void splice_follow_up(struct flow *f, struct waits *w)
 		f->followups--;
 		nudge(f->fd, (int)f->fds, f->followup_kinds);
 	}
-	if (!f->followups)
+	if (!f->followups) {
 		f->followup_kinds = 0;
+		own_close(f->old_far);
+		f->old_far = -1;
+	}
 }
 
 /* The one option a placeholder must not have: it would end it. */
