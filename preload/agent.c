@@ -35,7 +35,8 @@ static _Atomic int wake = -1;
 static int parked;   /* depth; under `starting` */
 static bool restart; /* it ran when it was parked */
 static struct mif_monitor *monitor;
-static bool hopeless; /* could not be started: do not try at every connect */
+static int policy_fd = -1; /* tells of changes to the policy file */
+static bool hopeless;      /* could not be started: do not try at every connect */
 
 struct mif_monitor *agent_monitor(void)
 {
@@ -99,12 +100,13 @@ static void sleep_on(struct waits *w)
 static void turn(void)
 {
 	static struct waits w;
-	int fds[2], slot;
+	int fds[2], slot, policy_slot;
 	int64_t until = w.until_ms; /* what the last turn's work asked for */
 
 	w.n = 0;
 	w.until_ms = until;
 	slot = waits_add(&w, atomic_load(&wake), POLLIN);
+	policy_slot = waits_add(&w, policy_fd, POLLIN);
 	int n = monitor ? mif_monitor_fds(monitor, fds) : 0;
 
 	for (int i = 0; i < n; i++)
@@ -127,8 +129,15 @@ static void turn(void)
 	bool network = network_changed;
 
 	network_changed = false;
-	if (network && process_policy_refresh())
-		network = true;
+	if (waits_got(&w, policy_slot)) {
+		char events[4096];
+
+		while (raw_read(policy_fd, events, sizeof(events)) > 0)
+			;
+		network |= process_policy_refresh();
+	} else if (network) {
+		process_policy_refresh();
+	}
 	if (network) {
 		moves_review();
 		links_review();
@@ -145,6 +154,10 @@ static void *run(void *arg)
 	atomic_store(&agent_tid, thread_id());
 	if (!monitor)
 		open_monitor();
+	if (policy_fd < 0) {
+		policy_fd = process_policy_watch();
+		policy_fd = policy_fd < 0 ? -1 : own_fd(policy_fd);
+	}
 	network_changed = true;
 	while (!atomic_load(&stop))
 		turn();
@@ -258,6 +271,7 @@ void agent_forget(void)
 	/* Its memory stays: the parent's allocator may have been in any state. Its sockets are
 	 * closed by number. */
 	monitor = NULL;
+	policy_fd = -1;
 	links_forget();
 	moves_forget();
 	status_forget();

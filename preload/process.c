@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <pthread.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 
 #include "common/log.h"
@@ -79,6 +80,33 @@ const struct pol *process_policy(void)
 	errno = saved;
 	p = atomic_load(&policy);
 	return p ? p : pol_builtin();
+}
+
+int process_policy_watch(void)
+{
+	char dir[sizeof(file)];
+	char *slash;
+
+	if (!atomic_load(&policy) || !file[0])
+		return -ENOENT;
+	strcpy(dir, file);
+	slash = strrchr(dir, '/');
+	if (slash)
+		slash[slash == dir] = 0;
+	else
+		strcpy(dir, ".");
+	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	/* The directory: editors write a new file and move it over the old one. */
+	if (inotify_add_watch(fd, dir, IN_CLOSE_WRITE | IN_MOVED_TO) < 0) {
+		int err = errno;
+
+		raw_close(fd);
+		return -err;
+	}
+	return fd;
 }
 
 bool process_policy_refresh(void)

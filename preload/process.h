@@ -23,6 +23,12 @@ const struct pol *process_policy(void);
 /* The file it came from, "" for none. */
 const char *process_policy_file(void);
 
+/*
+ * A descriptor (inotify, close-on-exec) that becomes readable when something happens in the policy
+ * file's directory; negative errno where that cannot be had. The caller's.
+ */
+int process_policy_watch(void);
+
 /* Looks whether the file changed; true: a new policy is in force. An unreadable or wrong file
  * changes nothing. */
 bool process_policy_refresh(void);

@@ -38,6 +38,22 @@ flow() { # jq filter over the one flow
 	exec 7>&-
 }
 
+@test "a changed policy moves a flow; a wrong one changes nothing" {
+	mkfifo "$lab_dir/fifo"
+	covered nc 10.9.0.2 9000 <"$lab_dir/fifo" &
+	exec 7>"$lab_dir/fifo"
+	sleep 1
+	[ "$(flow .path.interface)" = wlan0 ]
+	sed -i 's/prefer = 100/prefer = 900/' "$lab_dir/policy.conf"
+	sleep 1
+	[ "$(flow .path.interface)" = wwan0 ]
+	echo 'interface "wlan*" { prefer = lots }' >"$lab_dir/policy.conf"
+	sleep 1
+	[ "$(flow .path.interface)" = wwan0 ]
+	grep -q "policy.conf:1: .*expected" "$lab_dir/client.log"
+	exec 7>&-
+}
+
 @test "an unlisted port is refused and the connection goes straight" {
 	lab_spawn server "$lab_dir/got" timeout 30 nc -l 9555
 	wait_port 9555
