@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The policy file, by libconfuse. */
+/*
+ * The policy file, by libconfuse. Every value is text to it and checked here, because a message
+ * must say what was expected, and on the line of the mistake.
+ */
 #include <confuse.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,42 +14,232 @@
 #include <unistd.h>
 
 #include "policy/rules.h"
+#include "policy/scan.h"
+#include "policy/value.h"
 
 #define FILE_MAX (1 << 20)
-#define SECTIONS_MAX 4096
 
-/* Where the first error goes: libconfuse hands its error function no context of ours. One load at a
- * time in a thread. */
-static __thread char *err_to;
-static __thread size_t err_room;
-static __thread const char *err_file;
+enum key { PREFER, METERED, CONTINUITY, REPLAY, RELAY, KEYS };
 
+static const char *const key_names[KEYS] = {"prefer", "metered", "continuity", "replay", "relay"};
+
+struct load {
+	const char *file;
+	char *err;
+	size_t room;
+	struct pol *pol;
+	struct scan scan;
+	cfg_t *section; /* whose keys these are */
+	int key_line[KEYS];
+};
+
+/* libconfuse hands its callbacks no context of ours. One load at a time in a thread. */
+static __thread struct load *now;
+
+/* Only the first mistake counts: what follows may come from it. */
 static void complain(int line, const char *fmt, ...)
 {
 	va_list ap;
-	int n;
+	size_t n;
 
-	if (!err_to || err_to[0])
+	if (now->room == 0 || now->err[0])
 		return;
-	n = line ? snprintf(err_to, err_room, "%s:%d: ", err_file, line)
-	         : snprintf(err_to, err_room, "%s: ", err_file);
-	if (n < 0 || (size_t)n >= err_room)
-		return;
+	if (line)
+		snprintf(now->err, now->room, "%s:%d: ", now->file, line);
+	else
+		snprintf(now->err, now->room, "%s: ", now->file);
+	n = strlen(now->err);
 	va_start(ap, fmt);
-	vsnprintf(err_to + n, err_room - (size_t)n, fmt, ap);
+	vsnprintf(now->err + n, now->room - n, fmt, ap);
 	va_end(ap);
+	/* It goes to logs and terminals, and part of it comes from the file. */
+	for (char *p = now->err; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+}
+
+static bool is_peer(const cfg_t *cfg)
+{
+	return cfg && cfg->name && strcmp(cfg->name, "peer") == 0;
 }
 
 static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
+	const char *expected = "interface \"NAME\" { ... } or peer \"PATTERN\" { ... }";
 	char text[256];
 
 	vsnprintf(text, sizeof(text), fmt, ap);
-	complain(cfg ? cfg->line : 0,
-	         "%s; expected interface \"NAME\" { prefer = N  metered = BOOL } or peer "
-	         "\"PATTERN\" { continuity = WORD  "
-	         "replay = WORD  relay = \"HOST:PORT\" }",
-	         text);
+	if (is_peer(cfg))
+		expected = "continuity = WORD, replay = WORD or relay = \"ADDRESS:PORT\"";
+	else if (cfg && cfg->name && strcmp(cfg->name, "interface") == 0)
+		expected = "prefer = NUMBER or metered = true";
+	complain(cfg ? cfg->line : 0, "%s; expected %s", text, expected);
+}
+
+/* --- values --------------------------------------------------------------------------------- */
+
+static const char *expected(enum key key, const char *text)
+{
+	enum pol_continuity c;
+	enum pol_replay r;
+	uint16_t port;
+	char *host;
+	bool b;
+	int n;
+
+	switch (key) {
+	case PREFER:
+		return value_prefer(text, &n) ? NULL : VALUE_PREFER_EXPECTED;
+	case METERED:
+		return value_bool(text, &b) ? NULL : VALUE_BOOL_EXPECTED;
+	case CONTINUITY:
+		return value_continuity(text, &c) ? NULL : VALUE_CONTINUITY_EXPECTED;
+	case REPLAY:
+		return value_replay(text, &r) ? NULL : VALUE_REPLAY_EXPECTED;
+	case RELAY:
+		if (!value_relay(text, &host, &port))
+			return VALUE_RELAY_EXPECTED;
+		free(host);
+		return NULL;
+	case KEYS:
+		break;
+	}
+	return "another key";
+}
+
+static int on_key(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *text = cfg_opt_getnstr(opt, 0), *want;
+	int key = 0;
+
+	if (now->section != cfg) {
+		now->section = cfg;
+		memset(now->key_line, 0, sizeof(now->key_line));
+	}
+	while (key < KEYS && strcmp(opt->name, key_names[key]) != 0)
+		key++;
+	if (key == KEYS || !text)
+		return -1;
+	if (now->key_line[key]) {
+		complain(cfg->line, "%s stands here and on line %d; expected it once", opt->name,
+		         now->key_line[key]);
+		return -1;
+	}
+	now->key_line[key] = cfg->line;
+	want = expected((enum key)key, text);
+	if (want)
+		complain(cfg->line, "%s = \"%s\" not understood; expected %s", opt->name, text,
+		         want);
+	return want ? -1 : 0;
+}
+
+/* --- sections ------------------------------------------------------------------------------- */
+
+/* The section that has just ended, and the line it began on. */
+static cfg_t *ended(cfg_opt_t *opt, enum scan_kind kind, int *line)
+{
+	unsigned n = cfg_opt_size(opt);
+	cfg_t *sec = n ? cfg_opt_getnsec(opt, n - 1) : NULL;
+
+	*line = sec && n <= now->scan.sections[kind] ? now->scan.line[kind][n - 1] : 0;
+	if (now->section != sec)
+		memset(now->key_line, 0, sizeof(now->key_line));
+	return sec;
+}
+
+static int on_interface(cfg_t *cfg, cfg_opt_t *opt)
+{
+	struct pol *p = now->pol;
+	int line;
+	cfg_t *sec = ended(opt, SCAN_INTERFACE, &line);
+	struct rule_interface *i;
+	const char *text;
+
+	(void)cfg;
+	if (!sec || p->interfaces >= now->scan.sections[SCAN_INTERFACE])
+		return -1;
+	if (!cfg_title(sec)[0]) {
+		complain(line, "interface \"\" names none; expected a name, or a pattern as "
+		               "\"wlan*\"");
+		return -1;
+	}
+	i = &p->interface[p->interfaces++];
+	i->pattern = strdup(cfg_title(sec));
+	if ((text = cfg_getstr(sec, "prefer")))
+		value_prefer(text, &i->prefer);
+	if ((text = cfg_getstr(sec, "metered")))
+		value_bool(text, &i->metered);
+	return i->pattern ? 0 : -1;
+}
+
+static int on_peer(cfg_t *cfg, cfg_opt_t *opt)
+{
+	struct pol *p = now->pol;
+	const char *why, *text;
+	int line;
+	cfg_t *sec = ended(opt, SCAN_PEER, &line);
+	struct rule_peer *r;
+
+	(void)cfg;
+	if (!sec || p->peers >= now->scan.sections[SCAN_PEER])
+		return -1;
+	r = &p->peer[p->peers++];
+	r->rule.line = line;
+	r->rule.relay_port = POL_RELAY_PORT;
+	r->rule.pattern = strdup(cfg_title(sec));
+	if (!pattern_parse(cfg_title(sec), &r->pattern, &why)) {
+		complain(line, "peer pattern \"%s\" not understood; expected %s", cfg_title(sec),
+		         why);
+		return -1;
+	}
+	text = cfg_getstr(sec, "continuity");
+	if (!text) {
+		complain(line, "peer \"%s\" says nothing of continuity; expected continuity = %s",
+		         r->rule.pattern, VALUE_CONTINUITY_EXPECTED);
+		return -1;
+	}
+	value_continuity(text, &r->rule.continuity);
+	if ((text = cfg_getstr(sec, "replay")))
+		value_replay(text, &r->rule.replay);
+	if (text && r->rule.continuity != POL_REDIAL) {
+		complain(now->key_line[REPLAY],
+		         "replay without redial; expected continuity = redial beside it");
+		return -1;
+	}
+	if ((text = cfg_getstr(sec, "relay")))
+		value_relay(text, (char **)&r->rule.relay_host, &r->rule.relay_port);
+	if (text && r->rule.continuity != POL_SESSION) {
+		complain(now->key_line[RELAY],
+		         "relay without session; expected continuity = session beside it");
+		return -1;
+	}
+	return r->rule.pattern ? 0 : -1;
+}
+
+/* --- the file ------------------------------------------------------------------------------- */
+
+static bool fill(int fd, char *text, size_t size)
+{
+	size_t have = 0;
+
+	while (have < size) {
+		ssize_t n = read(fd, text + have, size - have);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			complain(0, "%s; expected a readable policy file", strerror(errno));
+			return false;
+		}
+		if (n == 0)
+			break;
+		have += (size_t)n;
+	}
+	text[have] = 0;
+	if (strlen(text) == have)
+		return true;
+	complain(0, "holds a zero byte; expected text");
+	return false;
 }
 
 static char *read_file(const char *file)
@@ -62,200 +255,21 @@ static char *read_file(const char *file)
 		complain(0, "not a regular file; expected a policy file");
 	} else if (st.st_size > FILE_MAX) {
 		complain(0, "larger than 1 MiB; expected a policy file");
-	} else if ((text = malloc((size_t)st.st_size + 1))) {
-		ssize_t n, have = 0;
-
-		while (have < st.st_size &&
-		       (n = read(fd, text + have, (size_t)(st.st_size - have))) > 0)
-			have += n;
-		text[have] = 0;
-		if (strlen(text) != (size_t)have) {
-			complain(0, "holds a zero byte; expected text");
-			free(text);
-			text = NULL;
-		}
+	} else if ((text = malloc((size_t)st.st_size + 1)) && !fill(fd, text, (size_t)st.st_size)) {
+		free(text);
+		text = NULL;
 	}
 	if (fd >= 0)
 		close(fd);
 	return text;
 }
 
-/*
- * Overwrites comments with blanks, in place: libconfuse 3.3 counts the line a comment stands on
- * twice, and a message must name the right one.
- */
-static void blank_comments(char *s)
+/* All of the text into now->pol. */
+static bool parse(const char *text)
 {
-	char quote = 0;
-
-	while (*s) {
-		if (quote) {
-			if (*s == '\\' && s[1])
-				s++;
-			else if (*s == quote)
-				quote = 0;
-			s++;
-		} else if (*s == '"' || *s == '\'') {
-			quote = *s++;
-		} else if (*s == '#' || (*s == '/' && s[1] == '/')) {
-			while (*s && *s != '\n')
-				*s++ = ' ';
-		} else if (*s == '/' && s[1] == '*') {
-			char *end = strstr(s + 2, "*/");
-
-			/* One that never ends is libconfuse's to complain about. */
-			if (!end)
-				return;
-			for (end += 2; s < end; s++)
-				if (*s != '\n')
-					*s = ' ';
-		} else {
-			s++;
-		}
-	}
-}
-
-static bool word(const char *value, const char *const *words, int count, int *out)
-{
-	for (int i = 0; i < count; i++)
-		if (strcmp(value, words[i]) == 0) {
-			*out = i;
-			return true;
-		}
-	return false;
-}
-
-static bool parse_relay(const char *text, struct pol_rule *r)
-{
-	const char *colon = strrchr(text, ':');
-	char *end;
-
-	if (!colon || colon == text)
-		return false;
-	long port = strtol(colon + 1, &end, 10);
-
-	if (*end || end == colon + 1 || port < 1 || port > 65535)
-		return false;
-	r->relay_port = (uint16_t)port;
-	size_t len = (size_t)(colon - text);
-
-	if (len == 9 && strncmp(text, "same-host", 9) == 0)
-		return true;
-	if (text[0] == '[' && text[len - 1] == ']') {
-		text++;
-		len -= 2;
-	}
-	r->relay_host = len ? strndup(text, len) : NULL;
-	return r->relay_host != NULL;
-}
-
-static bool take_peer(cfg_t *sec, struct rule_peer *p)
-{
-	static const char *const continuities[] = {"auto",   "none", "reset",
-	                                           "redial", "http", "session"};
-	static const char *const replays[] = {"none", "line", "length-prefix"};
-	const char *why, *title = cfg_title(sec);
-	const char *continuity = cfg_getstr(sec, "continuity");
-	const char *replay = cfg_getstr(sec, "replay"), *relay = cfg_getstr(sec, "relay");
-	int line = sec->line, n;
-
-	if (!pattern_parse(title, &p->pattern, &why)) {
-		complain(line, "peer pattern \"%s\" not understood; expected %s", title, why);
-		return false;
-	}
-	p->rule.line = line;
-	p->rule.relay_port = 7343;
-	p->rule.pattern = strdup(title);
-	if (!continuity) {
-		complain(line,
-		         "peer \"%s\" says nothing of continuity; expected continuity = auto, "
-		         "none, reset, redial, http or session",
-		         title);
-		return false;
-	}
-	if (!word(continuity, continuities, 6, &n)) {
-		complain(line,
-		         "continuity = %s not known; expected auto, none, reset, redial, http or "
-		         "session",
-		         continuity);
-		return false;
-	}
-	p->rule.continuity = (enum pol_continuity)n;
-	if (replay) {
-		if (!word(replay, replays, 3, &n)) {
-			complain(line,
-			         "replay = %s not known; expected line, length-prefix or none",
-			         replay);
-			return false;
-		}
-		if (p->rule.continuity != POL_REDIAL) {
-			complain(line,
-			         "replay without re-dial; expected continuity = redial beside it");
-			return false;
-		}
-		p->rule.replay = (enum pol_replay)n;
-	}
-	if (relay) {
-		if (p->rule.continuity != POL_SESSION) {
-			complain(line,
-			         "relay without session; expected continuity = session beside it");
-			return false;
-		}
-		if (!parse_relay(relay, &p->rule)) {
-			complain(line,
-			         "relay = \"%s\" not understood; expected \"same-host:7343\" or "
-			         "\"HOST:PORT\"",
-			         relay);
-			return false;
-		}
-	}
-	return true;
-}
-
-static bool take_interface(cfg_t *sec, struct rule_interface *i)
-{
-	long prefer = cfg_getint(sec, "prefer");
-
-	if (prefer < 0 || prefer > 1000000) {
-		complain(sec->line, "prefer = %ld; expected a number from 0 to 1000000", prefer);
-		return false;
-	}
-	i->pattern = strdup(cfg_title(sec));
-	i->prefer = (int)prefer;
-	i->metered = cfg_getbool(sec, "metered");
-	return i->pattern && *i->pattern;
-}
-
-static struct pol *take_all(cfg_t *cfg)
-{
-	unsigned interfaces = cfg_size(cfg, "interface"), peers = cfg_size(cfg, "peer");
-	struct pol *p = calloc(1, sizeof(*p));
-	bool ok = p && interfaces + peers <= SECTIONS_MAX;
-
-	if (!ok)
-		complain(0, "more than %d sections", SECTIONS_MAX);
-	if (ok) {
-		p->interface = calloc(interfaces + 1, sizeof(*p->interface));
-		p->peer = calloc(peers + 1, sizeof(*p->peer));
-		ok = p->interface && p->peer;
-	}
-	for (unsigned i = 0; ok && i < interfaces; i++)
-		ok = take_interface(cfg_getnsec(cfg, "interface", i),
-		                    &p->interface[p->interfaces++]);
-	for (unsigned i = 0; ok && i < peers; i++)
-		ok = take_peer(cfg_getnsec(cfg, "peer", i), &p->peer[p->peers++]);
-	if (ok)
-		return p;
-	pol_free(p);
-	return NULL;
-}
-
-struct pol *pol_load(const char *file, char *err, size_t err_len)
-{
-	/* CFGF_NODEFAULT: what is not written must be told from what is. */
 	cfg_opt_t interface[] = {
-	    CFG_INT("prefer", 0, CFGF_NONE),
-	    CFG_BOOL("metered", cfg_false, CFGF_NONE),
+	    CFG_STR("prefer", NULL, CFGF_NONE),
+	    CFG_STR("metered", NULL, CFGF_NONE),
 	    CFG_END(),
 	};
 	cfg_opt_t peer[] = {
@@ -269,26 +283,61 @@ struct pol *pol_load(const char *file, char *err, size_t err_len)
 	    CFG_SEC("peer", peer, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	    CFG_END(),
 	};
+	cfg_t *cfg;
+	bool ok;
+
+	for (int i = 0; i < 2; i++)
+		interface[i].validcb = on_key;
+	for (int i = 0; i < 3; i++)
+		peer[i].validcb = on_key;
+	top[0].validcb = on_interface;
+	top[1].validcb = on_peer;
+	cfg = cfg_init(top, CFGF_NONE);
+	if (!cfg)
+		return false;
+	cfg_set_error_function(cfg, on_error);
+	ok = cfg_parse_buf(cfg, text) == CFG_SUCCESS;
+	cfg_free(cfg);
+	return ok;
+}
+
+static bool load(struct load *l)
+{
+	struct pol *p = l->pol = calloc(1, sizeof(*p));
+	char *text = p ? read_file(l->file) : NULL;
+	bool ok = text && scan(text, &l->scan);
+
+	if (text && !ok)
+		complain(l->scan.error_line, "%s", l->scan.error);
+	if (ok) {
+		p->interface = calloc(l->scan.sections[SCAN_INTERFACE] + 1, sizeof(*p->interface));
+		p->peer = calloc(l->scan.sections[SCAN_PEER] + 1, sizeof(*p->peer));
+		ok = p->interface && p->peer && parse(text);
+	}
+	free(text);
+	return ok;
+}
+
+struct pol *pol_load(const char *file, char *err, size_t err_len)
+{
+	struct load *l = calloc(1, sizeof(*l));
 	struct pol *p = NULL;
 
-	err[0] = 0;
-	err_to = err;
-	err_room = err_len;
-	err_file = file;
-	char *text = read_file(file);
-	if (text)
-		blank_comments(text);
-	cfg_t *cfg = text ? cfg_init(top, CFGF_NONE) : NULL;
-
-	if (cfg) {
-		cfg_set_error_function(cfg, on_error);
-		if (cfg_parse_buf(cfg, text) == CFG_SUCCESS)
-			p = take_all(cfg);
-		cfg_free(cfg);
-	}
-	if (!p)
+	if (err_len)
+		err[0] = 0;
+	if (!l)
+		return NULL;
+	l->file = file;
+	l->err = err;
+	l->room = err_len;
+	now = l;
+	if (load(l)) {
+		p = l->pol;
+	} else {
 		complain(0, "cannot be read; expected a policy file");
-	free(text);
-	err_to = NULL;
+		pol_free(l->pol);
+	}
+	now = NULL;
+	free(l);
 	return p;
 }

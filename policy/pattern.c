@@ -2,21 +2,35 @@
 #include "policy/pattern.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
-#include <fnmatch.h>
 #include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "policy/glob.h"
+
+#define DIGITS "0123456789"
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define ADDRESS DIGITS "abcdefABCDEF.:"
+#define WILDCARDS "*?[]!"
+
+/* Not isdigit() and its like: they follow the program's locale. */
+static bool digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool only(const char *s, const char *accepted)
+{
+	return s[strspn(s, accepted)] == 0;
+}
 
 static bool number(const char **s, unsigned max, unsigned *out)
 {
-	unsigned n = 0;
 	const char *p = *s;
+	unsigned n = 0;
 
-	if (!isdigit((unsigned char)*p))
+	if (!digit(*p))
 		return false;
-	for (; isdigit((unsigned char)*p); p++) {
+	for (; digit(*p); p++) {
 		n = n * 10 + (unsigned)(*p - '0');
 		if (n > max)
 			return false;
@@ -56,7 +70,7 @@ static bool parse_protocol(char *text, struct pattern *p)
 {
 	char *slash = strrchr(text, '/');
 
-	if (!slash || isdigit((unsigned char)slash[1]))
+	if (!slash || digit(slash[1]))
 		return true;
 	if (strcmp(slash, "/tcp") == 0)
 		p->protocol = IPPROTO_TCP;
@@ -68,117 +82,140 @@ static bool parse_protocol(char *text, struct pattern *p)
 	return true;
 }
 
-static bool parse_prefix(const char *s, unsigned max, struct pattern *p)
+/* `len` is what stands behind the '/', or NULL. */
+static bool parse_address(int family, const char *host, const char *len, struct pattern *p)
 {
+	unsigned max = family == AF_INET ? 32 : 128;
+
+	if (inet_pton(family, host, p->ip) != 1)
+		return false;
+	p->family = (sa_family_t)family;
 	p->prefix_len = max;
-	return !*s || (*s++ == '/' && number(&s, max, &p->prefix_len) && !*s);
+	return !len || (number(&len, max, &p->prefix_len) && *len == 0);
 }
 
-static bool parse_address(char *host, struct pattern *p, const char **why)
+/* [ADDRESS], [ADDRESS]/LEN, [ADDRESS/LEN] or [GLOB], and perhaps a port. */
+static bool parse_bracketed(char *text, struct pattern *p, const char **port, const char **why)
 {
-	char *slash = strchr(host, '/');
-	char len[8] = "";
+	char *host = text + 1, *end = strchr(host, ']');
 
-	if (slash) {
-		strncpy(len, slash, sizeof(len) - 1);
-		*slash = 0;
-	}
-	if (inet_pton(AF_INET, host, p->ip) == 1) {
-		p->family = AF_INET;
-		*why = "a prefix length from 0 to 32";
-		return parse_prefix(len, 32, p);
-	}
-	if (inet_pton(AF_INET6, host, p->ip) == 1) {
-		p->family = AF_INET6;
-		*why = "a prefix length from 0 to 128";
-		return parse_prefix(len, 128, p);
-	}
-	*why = "an address before the prefix length";
-	if (slash)
+	*why = "']' behind an IPv6 address";
+	if (!end)
 		return false;
-	*why = "a host of letters, digits, '.', '-', ':', '_' and the wildcards * ? [ ]";
-	for (const char *c = host; *c; c++)
-		if (!isalnum((unsigned char)*c) && !strchr(".-:_*?[]", *c))
-			return false;
-	snprintf(p->glob, sizeof(p->glob), "%s", host);
-	return *host != 0;
+	*end++ = 0;
+
+	char *inside = strchr(host, '/'), *colon = strchr(end, ':');
+
+	if (inside)
+		*inside++ = 0;
+	if (colon) {
+		*colon = 0;
+		*port = colon + 1;
+	}
+	*why = "[ADDRESS]/LENGTH";
+	if (*end && (*end != '/' || inside))
+		return false;
+
+	const char *len = *end ? end + 1 : inside;
+
+	*why = "an IPv6 address or prefix in the brackets, as [2001:db8::/32]";
+	if (!len && strpbrk(host, "*?") && only(host, ADDRESS "*?")) {
+		memcpy(p->glob, host, strlen(host) + 1);
+		return true;
+	}
+	return parse_address(AF_INET6, host, len, p);
+}
+
+static bool parse_plain(char *host, struct pattern *p, const char **port, const char **why)
+{
+	char *colon = strchr(host, ':'), *slash;
+
+	*why = "an IPv6 address in brackets, as [2001:db8::1]:22";
+	if (colon && strchr(colon + 1, ':'))
+		return false;
+	if (colon) {
+		*colon++ = 0;
+		*port = colon;
+	}
+	*why = "a host before the port; * is any";
+	if (!*host)
+		return false;
+	if (strcmp(host, "*") == 0)
+		return true;
+	slash = strchr(host, '/');
+	if (slash || only(host, DIGITS ".")) {
+		*why = "an IPv4 address, or a prefix as 10.0.0.0/8";
+		if (slash)
+			*slash++ = 0;
+		return parse_address(AF_INET, host, slash, p);
+	}
+	*why = "a host of letters, digits, '.', '-', '_' and the wildcards * ? [ ]";
+	if (!only(host, LETTERS DIGITS ".-_" WILDCARDS))
+		return false;
+	memcpy(p->glob, host, strlen(host) + 1);
+	return true;
 }
 
 bool pattern_parse(const char *text, struct pattern *p, const char **why)
 {
-	char buf[sizeof(p->glob)], *host = buf, *port = NULL;
+	const char *port = NULL;
+	char buf[sizeof(p->glob)];
 
 	memset(p, 0, sizeof(*p));
 	*why = "HOST[:PORT][/tcp|/udp] of at most 127 characters";
 	if (strlen(text) >= sizeof(buf) || !*text)
 		return false;
-	strcpy(buf, text);
+	memcpy(buf, text, strlen(text) + 1);
 	*why = "/tcp or /udp at the end";
 	if (!parse_protocol(buf, p))
 		return false;
-	if (*host == '[') {
-		/* [v6], [v6]/len, [v6/len], each with or without :port */
-		char *end = strchr(host, ']');
-
-		*why = "']' after an IPv6 address";
-		if (!end)
-			return false;
-		host++;
-		*end++ = 0;
-		char *colon = strchr(end, ':');
-
-		if (colon) {
-			*colon = 0;
-			port = colon + 1;
-		}
-		if (*end) {
-			/* the length stands outside the brackets: put it behind the address */
-			*why = "[ADDRESS]/LENGTH";
-			if (*end != '/' || strchr(host, '/'))
-				return false;
-			memmove(host + strlen(host), end, strlen(end) + 1);
-		}
-	} else {
-		char *colon = strchr(host, ':');
-
-		/* More than one colon is an IPv6 address without brackets, and so without a port.
-		 */
-		if (colon && !strchr(colon + 1, ':')) {
-			*colon = 0;
-			port = colon + 1;
-		}
-	}
-	if (strcmp(host, "*") != 0 && !parse_address(host, p, why))
+	if (!(buf[0] == '[' ? parse_bracketed : parse_plain)(buf, p, &port, why))
 		return false;
-	*why = "a port, a range 1000-2000 or a list 80,443";
+	*why = "a port, a range 1000-2000 or a list 80,443 of at most 8";
 	return !port || strcmp(port, "*") == 0 || parse_ports(port, p);
 }
 
-static bool host_matches(const struct pattern *p, const struct pol_peer *peer)
+static bool host_matches(const struct pattern *p, sa_family_t family, const uint8_t *ip,
+                         const char *host)
 {
 	char text[INET6_ADDRSTRLEN];
 
 	if (p->glob[0]) {
-		if (peer->host && fnmatch(p->glob, peer->host, FNM_CASEFOLD) == 0)
+		if (host && glob_match(p->glob, host, true))
 			return true;
-		return peer->family && inet_ntop(peer->family, peer->ip, text, sizeof(text)) &&
-		       fnmatch(p->glob, text, FNM_CASEFOLD) == 0;
+		return family && inet_ntop(family, ip, text, sizeof(text)) &&
+		       glob_match(p->glob, text, true);
 	}
 	if (!p->family)
 		return true;
 	unsigned bytes = p->prefix_len / 8, bits = p->prefix_len % 8;
 
-	if (p->family != peer->family || memcmp(p->ip, peer->ip, bytes) != 0)
+	if (p->family != family || memcmp(p->ip, ip, bytes) != 0)
 		return false;
-	return !bits || (p->ip[bytes] ^ peer->ip[bytes]) >> (8 - bits) == 0;
+	return !bits || (p->ip[bytes] ^ ip[bytes]) >> (8 - bits) == 0;
 }
 
 bool pattern_match(const struct pattern *p, const struct pol_peer *peer)
 {
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	sa_family_t family = peer->family;
+	const uint8_t *ip = peer->ip;
 	bool port = p->ports == 0;
 
 	for (unsigned i = 0; i < p->ports; i++)
 		if (peer->port >= p->port[i].first && peer->port <= p->port[i].last)
 			port = true;
-	return port && (!p->protocol || p->protocol == peer->protocol) && host_matches(p, peer);
+	if (!port || (p->protocol && p->protocol != peer->protocol))
+		return false;
+	/* An IPv4 peer of an IPv6 socket is an IPv4 peer. */
+	if (family == AF_INET6 && memcmp(ip, mapped, sizeof(mapped)) == 0) {
+		family = AF_INET;
+		ip += sizeof(mapped);
+	}
+	return host_matches(p, family, ip, peer->host);
+}
+
+bool pattern_names(const struct pattern *p)
+{
+	return p->glob[0] && !only(p->glob, ADDRESS WILDCARDS "-");
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Peer patterns: HOST[:PORT[-PORT][,...]][/tcp|/udp]. HOST is *, an IPv4 address or prefix, an IPv6
- * address or prefix in brackets, or a shell pattern over the host name or the address as text.
- * Pure, no allocation.
+ * address or prefix in brackets, or a shell pattern over the host name or the address as text (an
+ * IPv6 one in brackets). Pure, no allocation, no locks: fit for signal handlers.
  */
 #ifndef POLICY_PATTERN_H
 #define POLICY_PATTERN_H
@@ -27,5 +27,8 @@ struct pattern {
 bool pattern_parse(const char *text, struct pattern *p, const char **why);
 
 bool pattern_match(const struct pattern *p, const struct pol_peer *peer);
+
+/* Can it match nothing but a host name? Who knows a peer by its address alone never meets it. */
+bool pattern_names(const struct pattern *p);
 
 #endif

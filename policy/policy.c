@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-#include "policy/rules.h"
-
-#include <errno.h>
-#include <fnmatch.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "policy/glob.h"
+#include "policy/rules.h"
+
 static const struct pol builtin;
 
 static const struct pol_rule builtin_rule = {
     .pattern = "(no rule)",
     .continuity = POL_AUTO,
-    .relay_port = 7343,
+    .relay_port = POL_RELAY_PORT,
 };
 
 const struct pol *pol_builtin(void)
@@ -55,10 +53,10 @@ int pol_prefer(const struct pol *p, const char *ifname, bool *named, bool *meter
 	for (unsigned i = 0; i < p->interfaces; i++) {
 		const struct rule_interface *r = &p->interface[i];
 
-		if (fnmatch(r->pattern, ifname, 0) != 0)
+		if (!glob_match(r->pattern, ifname, false))
 			continue;
 		if (named)
-			*named = true;
+			*named = r->pattern[strspn(r->pattern, "*")] != 0;
 		if (metered)
 			*metered = r->metered;
 		return r->prefer;

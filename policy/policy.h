@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#define POL_RELAY_PORT 7343
+
 enum pol_continuity { POL_AUTO, POL_NONE, POL_RESET, POL_REDIAL, POL_HTTP, POL_SESSION };
 enum pol_replay { POL_REPLAY_NONE, POL_REPLAY_LINE, POL_REPLAY_LENGTH_PREFIX };
 
@@ -58,8 +60,10 @@ bool pol_find(char *path, size_t len);
 /* First matching rule, or the built-in `auto`. Never NULL. */
 const struct pol_rule *pol_match(const struct pol *p, const struct pol_peer *peer);
 
-/* Preference of an interface: first matching `interface` section; 0 where none matches. `named`,
- * `metered` may be NULL. */
+/*
+ * Preference of an interface: first matching `interface` section; 0 where none matches. `named`,
+ * `metered` may be NULL. An interface that only "*" matches is not named: nobody thought of it.
+ */
 int pol_prefer(const struct pol *p, const char *ifname, bool *named, bool *metered);
 
 const char *pol_continuity_name(enum pol_continuity c);

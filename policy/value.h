@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The values of a policy's keys, each by itself. Pure but for the copy of a relay's address. */
+#ifndef POLICY_VALUE_H
+#define POLICY_VALUE_H
+
+#include "policy/policy.h"
+
+/* False: the value is not one of `VALUE_..._EXPECTED`, and nothing was written. */
+bool value_prefer(const char *text, int *prefer);
+bool value_bool(const char *text, bool *b);
+bool value_continuity(const char *text, enum pol_continuity *c);
+bool value_replay(const char *text, enum pol_replay *r);
+
+/* `host` is NULL for "same-host", else to be freed by the caller. */
+bool value_relay(const char *text, char **host, uint16_t *port);
+
+#define VALUE_PREFER_EXPECTED "a number from 0 to 1000000"
+#define VALUE_BOOL_EXPECTED "true or false"
+#define VALUE_CONTINUITY_EXPECTED "auto, none, reset, redial, http or session"
+#define VALUE_REPLAY_EXPECTED "line, length-prefix or none"
+/* A name would have to be resolved behind the program's back, and over which interface? */
+#define VALUE_RELAY_EXPECTED                                                                       \
+	"\"same-host:7343\", or an address and port: \"192.0.2.1:7343\", \"[2001:db8::1]:7343\""
+
+#endif

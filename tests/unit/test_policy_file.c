@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "policy/rules.h"
+
+static char file[] = "/tmp/mifcont-policy-XXXXXX";
+
+static struct pol *load(const char *text, char *err, size_t len)
+{
+	FILE *f = fopen(file, "w");
+
+	fputs(text, f);
+	fclose(f);
+	return pol_load(file, err, len);
+}
+
+static struct pol_peer peer_of(const char *ip, int port, int protocol, const char *host)
+{
+	struct pol_peer p = {.port = (uint16_t)port, .protocol = protocol, .host = host};
+
+	p.family = strchr(ip, ':') ? AF_INET6 : AF_INET;
+	assert_int_equal(inet_pton(p.family, ip, p.ip), 1);
+	return p;
+}
+
+static void first_match_wins(void **state)
+{
+	char err[512];
+	struct pol *p = load("interface \"wl*\" { prefer = 200 }\n"
+	                     "interface \"*\" { prefer = 7 metered = true }\n"
+	                     "peer \"*:22\" { continuity = session }\n"
+	                     "peer \"10.0.0.0/8:514/tcp\" { continuity = redial replay = line }\n"
+	                     "peer \"*:23\" { continuity = session relay = \"192.0.2.1:99\" }\n"
+	                     "peer \"*:25\"\n{\n  continuity = session\n"
+	                     "  relay = \"[2001:db8::1]:99\" }\n"
+	                     "peer \"*:26\" { continuity = session relay = \"same-host:100\" }\n"
+	                     "peer \"*\" { continuity = none }\n",
+	                     err, sizeof(err));
+	bool named, metered;
+
+	(void)state;
+	if (!p)
+		fail_msg("%s", err);
+	struct pol_peer a = peer_of("10.1.1.1", 22, IPPROTO_TCP, NULL);
+	const struct pol_rule *r = pol_match(p, &a);
+
+	assert_int_equal(r->continuity, POL_SESSION);
+	assert_int_equal(r->line, 3);
+	assert_null(r->relay_host);
+	assert_int_equal(r->relay_port, 7343);
+	a.port = 514;
+	assert_int_equal(pol_match(p, &a)->replay, POL_REPLAY_LINE);
+	a.port = 23;
+	assert_string_equal(pol_match(p, &a)->relay_host, "192.0.2.1");
+	assert_int_equal(pol_match(p, &a)->relay_port, 99);
+	a.port = 25;
+	assert_string_equal(pol_match(p, &a)->relay_host, "2001:db8::1");
+	assert_int_equal(pol_match(p, &a)->line, 6);
+	a.port = 26;
+	assert_null(pol_match(p, &a)->relay_host);
+	assert_int_equal(pol_match(p, &a)->relay_port, 100);
+	assert_int_equal(pol_match(p, &a)->line, 10);
+	a.port = 24;
+	assert_int_equal(pol_match(p, &a)->continuity, POL_NONE);
+	assert_int_equal(pol_match(pol_builtin(), &a)->continuity, POL_AUTO);
+	assert_int_equal(pol_prefer(p, "wlan0", &named, &metered), 200);
+	assert_true(named);
+	assert_false(metered);
+	assert_int_equal(pol_prefer(p, "eth0", &named, &metered), 7);
+	assert_true(metered);
+	assert_false(named);
+	assert_int_equal(pol_prefer(pol_builtin(), "eth0", &named, NULL), 0);
+	assert_false(named);
+	pol_free(p);
+}
+
+/* Into a file whatever is printed meanwhile: the library lives in strangers' programs. */
+static int capture(int *out, int *err)
+{
+	FILE *f = tmpfile();
+
+	assert_non_null(f);
+	fflush(stdout);
+	fflush(stderr);
+	*out = dup(1);
+	*err = dup(2);
+	dup2(fileno(f), 1);
+	dup2(fileno(f), 2);
+	return fileno(f);
+}
+
+static long captured(int fd, int out, int err)
+{
+	fflush(stdout);
+	fflush(stderr);
+	dup2(out, 1);
+	dup2(err, 2);
+	close(out);
+	close(err);
+	return (long)lseek(fd, 0, SEEK_END);
+}
+
+static void errors_name_file_line_and_what_was_expected(void **state)
+{
+	static const struct {
+		const char *text, *message;
+	} t[] = {
+	    /* values */
+	    {"peer \"*\" { continuity = sometimes }",
+	     ":1: continuity = \"sometimes\" not understood; expected auto, none, reset, redial, "
+	     "http or session"},
+	    {"peer \"*\"\n{\n\tcontinuity = redial\n\treplay = words\n}\n",
+	     ":4: replay = \"words\" not understood; expected line, length-prefix or none"},
+	    {"interface \"*\" { prefer = many }",
+	     ":1: prefer = \"many\" not understood; expected a number from 0 to 1000000"},
+	    {"interface \"*\" { prefer = -1 }", ":1: prefer = \"-1\" not understood; expected a"},
+	    {"interface \"*\" { prefer = 1000001 }", ":1: prefer = \"1000001\" not understood"},
+	    {"interface \"*\" { prefer = 99999999999999999999999 }", " not understood; expected a"},
+	    {"interface \"*\" { prefer = 0x10 }", ":1: prefer = \"0x10\" not understood"},
+	    {"interface \"*\" { prefer = \"\" }", ":1: prefer = \"\" not understood"},
+	    {"interface \"*\" {\n metered = maybe }",
+	     ":2: metered = \"maybe\" not understood; expected true or false"},
+	    {"peer \"*\" { continuity = session relay = \"a\" }",
+	     ":1: relay = \"a\" not understood; expected \"same-host:7343\", or an address and "
+	     "port"},
+	    {"peer \"*\" { continuity = session relay = \"relay.example.com:7343\" }",
+	     ":1: relay = \"relay.example.com:7343\" not understood; expected"},
+	    {"peer \"*\" { continuity = session relay = \"192.0.2.1:0\" }", "not understood"},
+	    {"peer \"*\" { continuity = session relay = \"192.0.2.1:65536\" }", "not understood"},
+	    {"peer \"*\" { continuity = session relay = \"192.0.2.1:\" }", "not understood"},
+	    {"peer \"*\" { continuity = session relay = \"2001:db8::1:7343\" }", "not understood"},
+	    {"peer \"*\" { continuity = session relay = \"[192.0.2.1]:7343\" }", "not understood"},
+	    {"peer \"*\" { continuity = session relay = \"[]:7343\" }", "not understood"},
+	    {"peer \"*\" { continuity = session relay = \":7343\" }", "not understood"},
+	    /* what does not fit together */
+	    {"\npeer \"*\" { continuity = none replay = line }",
+	     ":2: replay without redial; expected continuity = redial beside it"},
+	    {"peer \"*\" {\n continuity = redial\n relay = \"192.0.2.1:1\"\n}",
+	     ":3: relay without session; expected continuity = session beside it"},
+	    {"\npeer \"*\" {\n\n}", ":2: peer \"*\" says nothing of continuity; expected cont"},
+	    {"interface \"\" { prefer = 1 }", ":1: interface \"\" names none; expected a name"},
+	    {"\n\npeer \"*:99999\" {\n\n continuity = none\n }",
+	     ":3: peer pattern \"*:99999\" not understood; expected a port"},
+	    {"peer \"\" { continuity = none }", ":1: peer pattern \"\" not understood; expected"},
+	    /* twice */
+	    {"peer \"*\" { continuity = none }\npeer \"*\" { continuity = none }",
+	     ":2: found duplicate title '*'; expected"},
+	    {"interface \"a\" { }\ninterface \"a\" { }", ":2: found duplicate title 'a'; expected"},
+	    {"peer \"*\" { continuity = none\n continuity = auto }",
+	     ":2: continuity stands here and on line 1; expected it once"},
+	    /* unknown */
+	    {"peer \"*\" { continuity = none\n colour = red }",
+	     ":2: no such option 'colour'; expected continuity = WORD, replay"},
+	    {"interface \"*\" { speed = 5 }", ":1: no such option 'speed'; expected prefer"},
+	    {"nonsense", ":1: no such option 'nonsense'; expected interface"},
+	    {"relay \"*\" { }", ":1: no such option 'relay'; expected interface"},
+	    /* syntax */
+	    {"# one\n/* two\n three */ // four\npeer \"*:0\" { continuity = none }",
+	     ":4: peer pattern"},
+	    {"\npeer \"*\"\n{", ":3: a section that is not closed; expected }"},
+	    {"peer \"*\" { continuity = none", ":1: a section that is not closed; expected }"},
+	    {"peer", ":1: premature end of file; expected"},
+	    {"peer \"*\" { continuity = }", ":1: unexpected token '}'; expected"},
+	    {"peer \"*\" { continuity none }", ":1: missing equal sign after"},
+	    {"peer { }", ":1: missing title for section 'peer'; expected"},
+	    {"}", ":1: unexpected closing brace; expected"},
+	    {"peer \"a\" { peer \"b\" { } }", ":1: no such option 'peer'; expected continuity"},
+	    {"\npeer \"* { continuity = none }\n", ":2: a quote that does not end on its line"},
+	    {"peer '*", ":1: a quote that does not end on its line"},
+	    {"\n/* peer", ":2: a comment that never ends; expected */"},
+	    {"\npeer *:22 { continuity = none }", ":2: a character that has no meaning outside of"},
+	    {"interface wlan* { prefer = 1 }", ":1: a character that has no meaning outside of"},
+	    {"include(\"/etc/passwd\")", ":1: a character that has no meaning outside of quotes"},
+	    {"peer \"*\" { continuity += none }", ":1: a character that has no meaning outside"},
+	    {"peer \"*\" { continuity = ${HOME} }", ":1: a character that has no meaning outside"},
+	    {"peer \"${HOME}\" { continuity = none }", ":1: ${...} in quotes; expected plain text"},
+	    {"peer \"a\033[2J\" { continuity = none }",
+	     ":1: a quote that does not end on its line"},
+	    {"peer \"a\\e[2J\" { continuity = none }", ":1: peer pattern \"a?[2J\" not understood"},
+	};
+	char err[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
+		int out, error, fd = capture(&out, &error);
+		struct pol *p = load(t[i].text, err, sizeof(err));
+		long printed = captured(fd, out, error);
+
+		if (p)
+			fail_msg("taken: %s", t[i].text);
+		if (strncmp(err, file, strlen(file)) != 0 || !strstr(err, t[i].message) ||
+		    !strstr(err, "; expected "))
+			fail_msg("for %s: %s", t[i].text, err);
+		if (printed)
+			fail_msg("printed for %s", t[i].text);
+		/* Nothing of a failure stays behind in the parser. */
+		p = load("peer \"*\" { continuity = none }", err, sizeof(err));
+		if (!p)
+			fail_msg("after %s: %s", t[i].text, err);
+		pol_free(p);
+	}
+}
+
+static void only_ordinary_files_are_read(void **state)
+{
+	char err[512], dir[] = "/tmp/mifcont-dir-XXXXXX", fifo[64];
+
+	(void)state;
+	assert_null(pol_load("/nonexistent/policy", err, sizeof(err)));
+	assert_string_equal(err, "/nonexistent/policy: No such file or directory; expected a "
+	                         "readable policy file");
+	assert_null(pol_load("/dev/zero", err, sizeof(err)));
+	assert_non_null(strstr(err, "not a regular file; expected"));
+	assert_non_null(mkdtemp(dir));
+	assert_null(pol_load(dir, err, sizeof(err)));
+	assert_non_null(strstr(err, "not a regular file; expected"));
+	/* A FIFO that nobody writes to must not hold anybody up. */
+	snprintf(fifo, sizeof(fifo), "%s/fifo", dir);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	alarm(60);
+	assert_null(pol_load(fifo, err, sizeof(err)));
+	alarm(0);
+	assert_non_null(strstr(err, "not a regular file; expected"));
+	unlink(fifo);
+	rmdir(dir);
+}
+
+static void size_and_number_are_bounded(void **state)
+{
+	char err[512];
+	struct pol *p;
+	FILE *f = fopen(file, "w");
+
+	(void)state;
+	for (int i = 0; i < 1024; i++)
+		fprintf(f, "peer \"*:%d\"\n{\ncontinuity = none\n}\n", i + 1);
+	fclose(f);
+	p = pol_load(file, err, sizeof(err));
+	if (!p)
+		fail_msg("%s", err);
+	struct pol_peer a = peer_of("10.1.1.1", 1024, IPPROTO_TCP, NULL);
+	assert_int_equal(pol_match(p, &a)->line, 1023 * 4 + 1);
+	pol_free(p);
+	f = fopen(file, "a");
+	fprintf(f, "peer \"*:2000\" { continuity = none }\n");
+	fclose(f);
+	assert_null(pol_load(file, err, sizeof(err)));
+	assert_non_null(strstr(err, ":4097: too many sections; expected at most 1024"));
+	assert_int_equal(truncate(file, (1 << 20) + 1), 0);
+	assert_null(pol_load(file, err, sizeof(err)));
+	assert_non_null(strstr(err, "larger than 1 MiB; expected"));
+	assert_int_equal(truncate(file, 0), 0);
+	assert_int_equal(truncate(file, 10), 0);
+	assert_null(pol_load(file, err, sizeof(err)));
+	assert_non_null(strstr(err, "holds a zero byte; expected text"));
+	assert_int_equal(truncate(file, 0), 0);
+	p = pol_load(file, err, sizeof(err));
+	assert_non_null(p);
+	assert_int_equal(pol_match(p, &a)->continuity, POL_AUTO);
+	pol_free(p);
+}
+
+/* Every way to cut or to spoil a good policy ends in a policy or in a message. */
+static void spoilt_text_is_survived(void **state)
+{
+	static const char good[] = "# c\ninterface \"w*\" { prefer = 200 metered = true }\n"
+	                           "/* d */ peer \"10.0.0.0/8:514/tcp\" { continuity = redial\n"
+	                           " replay = line }\npeer '*' { continuity = session // e\n"
+	                           "relay = \"[2001:db8::1]:7343\" }\n";
+	static const char odd[] = "\"'{}()=+,\\$#/*\n\t\r[]:\x80 x0";
+	char text[sizeof(good)], err[512];
+	int out, error, fd = capture(&out, &error), mute = 0;
+
+	(void)state;
+	srand(5);
+	for (int round = 0; round < 4000; round++) {
+		memcpy(text, good, sizeof(good));
+		if (round < (int)sizeof(good))
+			text[round] = 0;
+		for (int k = rand() % 4; round >= (int)sizeof(good) && k >= 0; k--)
+			text[(size_t)rand() % (sizeof(good) - 1)] =
+			    odd[(size_t)rand() % (sizeof(odd) - 1)];
+		struct pol *p = load(text, err, sizeof(err));
+
+		if (!p && !strstr(err, "; expected "))
+			mute++;
+		if (p && err[0])
+			mute++;
+		pol_free(p);
+	}
+	assert_int_equal(captured(fd, out, error), 0);
+	assert_int_equal(mute, 0);
+}
+
+static void the_search_goes_from_the_environment_to_the_home(void **state)
+{
+	char path[256], dir[] = "/tmp/mifcont-home-XXXXXX", sub[64], conf[96];
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(sub, sizeof(sub), "%s/.config", dir);
+	mkdir(sub, 0700);
+	snprintf(sub, sizeof(sub), "%s/.config/mifcont", dir);
+	mkdir(sub, 0700);
+	snprintf(conf, sizeof(conf), "%s/policy.conf", sub);
+	close(open(conf, O_CREAT | O_WRONLY, 0600));
+	unsetenv("XDG_CONFIG_HOME");
+	setenv("HOME", dir, 1);
+	/* Whether it exists or not: what the user said is not passed over in silence. */
+	setenv("MIFCONT_POLICY", "/nonexistent/p", 1);
+	assert_true(pol_find(path, sizeof(path)));
+	assert_string_equal(path, "/nonexistent/p");
+	assert_false(pol_find(path, 5));
+	unsetenv("MIFCONT_POLICY");
+	assert_true(pol_find(path, sizeof(path)));
+	assert_string_equal(path, conf);
+	setenv("XDG_CONFIG_HOME", "/nonexistent", 1);
+	assert_int_equal(pol_find(path, sizeof(path)),
+	                 access("/etc/mifcont/policy.conf", F_OK) == 0);
+	snprintf(sub, sizeof(sub), "%s/.config", dir);
+	setenv("XDG_CONFIG_HOME", sub, 1);
+	assert_true(pol_find(path, sizeof(path)));
+	assert_string_equal(path, conf);
+	unlink(conf);
+	snprintf(sub, sizeof(sub), "%s/.config/mifcont", dir);
+	rmdir(sub);
+	snprintf(sub, sizeof(sub), "%s/.config", dir);
+	rmdir(sub);
+	rmdir(dir);
+}
+
+static void the_example_loads(void **state)
+{
+	char err[512];
+	struct pol *p = pol_load("policy/examples/laptop.conf", err, sizeof(err));
+
+	(void)state;
+	if (!p)
+		fail_msg("%s", err);
+	assert_true(p->interfaces >= 3);
+	assert_true(p->peers >= 4);
+	pol_free(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(first_match_wins),
+	    cmocka_unit_test(errors_name_file_line_and_what_was_expected),
+	    cmocka_unit_test(only_ordinary_files_are_read),
+	    cmocka_unit_test(size_and_number_are_bounded),
+	    cmocka_unit_test(spoilt_text_is_survived),
+	    cmocka_unit_test(the_search_goes_from_the_environment_to_the_home),
+	    cmocka_unit_test(the_example_loads),
+	};
+	int fd = mkstemp(file), r;
+
+	if (fd < 0)
+		return 1;
+	close(fd);
+	r = cmocka_run_group_tests(tests, NULL, NULL);
+	unlink(file);
+	return r;
+}
