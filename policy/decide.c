@@ -14,6 +14,11 @@ static void because(struct pol_decision *d, const char *fmt, ...)
 	va_end(ap);
 }
 
+static unsigned count(const struct pol_snapshot *s)
+{
+	return s->candidates < POL_CANDIDATES ? s->candidates : POL_CANDIDATES;
+}
+
 static bool better(const struct pol_candidate *a, const struct pol_candidate *b)
 {
 	if (a->prefer != b->prefer)
@@ -23,99 +28,177 @@ static bool better(const struct pol_candidate *a, const struct pol_candidate *b)
 	return a->id < b->id;
 }
 
-/*
- * May the flow go there at all? What the host sends through a tunnel stays in tunnels, unless the
- * policy names the path: nothing goes around a VPN by itself.
- */
+/* --- tunnels -------------------------------------------------------------------------------- */
+
+static bool tunnelled(const struct pol_snapshot *s)
+{
+	return s->current_tunnel || s->host_tunnel;
+}
+
+/* Does the policy name every tunnel in question, so that it is known to rank them? */
+static bool ranked(const struct pol_snapshot *s)
+{
+	bool known = s->current_tunnel && s->current_named;
+
+	for (unsigned i = 0; i < count(s); i++) {
+		const struct pol_candidate *c = &s->candidate[i];
+
+		if (c->tunnel && !c->named)
+			return false;
+		known = known || c->tunnel;
+	}
+	return known && (!s->current_tunnel || s->current_named);
+}
+
 static bool allowed(const struct pol_snapshot *s, const struct pol_candidate *c)
 {
-	bool tunnelled = s->current_tunnel || s->host_tunnel;
-
-	return !tunnelled || c->tunnel || c->named;
+	return !tunnelled(s) || c->tunnel || (c->named && ranked(s));
 }
 
-static bool held(const struct pol_snapshot *s, const struct pol_candidate *c)
+/* --- time ----------------------------------------------------------------------------------- */
+
+/* For how many ms the path is still to be left alone after a failed attempt; 0: it is not. */
+static int64_t resting(const struct pol_snapshot *s, const struct pol_candidate *c)
 {
-	return c->failed_ms >= 0 && c->failed_ms < s->hold_ms;
+	return c->failed_ms >= 0 && c->failed_ms < s->hold_ms ? s->hold_ms - c->failed_ms : 0;
 }
 
-/* The best of those allowed; without those that failed a moment ago if `rested`. */
-static const struct pol_candidate *best(const struct pol_snapshot *s, bool rested)
+/* Until a flow that works may be moved to it. */
+static int64_t wait_for(const struct pol_snapshot *s, const struct pol_candidate *c)
+{
+	int64_t rest = resting(s, c);
+	int64_t prove = c->usable_ms < s->stable_ms ? s->stable_ms - c->usable_ms : 0;
+
+	return rest > prove ? rest : prove;
+}
+
+/*
+ * The best path that is preferred to `than` and may be gone to now. `*later`: the one that could be
+ * so soonest by waiting, of those better still; NULL if there is none.
+ */
+static const struct pol_candidate *preferred(const struct pol_snapshot *s,
+                                             const struct pol_candidate *than,
+                                             const struct pol_candidate **later)
+{
+	const struct pol_candidate *ready = NULL;
+
+	*later = NULL;
+	for (unsigned i = 0; i < count(s); i++) {
+		const struct pol_candidate *c = &s->candidate[i];
+
+		if (allowed(s, c) && c->prefer > than->prefer && wait_for(s, c) == 0 &&
+		    (!ready || better(c, ready)))
+			ready = c;
+	}
+	for (unsigned i = 0; i < count(s); i++) {
+		const struct pol_candidate *c = &s->candidate[i];
+
+		if (allowed(s, c) && c->prefer > (ready ? ready : than)->prefer &&
+		    wait_for(s, c) > 0 && (!*later || wait_for(s, c) < wait_for(s, *later)))
+			*later = c;
+	}
+	return ready;
+}
+
+/* --- the decision --------------------------------------------------------------------------- */
+
+/* The best path of those at rest; where all have failed a moment ago, the one that did so first. */
+static const struct pol_candidate *best(const struct pol_snapshot *s)
 {
 	const struct pol_candidate *b = NULL;
 
-	for (unsigned i = 0; i < s->candidates; i++) {
+	for (unsigned i = 0; i < count(s); i++) {
 		const struct pol_candidate *c = &s->candidate[i];
 
-		if (!allowed(s, c) || (rested && held(s, c)))
+		if (!allowed(s, c))
 			continue;
-		if (!b || better(c, b))
+		if (!b || resting(s, c) < resting(s, b) ||
+		    (resting(s, c) == resting(s, b) && better(c, b)))
 			b = c;
 	}
 	return b;
 }
 
-static const struct pol_candidate *current(const struct pol_snapshot *s)
-{
-	for (unsigned i = 0; i < s->candidates; i++)
-		if (s->candidate[i].id == s->current)
-			return &s->candidate[i];
-	return NULL;
-}
-
 static void rescue(const struct pol_snapshot *s, struct pol_decision *d, const char *why)
 {
-	const struct pol_candidate *b = best(s, true);
+	const struct pol_candidate *b = best(s), *later;
 
-	/* All have just failed: one of them is still better than none, and who asks keeps a
-	 * distance between attempts. */
-	if (!b)
-		b = best(s, false);
 	if (!b) {
 		d->verb = POL_WAIT;
-		because(d, "%s, and no %spath is left", why, s->candidates ? "allowed " : "");
+		if (count(s) == 0)
+			because(d, "%s, and no other is there", why);
+		else
+			because(d,
+			        "%s, and none of %u others may be taken: the host routes the peer "
+			        "through a tunnel, and the policy does not name both",
+			        why, count(s));
 		return;
 	}
 	d->verb = POL_RESCUE;
 	d->target = b->id;
-	because(d, "%s; %s is the best of %u (prefer %d, metric %u)", why, b->name, s->candidates,
-	        b->prefer, b->metric);
+	if (resting(s, b))
+		because(d, "%s; %.15s failed %lld ms ago, but no other of %u is better off", why,
+		        b->name, (long long)b->failed_ms, count(s));
+	else
+		because(d, "%s; %.15s is the best of %u (prefer %d, metric %u)", why, b->name,
+		        count(s), b->prefer, b->metric);
+	preferred(s, b, &later);
+	if (later)
+		d->again_ms = wait_for(s, later);
+}
+
+static void compare(const struct pol_snapshot *s, const struct pol_candidate *now,
+                    struct pol_decision *d)
+{
+	const struct pol_candidate *later, *ready = preferred(s, now, &later);
+
+	d->verb = POL_STAY;
+	if (later)
+		d->again_ms = wait_for(s, later);
+	if (ready) {
+		d->verb = POL_MOVE;
+		d->target = ready->id;
+		because(d, "%.15s is preferred to %.15s (%d over %d)", ready->name, now->name,
+		        ready->prefer, now->prefer);
+	} else if (later && resting(s, later)) {
+		because(d, "%.15s is preferred to %.15s (%d over %d) but failed %lld ms ago",
+		        later->name, now->name, later->prefer, now->prefer,
+		        (long long)later->failed_ms);
+	} else if (later) {
+		because(d,
+		        "%.15s is preferred to %.15s (%d over %d) but was usable for only %lld ms",
+		        later->name, now->name, later->prefer, now->prefer,
+		        (long long)later->usable_ms);
+	} else {
+		because(d, "%.15s is as good as any that may be taken (prefer %d)", now->name,
+		        now->prefer);
+	}
 }
 
 void pol_decide(const struct pol_snapshot *s, struct pol_decision *d)
 {
-	const struct pol_candidate *now = current(s), *b;
+	const struct pol_candidate *now = NULL;
+	char why[64];
 
+	for (unsigned i = 0; i < count(s) && s->current; i++)
+		if (s->candidate[i].id == s->current)
+			now = &s->candidate[i];
 	memset(d, 0, sizeof(*d));
 	d->again_ms = -1;
-	if (!s->current_usable) {
-		rescue(s, d, s->current ? "the flow's path is gone" : "the flow has no path");
-		return;
-	}
-	if (s->current_failed) {
-		rescue(s, d, "the connection failed");
-		return;
-	}
-	b = best(s, true);
-	d->verb = POL_STAY;
-	if (!now) {
+	if (!s->current) {
+		rescue(s, d, "the flow has no path");
+	} else if (!s->current_usable) {
+		rescue(s, d, "the flow's path is gone");
+	} else if (s->current_failed) {
+		snprintf(why, sizeof(why), "the connection over %.15s failed",
+		         now ? now->name : "its path");
+		rescue(s, d, why);
+	} else if (now) {
+		compare(s, now, d);
+	} else {
 		/* Its address is there, but no route: that may be a moment in a reconfiguration,
 		 * and TCP may live on it. */
-		because(d, "the path has no route just now");
-		return;
+		d->verb = POL_STAY;
+		because(d, "the flow's path has no route just now");
 	}
-	if (!b || b->id == now->id || b->prefer <= now->prefer) {
-		because(d, "%s is as good as any (prefer %d)", now->name, now->prefer);
-		return;
-	}
-	if (b->usable_ms < s->stable_ms) {
-		d->again_ms = s->stable_ms - b->usable_ms;
-		because(d, "%s is preferred (%d over %d) but was usable for only %lld ms", b->name,
-		        b->prefer, now->prefer, (long long)b->usable_ms);
-		return;
-	}
-	d->verb = POL_MOVE;
-	d->target = b->id;
-	because(d, "%s is preferred to %s (%d over %d)", b->name, now->name, b->prefer,
-	        now->prefer);
 }

@@ -16,7 +16,7 @@ struct pol_candidate {
 	int id; /* the caller's: an interface index */
 	char name[16];
 	int prefer;        /* from the policy */
-	bool named;        /* an interface section of the policy matches it */
+	bool named;        /* an interface section of the policy (other than "*") matches it */
 	bool tunnel;       /* VPN and the like */
 	uint32_t metric;   /* of the route; lower is better */
 	int64_t usable_ms; /* for how long it has been usable without a break */
@@ -29,6 +29,7 @@ struct pol_snapshot {
 	bool current_tunnel; /* the host's own routing sent the flow through a tunnel */
 	bool current_failed; /* the flow's connection failed or fell silent though the path looks
 	                        usable */
+	bool current_named;  /* an interface section of the policy matches that tunnel */
 	bool host_tunnel;    /* the host's unbound route to the peer now goes through a tunnel */
 	struct pol_candidate candidate[POL_CANDIDATES];
 	unsigned candidates;
@@ -55,8 +56,12 @@ struct pol_decision {
 /*
  * A flow stays where it is unless its path is lost, or a path preferred by the policy (a strictly
  * greater `prefer`) has been stable. Among equals the route's metric decides, then the lower id. A
- * flow the host routes through a tunnel has no other path unless the policy names one. Never
- * returns a target that is not among the candidates.
+ * path that failed a moment ago is left alone as long as there is another; where there is none, the
+ * one that has rested longest is named, and who asks keeps a distance between attempts.
+ *
+ * A flow that the host routes through a tunnel has no other path, unless the policy has ranked them
+ * by naming both the tunnel and the other: preferences among eth* and wlan* say nothing about a VPN
+ * that comes up later. Never returns a target that is not among the candidates.
  */
 void pol_decide(const struct pol_snapshot *s, struct pol_decision *d);
 

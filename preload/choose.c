@@ -109,6 +109,7 @@ int choose(const union flow_address *to, const struct whereabouts *at, struct po
 {
 	struct pol_snapshot s;
 	enum mif_kind kind = MIF_OTHER;
+	char name[IFNAMSIZ];
 	int n = choose_paths(to, paths);
 	int64_t now = clock_ms();
 
@@ -117,8 +118,10 @@ int choose(const union flow_address *to, const struct whereabouts *at, struct po
 	s.current_usable = at->ifindex && choose_usable(&at->source);
 	s.current_failed = at->failed;
 	s.current_tunnel = at->ifindex && agent_monitor() &&
-	                   mif_interface(agent_monitor(), at->ifindex, NULL, &kind, NULL) &&
+	                   mif_interface(agent_monitor(), at->ifindex, name, &kind, NULL) &&
 	                   kind == MIF_TUNNEL;
+	if (s.current_tunnel)
+		pol_prefer(process_policy(), name, &s.current_named, NULL);
 	/* paths are sorted by preference; the host's own choice is the lowest metric */
 	const struct mif_path *host = NULL;
 

@@ -113,74 +113,369 @@ static void a_failed_attempt_rests_unless_there_is_no_other(void **state)
 	expect(&s, POL_STAY, 0);
 }
 
-static void nothing_goes_around_a_tunnel(void **state)
+static void the_longest_rested_of_failed_ones_is_tried(void **state)
 {
-	struct pol_snapshot s = two(VPN);
+	struct pol_snapshot s = two(WLAN);
 
 	(void)state;
-	s.current_tunnel = true;
-	for (int i = 0; i < 2; i++) {
-		s.candidate[i].named = false;
-		s.candidate[i].prefer = 0;
-	}
-	s.candidate[2] = path(VPN, 0);
-	s.candidates = 3;
-	expect(&s, POL_STAY, 0);
+	s.current_failed = true;
+	s.candidate[0].failed_ms = 10;
+	s.candidate[1].failed_ms = 1500;
+	expect(&s, POL_RESCUE, WWAN);
+	s.candidates = 1;
+	expect(&s, POL_RESCUE, WLAN);
+}
+
+static void time_alone_may_change_the_answer(void **state)
+{
+	struct pol_snapshot s = two(WWAN);
+	struct pol_decision d;
+
+	(void)state;
+	/* The preferred one failed a moment ago, and is not stable either: the longer wait counts.
+	 */
+	s.candidate[0].failed_ms = 500;
+	s.candidate[0].usable_ms = 100;
+	pol_decide(&s, &d);
+	assert_int_equal(d.verb, POL_STAY);
+	assert_int_equal(d.again_ms, 1500);
+	assert_non_null(strstr(d.reason, "failed 500 ms ago"));
+	/* A rescue onto the lesser one comes back to the question. */
 	s.current_usable = false;
-	s.candidates = 2;
+	pol_decide(&s, &d);
+	assert_int_equal(d.verb, POL_RESCUE);
+	assert_int_equal(d.target, WWAN);
+	assert_int_equal(d.again_ms, 1500);
+	/* Nothing to wait for on the best. */
+	s = two(WLAN);
+	pol_decide(&s, &d);
+	assert_int_equal(d.again_ms, -1);
+	/* Two that are preferred: to the one that is ready, and then again for the best. */
+	s = two(WWAN);
+	s.candidates = 3;
+	s.candidate[2] = path(4, 300);
+	s.candidate[2].usable_ms = 50;
+	pol_decide(&s, &d);
+	assert_int_equal(d.verb, POL_MOVE);
+	assert_int_equal(d.target, WLAN);
+	assert_int_equal(d.again_ms, 200);
+}
+
+static void among_equals_metric_then_number(void **state)
+{
+	struct pol_snapshot s = two(0);
+
+	(void)state;
+	s.candidate[0].prefer = s.candidate[1].prefer = 5;
+	expect(&s, POL_RESCUE, WLAN);
+	s.candidate[1].metric = 1;
+	expect(&s, POL_RESCUE, WWAN);
+	s.candidate[0].metric = 1;
+	expect(&s, POL_RESCUE, WLAN);
+}
+
+static void an_address_without_a_route_is_left_alone(void **state)
+{
+	struct pol_snapshot s = two(7);
+
+	(void)state;
+	expect(&s, POL_STAY, 0);
+	s.current_failed = true;
+	expect(&s, POL_RESCUE, WLAN);
+}
+
+static void reasons_name_interfaces_and_numbers(void **state)
+{
+	struct pol_snapshot s = two(WWAN);
+	struct pol_decision d;
+
+	(void)state;
+	pol_decide(&s, &d);
+	assert_string_equal(d.reason, "if1 is preferred to if2 (200 over 100)");
+	s.candidate[0].usable_ms = 100;
+	pol_decide(&s, &d);
+	assert_string_equal(
+	    d.reason, "if1 is preferred to if2 (200 over 100) but was usable for only 100 ms");
+	s = two(WLAN);
+	pol_decide(&s, &d);
+	assert_string_equal(d.reason, "if1 is as good as any that may be taken (prefer 200)");
+	s.current_usable = false;
+	pol_decide(&s, &d);
+	assert_string_equal(
+	    d.reason, "the flow's path is gone; if1 is the best of 2 (prefer 200, metric 100)");
+	s.candidates = 0;
+	pol_decide(&s, &d);
+	assert_string_equal(d.reason, "the flow's path is gone, and no other is there");
+	/* The longest reason fits, with names that fill their place. */
+	s = two(WLAN);
+	s.current_tunnel = true;
+	s.current_failed = true;
+	for (int i = 0; i < 2; i++) {
+		memset(s.candidate[i].name, 'x', sizeof(s.candidate[i].name));
+		s.candidate[i].failed_ms = 1999;
+		s.candidate[i].tunnel = true;
+	}
+	pol_decide(&s, &d);
+	assert_non_null(strstr(d.reason, "is better off"));
+	s.candidate[0].tunnel = s.candidate[1].tunnel = false;
+	pol_decide(&s, &d);
+	assert_int_equal(d.verb, POL_WAIT);
+	assert_non_null(strstr(d.reason, "does not name both"));
+}
+
+/* VPN, WLAN, WWAN: the policy names those in `named`. */
+static struct pol_snapshot with_vpn(int current, const char *named)
+{
+	struct pol_snapshot s = two(current);
+
+	s.candidates = 3;
+	s.candidate[2] = path(VPN, 0);
+	s.candidate[2].metric = 1;
+	s.host_tunnel = true;
+	s.current_tunnel = current == VPN;
+	s.current_named = s.current_tunnel && strchr(named, 'v');
+	s.candidate[0].named = strchr(named, 'l') != NULL;
+	s.candidate[1].named = strchr(named, 'w') != NULL;
+	s.candidate[2].named = strchr(named, 'v') != NULL;
+	return s;
+}
+
+static void lose(struct pol_snapshot *s, int id)
+{
+	for (unsigned i = 0; i < s->candidates; i++)
+		if (s->candidate[i].id == id)
+			s->candidate[i] = s->candidate[--s->candidates];
+	s->current_usable = s->current_usable && s->current != id;
+}
+
+static void nothing_goes_around_a_tunnel(void **state)
+{
+	/* What the policy names; the flow's path; a path that is lost; what is done. */
+	static const struct {
+		const char *named;
+		int current, lost;
+		enum pol_verb verb;
+		int target;
+	} t[] = {
+	    /* A VPN the policy says nothing of: preferences among the others do not count. */
+	    {"", VPN, 0, POL_STAY, 0},
+	    {"lw", VPN, 0, POL_STAY, 0},
+	    {"lw", VPN, VPN, POL_WAIT, 0},
+	    {"lw", VPN, WLAN, POL_STAY, 0},
+	    /* The policy knows the VPN, but not the others. */
+	    {"v", VPN, 0, POL_STAY, 0},
+	    {"v", VPN, VPN, POL_WAIT, 0},
+	    /* It ranks them. */
+	    {"lwv", VPN, 0, POL_MOVE, WLAN},
+	    {"wv", VPN, 0, POL_MOVE, WWAN},
+	    {"wv", VPN, VPN, POL_RESCUE, WWAN},
+	    {"lwv", VPN, VPN, POL_RESCUE, WLAN},
+	    /* The VPN came up while the flow was elsewhere: into it, or left alone, never past it.
+	     */
+	    {"lw", WWAN, 0, POL_STAY, 0},
+	    {"lw", WWAN, WWAN, POL_RESCUE, VPN},
+	    {"", WLAN, WLAN, POL_RESCUE, VPN},
+	    {"lwv", WLAN, WLAN, POL_RESCUE, WWAN},
+	    {"lwv", WWAN, 0, POL_MOVE, WLAN},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
+		struct pol_snapshot s = with_vpn(t[i].current, t[i].named);
+
+		if (t[i].lost)
+			lose(&s, t[i].lost);
+		struct pol_decision d;
+
+		pol_decide(&s, &d);
+		if (d.verb != t[i].verb || d.target != t[i].target)
+			fail_msg("case %zu: verb %d target %d: %s", i, d.verb, d.target, d.reason);
+	}
+	/* A connection that failed in the VPN is dialled again there. */
+	struct pol_snapshot s = with_vpn(VPN, "lw");
+
+	s.current_failed = true;
+	expect(&s, POL_RESCUE, VPN);
+	/* The host routes through a tunnel that is no candidate: nothing is known of its rank. */
+	s = with_vpn(WLAN, "lwv");
+	lose(&s, VPN);
+	lose(&s, WLAN);
 	expect(&s, POL_WAIT, 0);
-	s.candidate[1].named = true;
+	/* Without a tunnel in the way all is open. */
+	s.host_tunnel = false;
 	expect(&s, POL_RESCUE, WWAN);
 }
 
-/* Whatever the situation: a target is a candidate, and following the decision in an unchanged world
- * ends at once. */
-static void decisions_settle(void **state)
+/* --- properties ----------------------------------------------------------------------------- */
+
+/* A world that changes at random, and one flow in it, driven as the agent drives it. */
+struct world {
+	struct pol_candidate path[6];
+	bool up[6], broken[6];       /* broken: looks usable, but every attempt over it fails */
+	int64_t since[6], failed[6]; /* failed: the last attempt; -1: none */
+	int64_t now;
+	int on; /* index of the flow's path; -1: none */
+	bool flow_failed, host_tunnel;
+};
+
+static bool may(const struct world *w, int i)
+{
+	const struct pol_candidate *c = &w->path[i];
+	bool in_tunnel = w->on >= 0 && w->path[w->on].tunnel, ranked = false, unnamed = false;
+
+	if ((!in_tunnel && !w->host_tunnel) || c->tunnel)
+		return true;
+	for (int k = 0; k < 6; k++)
+		if (w->path[k].tunnel && w->up[k]) {
+			ranked = true;
+			unnamed = unnamed || !w->path[k].named;
+		}
+	if (in_tunnel) {
+		ranked = true;
+		unnamed = unnamed || !w->path[w->on].named;
+	}
+	return c->named && ranked && !unnamed;
+}
+
+static void look(const struct world *w, struct pol_snapshot *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->stable_ms = 250;
+	s->hold_ms = 2000;
+	s->host_tunnel = w->host_tunnel;
+	if (w->on >= 0) {
+		s->current = w->path[w->on].id;
+		s->current_usable = w->up[w->on];
+		s->current_failed = w->flow_failed;
+		s->current_tunnel = w->path[w->on].tunnel;
+		s->current_named = s->current_tunnel && w->path[w->on].named;
+	}
+	for (int i = 0; i < 6; i++) {
+		if (!w->up[i])
+			continue;
+		s->candidate[s->candidates] = w->path[i];
+		s->candidate[s->candidates].usable_ms = w->now - w->since[i];
+		s->candidate[s->candidates++].failed_ms =
+		    w->failed[i] < 0 ? -1 : w->now - w->failed[i];
+	}
+}
+
+static void event(struct world *w)
+{
+	int i = rand() % 6;
+
+	switch (rand() % 8) {
+	case 0:
+	case 1:
+	case 2:
+	case 3:
+		w->up[i] = !w->up[i];
+		w->since[i] = w->now;
+		break;
+	case 4:
+		w->broken[i] = !w->broken[i];
+		break;
+	case 5:
+		w->flow_failed = w->on >= 0;
+		break;
+	case 6:
+		w->host_tunnel = rand() % 3 == 0;
+		break;
+	case 7:
+		break;
+	}
+}
+
+/* Asks, checks the answer against the header's promises, and does what it says. True: it moved. */
+static bool step(struct world *w)
+{
+	struct pol_snapshot s;
+	struct pol_decision d;
+	bool works = w->on >= 0 && w->up[w->on] && !w->flow_failed, open = false, rested = false;
+	int target = -1;
+
+	look(w, &s);
+	pol_decide(&s, &d);
+	assert_true(d.reason[0] != 0 && strlen(d.reason) < sizeof(d.reason) - 1);
+	assert_true(d.again_ms == -1 || (d.again_ms > 0 && d.again_ms <= 2000));
+	for (int i = 0; i < 6; i++) {
+		if (!w->up[i])
+			continue;
+		if (w->path[i].id == d.target)
+			target = i;
+		if (!may(w, i))
+			continue;
+		open = true;
+		if (w->failed[i] < 0 || w->now - w->failed[i] >= 2000)
+			rested = true;
+	}
+	/* Waits exactly where nothing may be taken, and never while what it has works. */
+	assert_int_equal(d.verb == POL_WAIT, !works && !open);
+	assert_int_equal(d.verb == POL_RESCUE, !works && open);
+	if (d.verb == POL_STAY || d.verb == POL_WAIT)
+		return false;
+	/* Never beyond what is there and allowed; never around a tunnel. */
+	assert_true(target >= 0);
+	assert_true(may(w, target));
+	bool held = w->failed[target] >= 0 && w->now - w->failed[target] < 2000;
+
+	if (d.verb == POL_MOVE) {
+		assert_true(w->path[target].prefer > w->path[w->on].prefer);
+		assert_true(w->now - w->since[target] >= 250);
+		assert_false(held);
+	} else {
+		/* One that failed a moment ago only if all that may be taken did. */
+		assert_true(!held || !rested);
+	}
+	if (w->broken[target]) {
+		w->failed[target] = w->now;
+		return true;
+	}
+	w->on = target;
+	w->flow_failed = false;
+	return true;
+}
+
+static void any_sequence_of_events_is_well_answered(void **state)
 {
 	(void)state;
-	srand(7);
-	for (int round = 0; round < 200000; round++) {
-		struct pol_snapshot s = {.stable_ms = 250, .hold_ms = 2000};
-		struct pol_decision d;
-		bool open = false;
+	for (unsigned seed = 1; seed <= 3000; seed++) {
+		struct world w = {.on = -1, .now = 1000000};
 
-		s.candidates = (unsigned)rand() % 5;
-		for (unsigned i = 0; i < s.candidates; i++) {
-			s.candidate[i] = path((int)i + 1, rand() % 3 * 100);
-			s.candidate[i].metric = (unsigned)rand() % 3;
-			s.candidate[i].usable_ms = rand() % 500;
-			s.candidate[i].failed_ms = rand() % 3 ? -1 : rand() % 3000;
-			s.candidate[i].tunnel = rand() % 6 == 0;
+		srand(seed);
+		for (int i = 0; i < 6; i++) {
+			w.path[i] = path(i + 1, rand() % 4 * 100);
+			w.path[i].named = rand() % 3 != 0;
+			w.path[i].tunnel = rand() % 4 == 0;
+			w.path[i].metric = (unsigned)rand() % 3;
+			w.failed[i] = -1;
+			w.up[i] = rand() % 2;
+			w.since[i] = w.now - rand() % 1000;
 		}
-		s.current = rand() % 6;
-		s.current_usable = s.current && s.current <= (int)s.candidates && rand() % 2;
-		s.current_failed = rand() % 4 == 0;
-		s.current_tunnel = rand() % 5 == 0;
-		s.host_tunnel = rand() % 5 == 0;
-		for (unsigned i = 0; i < s.candidates; i++)
-			open = open || s.candidate[i].tunnel || s.candidate[i].named ||
-			       !(s.current_tunnel || s.host_tunnel);
-		pol_decide(&s, &d);
-		assert_int_equal(d.verb == POL_WAIT,
-		                 (!s.current_usable || s.current_failed) && !open);
-		if (d.verb != POL_MOVE && d.verb != POL_RESCUE)
-			continue;
-		assert_in_range(d.target, 1, s.candidates);
-		/* It went there and it works: now it stays, until something changes. */
-		s.current = d.target;
-		s.current_usable = true;
-		s.current_failed = false;
-		int from = d.target;
+		for (int n = 0; n < 60; n++) {
+			event(&w);
+			w.now += rand() % 300;
+			step(&w);
+		}
+		/*
+		 * From here on nothing changes but the time. A flow whose attempts succeed moves at
+		 * most once for each path that is preferred to the one before; then never again.
+		 */
+		memset(w.broken, 0, sizeof(w.broken));
+		int moves = 0;
 
-		for (int steps = 0; steps < 5; steps++) {
-			pol_decide(&s, &d);
-			if (d.verb != POL_MOVE)
-				break;
-			assert_true(s.candidate[d.target - 1].prefer >
-			            s.candidate[from - 1].prefer);
-			s.current = from = d.target;
+		for (int n = 0; n < 100; n++) {
+			w.now += 50;
+			moves += step(&w);
 		}
-		assert_int_equal(d.verb, POL_STAY);
+		assert_true(moves <= 6);
+		w.now += 10000;
+		while (step(&w))
+			assert_true(++moves <= 6);
+		for (int n = 0; n < 20; n++) {
+			w.now += 1 + rand() % 1000;
+			assert_false(step(&w));
+		}
 	}
 }
 
@@ -192,8 +487,13 @@ int main(void)
 	    cmocka_unit_test(equal_paths_do_not_attract),
 	    cmocka_unit_test(a_lost_path_is_left_at_once),
 	    cmocka_unit_test(a_failed_attempt_rests_unless_there_is_no_other),
+	    cmocka_unit_test(the_longest_rested_of_failed_ones_is_tried),
+	    cmocka_unit_test(time_alone_may_change_the_answer),
+	    cmocka_unit_test(among_equals_metric_then_number),
+	    cmocka_unit_test(an_address_without_a_route_is_left_alone),
+	    cmocka_unit_test(reasons_name_interfaces_and_numbers),
 	    cmocka_unit_test(nothing_goes_around_a_tunnel),
-	    cmocka_unit_test(decisions_settle),
+	    cmocka_unit_test(any_sequence_of_events_is_well_answered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
