@@ -1,138 +1,136 @@
 /* SPDX-License-Identifier: MIT */
 /* mifcont run: a program under the library, with a word of warning where that cannot work. */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
-#include "cli/elf.h"
+#include "cli/inspect.h"
+#include "common/log.h"
 #include "policy/policy.h"
 
-static void warn(const char *program, const char *why)
+#if defined(__x86_64__)
+#define MULTIARCH "x86_64-linux-gnu"
+#elif defined(__aarch64__)
+#define MULTIARCH "aarch64-linux-gnu"
+#else
+#define MULTIARCH "."
+#endif
+
+#define USAGE "usage: mifcont run [--policy FILE] [--log LEVEL:FILE] -- CMD..."
+
+/* --- the library ---------------------------------------------------------------------------- */
+
+static bool regular(const char *path)
 {
-	fprintf(stderr, "mifcont: %s %s; it runs without session continuity\n", program, why);
-}
-
-/* Where execvp() would find it. */
-static int find_program(const char *name, char *path, size_t room)
-{
-	const char *list = getenv("PATH");
-
-	if (strchr(name, '/'))
-		return snprintf(path, room, "%s", name) < (int)room && access(path, F_OK) == 0 ? 0
-		                                                                               : -1;
-	for (const char *p = list ? list : "/bin:/usr/bin"; *p;) {
-		size_t n = strcspn(p, ":");
-
-		if (snprintf(path, room, "%.*s/%s", (int)n, n ? p : ".", name) < (int)room &&
-		    access(path, X_OK) == 0)
-			return 0;
-		p += n + (p[n] == ':');
-	}
-	return -1;
-}
-
-static void examine(const char *program, const char *path, int depth)
-{
-	char interpreter[PATH_MAX], argument[PATH_MAX], found[PATH_MAX], caps[64];
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	unsigned char *file = MAP_FAILED;
 
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
-		file = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (fd >= 0)
-		close(fd);
-	if (file == MAP_FAILED)
-		return;
-	if ((st.st_mode & S_ISUID && st.st_uid != geteuid()) ||
-	    (st.st_mode & S_ISGID && st.st_gid != getegid()))
-		warn(program, "is set-user-ID or set-group-ID: the loader ignores LD_PRELOAD");
-	else if (geteuid() != 0 && getxattr(path, "security.capability", caps, sizeof(caps)) > 0)
-		warn(program, "has file capabilities: the loader ignores LD_PRELOAD");
-	switch (elf_examine(file, (size_t)st.st_size)) {
-	case ELF_STATIC:
-		warn(program, "is statically linked: nothing can be preloaded");
-		break;
-	case ELF_GO:
-		warn(program, "is a Go program: it makes its own system calls");
-		break;
-	case ELF_FOREIGN:
-		warn(program, "is for another machine or word size than the library");
-		break;
-	case ELF_SCRIPT:
-		if (depth < 4 && elf_script(file, (size_t)st.st_size, interpreter, argument,
-		                            sizeof(interpreter)) == 0) {
-			size_t n = strlen(interpreter);
-			int env = n >= 4 && strcmp(interpreter + n - 4, "/env") == 0;
-
-			if (!env || find_program(argument, found, sizeof(found)) < 0)
-				snprintf(found, sizeof(found), "%s", interpreter);
-			examine(program, found, depth + 1);
-		}
-		break;
-	case ELF_DYNAMIC:
-	case ELF_UNKNOWN:
-		break;
-	}
-	munmap(file, (size_t)st.st_size);
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, R_OK) == 0;
 }
 
-static int find_library(char *path, size_t room)
+static bool find_library(char path[PATH_MAX])
 {
-	static const char *const places[] = {"", "../lib/", "../lib/x86_64-linux-gnu/",
-	                                     "../lib/aarch64-linux-gnu/"};
-	char self[PATH_MAX];
+	static const char *const places[] = {"", "../lib/", "../lib/" MULTIARCH "/"};
 	const char *given = getenv("MIFCONT_LIBRARY");
+	char self[PATH_MAX], candidate[2 * PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	if (given && *given)
-		return realpath(given, path) ? 0 : -1;
+		return regular(given) && realpath(given, path);
 	if (n <= 0)
-		return -1;
+		return false;
 	self[n] = 0;
 	*(strrchr(self, '/') + 1) = 0;
 	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
-		char candidate[2 * PATH_MAX];
-
 		snprintf(candidate, sizeof(candidate), "%s%slibmifcont.so", self, places[i]);
-		if (realpath(candidate, path))
-			return 0;
+		if (regular(candidate) && realpath(candidate, path))
+			return true;
 	}
-	(void)room;
-	return -1;
+	return false;
 }
 
+/* Is it one of the names in the list, which are parted by colons or spaces? */
+static bool listed(const char *list, const char *library)
+{
+	size_t want = strlen(library);
+
+	for (const char *p = list; *p;) {
+		size_t n = strcspn(p, ": ");
+
+		if (n == want && memcmp(p, library, n) == 0)
+			return true;
+		p += n;
+		p += strspn(p, ": ");
+	}
+	return false;
+}
+
+/* Behind what the user preloads already, and not twice. */
 static int preload(const char *library)
 {
 	const char *before = getenv("LD_PRELOAD");
 	char *value = NULL;
 	int r;
 
-	/* Behind what the user preloads already, and not twice. */
-	if (before && *before) {
-		if (strstr(before, library))
-			return 0;
-		if (asprintf(&value, "%s:%s", before, library) < 0)
-			return -1;
-		r = setenv("LD_PRELOAD", value, 1);
-		free(value);
-		return r;
+	if (!before || !*before)
+		return setenv("LD_PRELOAD", library, 1);
+	if (listed(before, library))
+		return 0;
+	if (asprintf(&value, "%s:%s", before, library) < 0)
+		return -1;
+	r = setenv("LD_PRELOAD", value, 1);
+	free(value);
+	return r;
+}
+
+/* -1: out of memory. Where there is no way to preload it says so, and the program runs as it is. */
+static int add_library(const char *program)
+{
+	char library[PATH_MAX];
+	const char *disabled = getenv("MIFCONT_DISABLE");
+
+	if (disabled && *disabled && strcmp(disabled, "0") != 0)
+		fputs("mifcont: MIFCONT_DISABLE is set: the library will do nothing\n", stderr);
+	if (!inspect(program))
+		return 0;
+	if (!find_library(library)) {
+		fputs("mifcont: libmifcont.so not found; expected it beside mifcont, in ../lib or "
+		      "as $MIFCONT_LIBRARY; the program runs without session continuity\n",
+		      stderr);
+		return 0;
 	}
-	return setenv("LD_PRELOAD", library, 1);
+	if (strpbrk(library, ": $")) {
+		fprintf(stderr,
+		        "mifcont: %s cannot be preloaded: the loader takes no path with a space, "
+		        "colon or dollar; the program runs without session continuity\n",
+		        library);
+		return 0;
+	}
+	return preload(library);
+}
+
+/* --- options -------------------------------------------------------------------------------- */
+
+/* A relative name would mean another file once the program changes its directory. */
+static int set_absolute(const char *variable, const char *prefix, const char *file)
+{
+	char path[PATH_MAX], value[PATH_MAX + 16];
+
+	if (!realpath(file, path))
+		return -1;
+	snprintf(value, sizeof(value), "%s%s", prefix, path);
+	return setenv(variable, value, 1);
 }
 
 static int use_policy(const char *file)
 {
-	char err[512], path[PATH_MAX];
+	char err[512];
 	struct pol *p = pol_load(file, err, sizeof(err));
 
 	if (!p) {
@@ -140,39 +138,75 @@ static int use_policy(const char *file)
 		return -1;
 	}
 	pol_free(p);
-	return realpath(file, path) ? setenv("MIFCONT_POLICY", path, 1) : -1;
+	if (set_absolute("MIFCONT_POLICY", "", file) == 0)
+		return 0;
+	fprintf(stderr, "mifcont: %s: %s\n", file, strerror(errno));
+	return -1;
+}
+
+static int use_log(const char *spec)
+{
+	int r = log_setup(spec);
+	char prefix[16];
+
+	if (r == -EINVAL)
+		fprintf(stderr,
+		        "mifcont: --log %s; expected LEVEL:FILE with error, warn, info or debug\n",
+		        spec);
+	else if (r < 0)
+		fprintf(stderr, "mifcont: --log %s: %s\n", spec, strerror(-r));
+	if (r < 0)
+		return -1;
+	snprintf(prefix, sizeof(prefix), "%.*s:", (int)strcspn(spec, ":"), spec);
+	return set_absolute("MIFCONT_LOG", prefix, strchr(spec, ':') + 1);
+}
+
+/* A mistake in the policy that is in force anyway: the library would keep it to its log. */
+static void look_at_policy(void)
+{
+	char file[PATH_MAX], err[512];
+	struct pol *p;
+
+	if (!pol_find(file, sizeof(file)))
+		return;
+	p = pol_load(file, err, sizeof(err));
+	if (!p)
+		fprintf(stderr, "mifcont: %s; the program runs without a policy\n", err);
+	pol_free(p);
 }
 
 int cmd_run(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"policy", required_argument, NULL, 'p'},
-	    {"log", required_argument, NULL, 'l'},
-	    {NULL, 0, NULL, 0},
-	};
-	char library[PATH_MAX], path[PATH_MAX];
-	int o;
+	static const struct option options[] = {{"policy", required_argument, NULL, 'p'},
+	                                        {"log", required_argument, NULL, 'l'},
+	                                        {"help", no_argument, NULL, 'h'},
+	                                        {NULL, 0, NULL, 0}};
+	bool policy = false;
+	int o, saved;
 
-	while ((o = getopt_long(argc, argv, "+", options, NULL)) != -1) {
-		if (o == 'p' && use_policy(optarg) < 0)
+	optind = 0;
+	while ((o = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
+		if (o == 'h') {
+			puts(USAGE);
+			return 0;
+		}
+		if (o == '?' || (o == 'p' && use_policy(optarg) < 0) ||
+		    (o == 'l' && use_log(optarg) < 0))
 			return 2;
-		if (o == 'l')
-			setenv("MIFCONT_LOG", optarg, 1);
-		if (o == '?')
-			return 2;
+		policy = policy || o == 'p';
 	}
 	if (optind == argc) {
-		fputs("usage: mifcont run [--policy FILE] [--log LEVEL:FILE] -- CMD...\n", stderr);
+		fputs(USAGE "\n", stderr);
 		return 2;
 	}
-	if (find_program(argv[optind], path, sizeof(path)) == 0)
-		examine(argv[optind], path, 0);
-	if (find_library(library, sizeof(library)) < 0)
-		warn(argv[optind], "cannot be covered: libmifcont.so was not found beside mifcont, "
-		                   "in ../lib or in $MIFCONT_LIBRARY");
-	else if (preload(library) < 0)
+	if (!policy)
+		look_at_policy();
+	if (add_library(argv[optind]) < 0) {
+		fprintf(stderr, "mifcont: %s\n", strerror(errno));
 		return 125;
+	}
 	execvp(argv[optind], argv + optind);
-	fprintf(stderr, "mifcont: %s: %s\n", argv[optind], strerror(errno));
-	return errno == ENOENT ? 127 : 126;
+	saved = errno;
+	fprintf(stderr, "mifcont: %s: %s\n", argv[optind], strerror(saved));
+	return saved == ENOENT ? 127 : 126;
 }
