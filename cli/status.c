@@ -1,161 +1,151 @@
 /* SPDX-License-Identifier: MIT */
-/* mifcont status: asks every process that answers to an abstract socket "mifcont/<pid>". */
-#include <errno.h>
-#include <jansson.h>
-#include <poll.h>
-#include <stddef.h>
+/* mifcont status: every flow of the user's processes. */
+#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
+#include "cli/ask.h"
 #include "cli/commands.h"
-#include "common/clock.h"
 
-#define ANSWER_MAX (1 << 20)
-#define PATIENCE_MS 1000
+static const struct column {
+	const char *title;
+	int right; /* numbers */
+} columns[] = {
+    {"PID", 1},  {"PROGRAM", 0},   {"FD", 1},   {"PEER", 0},     {"CONTINUITY", 0},  {"STATE", 0},
+    {"PATH", 0}, {"HANDOVERS", 1}, {"SENT", 1}, {"RECEIVED", 1}, {"UNCONFIRMED", 1}, {"NOTE", 0},
+};
+#define COLUMNS (sizeof(columns) / sizeof(*columns))
+#define WIDEST 64
 
-static int wait_for(int fd, short events, int64_t until)
-{
-	struct pollfd p = {.fd = fd, .events = events};
-	int64_t left = until - clock_ms();
+struct row {
+	char cell[COLUMNS][WIDEST];
+};
 
-	return left > 0 && poll(&p, 1, (int)left) == 1;
-}
-
-/* The peer must be the process its name says, and ours to look at. */
-static int genuine(int fd, int pid)
-{
-	struct ucred c;
-	socklen_t len = sizeof(c);
-
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c, &len) == 0 && c.pid == pid &&
-	       (c.uid == geteuid() || geteuid() == 0);
-}
-
-static json_t *ask(int pid)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int n = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "mifcont/%d", pid);
-	int64_t until = clock_ms() + PATIENCE_MS;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	json_t *answer = NULL;
-	char *text = malloc(ANSWER_MAX);
-	size_t len = 0;
-
-	if (fd < 0 || !text ||
-	    connect(fd, (struct sockaddr *)&a,
-	            (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) < 0 ||
-	    !genuine(fd, pid) || send(fd, "status\n", 7, MSG_NOSIGNAL) != 7)
-		goto out;
-	while (len < ANSWER_MAX && wait_for(fd, POLLIN, until)) {
-		ssize_t got = recv(fd, text + len, ANSWER_MAX - len, 0);
-
-		if (got <= 0)
-			break;
-		len += (size_t)got;
-	}
-	answer = json_loadb(text, len, 0, NULL);
-	if (!answer || !json_is_array(json_object_get(answer, "flows"))) {
-		fprintf(stderr, "mifcont: process %d gave no usable answer\n", pid);
-		json_decref(answer);
-		answer = NULL;
-	}
-out:
-	free(text);
-	if (fd >= 0)
-		close(fd);
-	return answer;
-}
-
-static json_t *ask_all(void)
-{
-	json_t *all = json_array();
-	FILE *f = fopen("/proc/net/unix", "re");
-	char line[512];
-
-	while (f && fgets(line, sizeof(line), f)) {
-		const char *name = strstr(line, " @mifcont/");
-		unsigned flags;
-		int pid;
-
-		/* A listener has the flag 0x10000; its accepted connections bear the same name. */
-		if (!name || sscanf(name, " @mifcont/%d", &pid) != 1 || pid <= 0 ||
-		    sscanf(line, "%*s %*s %*s %x", &flags) != 1 || !(flags & 0x10000))
-			continue;
-		json_t *one = ask(pid);
-
-		if (one)
-			json_array_append_new(all, one);
-	}
-	if (f)
-		fclose(f);
-	return all;
-}
-
-static const char *text_of(json_t *o, const char *key)
+/* What comes from another process must not command the terminal. */
+static void put_text(char cell[WIDEST], const json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));
+	size_t n = 0;
 
-	return s ? s : "-";
+	for (; s && *s && n < WIDEST - 1; s++)
+		cell[n++] = *s >= ' ' && *s < 0x7f ? *s : '?';
+	cell[n] = 0;
+	if (!n)
+		strcpy(cell, "-");
 }
 
-static long long number_of(json_t *o, const char *key)
+static void put_number(char cell[WIDEST], const json_t *o, const char *key)
 {
-	return json_integer_value(json_object_get(o, key));
+	snprintf(cell, WIDEST, "%lld", (long long)json_integer_value(json_object_get(o, key)));
 }
 
-static void print_text(json_t *all)
+static void fill(struct row *r, const json_t *process, const json_t *flow)
 {
-	size_t i, k;
-	json_t *process, *flow;
-	int lines = 0;
+	char note[WIDEST];
 
-	json_array_foreach(all, i, process)
-	{
-		json_array_foreach(json_object_get(process, "flows"), k, flow)
+	put_number(r->cell[0], process, "pid");
+	put_text(r->cell[1], process, "program");
+	put_number(r->cell[2], flow, "fd");
+	put_text(r->cell[3], flow, "peer");
+	put_text(r->cell[4], flow, "continuity");
+	put_text(r->cell[5], flow, "state");
+	put_text(r->cell[6], json_object_get(flow, "path"), "interface");
+	put_number(r->cell[7], flow, "handovers");
+	put_number(r->cell[8], flow, "sent");
+	put_number(r->cell[9], flow, "received");
+	put_number(r->cell[10], flow, "unconfirmed");
+	put_text(note, flow, "note");
+	if (json_is_true(json_object_get(flow, "covered")))
+		snprintf(r->cell[11], WIDEST, "%s", strcmp(note, "-") == 0 ? "" : note);
+	else
+		snprintf(r->cell[11], WIDEST, "not covered%s%.48s",
+		         strcmp(note, "-") == 0 ? "" : ": ", strcmp(note, "-") == 0 ? "" : note);
+}
+
+static void print_row(const struct row *r, const int width[COLUMNS])
+{
+	for (size_t c = 0; c < COLUMNS; c++) {
+		int last = c == COLUMNS - 1;
+
+		if (last && !r->cell[c][0])
+			break;
+		printf("%s%*s", c ? "  " : "",
+		       last               ? 0
+		       : columns[c].right ? width[c]
+		                          : -width[c],
+		       r->cell[c]);
+	}
+	putchar('\n');
+}
+
+/* Twice over the flows: the widths first. */
+static void print_text(const json_t *all)
+{
+	int width[COLUMNS] = {0};
+	unsigned rows = 0;
+	struct row r;
+
+	for (size_t c = 0; c < COLUMNS; c++)
+		width[c] = (int)strlen(columns[c].title);
+	for (int print = 0; print < 2; print++) {
+		const json_t *process, *flow;
+		size_t i, k;
+
+		if (print && !rows) {
+			puts("no covered flows");
+			return;
+		}
+		if (print) {
+			for (size_t c = 0; c < COLUMNS; c++)
+				snprintf(r.cell[c], WIDEST, "%s", columns[c].title);
+			print_row(&r, width);
+		}
+		json_array_foreach(all, i, process)
 		{
-			json_t *path = json_object_get(flow, "path");
-			int covered = json_is_true(json_object_get(flow, "covered"));
-
-			if (!lines++)
-				printf(
-				    "%7s %-12s %4s %-24s %-10s %-10s %-8s %9s %12s %12s %11s  %s\n",
-				    "PID", "PROGRAM", "FD", "PEER", "CONTINUITY", "STATE", "PATH",
-				    "HANDOVERS", "SENT", "RECEIVED", "UNCONFIRMED", "NOTE");
-			printf("%7lld %-12s %4lld %-24s %-10s %-10s %-8s %9lld %12lld %12lld "
-			       "%11lld  %s%s\n",
-			       number_of(process, "pid"), text_of(process, "program"),
-			       number_of(flow, "fd"), text_of(flow, "peer"),
-			       text_of(flow, "continuity"), text_of(flow, "state"),
-			       text_of(path, "interface"), number_of(flow, "handovers"),
-			       number_of(flow, "sent"), number_of(flow, "received"),
-			       number_of(flow, "unconfirmed"), covered ? "" : "not covered ",
-			       text_of(flow, "note"));
+			json_array_foreach(json_object_get(process, "flows"), k, flow)
+			{
+				fill(&r, process, flow);
+				rows++;
+				if (print)
+					print_row(&r, width);
+				for (size_t c = 0; !print && c < COLUMNS; c++)
+					if ((int)strlen(r.cell[c]) > width[c])
+						width[c] = (int)strlen(r.cell[c]);
+			}
 		}
 	}
-	if (!lines)
-		puts("no flows");
 }
 
 int cmd_status(int argc, char **argv)
 {
-	int as_json = argc == 2 && strcmp(argv[1], "--json") == 0;
+	static const struct option options[] = {
+	    {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	int json = 0, c;
+	json_t *all;
 
-	if (argc > 1 && !as_json) {
-		fputs("usage: mifcont status [--json]\n", stderr);
+	while ((c = getopt_long(argc, argv, "jh", options, NULL)) != -1) {
+		if (c == 'h')
+			puts("usage: mifcont status [--json]");
+		if (c != 'j')
+			return c == 'h' ? 0 : 2;
+		json = 1;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "mifcont status: %s: not expected\n", argv[optind]);
 		return 2;
 	}
-	json_t *all = ask_all();
-
-	if (as_json) {
-		json_dumpf(all, stdout, JSON_INDENT(2));
+	all = ask_processes();
+	if (!all) {
+		fputs("mifcont status: out of memory\n", stderr);
+		return 1;
+	}
+	if (json) {
+		/* Pure ASCII: nothing in it that a terminal would obey. */
+		json_dumpf(all, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
 		putchar('\n');
 	} else {
 		print_text(all);
 	}
 	json_decref(all);
-	return 0;
+	return fflush(stdout) != 0 || ferror(stdout);
 }

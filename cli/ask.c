@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/ask.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+#define PIDS_MAX 4096
+#define AT_ONCE 64
+#define ANSWER_MAX (1 << 20)
+#define PATIENCE_MS 1000
+
+/* --- who is there --------------------------------------------------------------------------- */
+
+/* The number in a line of /proc/net/unix that tells of a listener "@mifcont/PID"; 0: another. */
+static int listed(const char *line)
+{
+	static const char prefix[] = "@mifcont/";
+	unsigned flags;
+	const char *name = strstr(line, prefix);
+	char *end;
+	long pid;
+
+	/* A listener has the flag 0x10000; its accepted connections bear the same name. */
+	if (!name || sscanf(line, "%*s %*s %*s %8x", &flags) != 1 || !(flags & 0x10000))
+		return 0;
+	name += sizeof(prefix) - 1;
+	if (*name < '1' || *name > '9')
+		return 0;
+	errno = 0;
+	pid = strtol(name, &end, 10);
+	return errno == 0 && pid <= INT_MAX && *end == '\n' ? (int)pid : 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	int x = *(const int *)a, y = *(const int *)b;
+
+	return (x > y) - (x < y);
+}
+
+static unsigned list(int pids[PIDS_MAX])
+{
+	FILE *f = fopen("/proc/net/unix", "re");
+	unsigned n = 0, different = 0;
+	char line[512];
+
+	while (f && n < PIDS_MAX && fgets(line, sizeof(line), f))
+		if ((pids[n] = listed(line)) > 0)
+			n++;
+	if (f)
+		fclose(f);
+	qsort(pids, n, sizeof(*pids), by_number);
+	for (unsigned i = 0; i < n; i++)
+		if (i == 0 || pids[i] != pids[i - 1])
+			pids[different++] = pids[i];
+	return different;
+}
+
+/* --- what they say -------------------------------------------------------------------------- */
+
+struct question {
+	int pid, fd; /* -1: over */
+	int64_t until;
+	char *text;
+	size_t len;
+	json_t *answer;
+};
+
+static void complain(int pid, const char *why)
+{
+	fprintf(stderr, "mifcont: process %d: %s\n", pid, why);
+}
+
+static void over(struct question *q)
+{
+	if (q->fd >= 0)
+		close(q->fd);
+	q->fd = -1;
+	free(q->text);
+	q->text = NULL;
+}
+
+static void begin(struct question *q, int pid)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int n = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "mifcont/%d", pid);
+	socklen_t a_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+	struct ucred c;
+	socklen_t len = sizeof(c);
+
+	*q = (struct question){.pid = pid, .until = clock_ms() + PATIENCE_MS};
+	q->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (q->fd < 0 || connect(q->fd, (struct sockaddr *)&a, a_len) < 0) {
+		/* ECONNREFUSED: it has ended since. */
+		if (errno != ECONNREFUSED)
+			complain(pid, errno == EAGAIN ? "too many are asking" : strerror(errno));
+		over(q);
+		return;
+	}
+	if (getsockopt(q->fd, SOL_SOCKET, SO_PEERCRED, &c, &len) < 0 ||
+	    (c.uid != geteuid() && geteuid() != 0)) {
+		/* Another user's: not ours to look at, and nothing worth a word. */
+		over(q);
+	} else if (c.pid != pid) {
+		complain(pid, "another process listens under its name");
+		over(q);
+	} else if (send(q->fd, "status\n", 7, MSG_NOSIGNAL) != 7) {
+		complain(pid, "cannot be asked");
+		over(q);
+	} else {
+		q->text = malloc(ANSWER_MAX);
+		if (!q->text)
+			over(q);
+	}
+}
+
+static void finish(struct question *q)
+{
+	json_error_t e;
+	json_t *answer = json_loadb(q->text, q->len, JSON_REJECT_DUPLICATES, &e);
+	const char *why = "its answer is not JSON";
+
+	if (answer && ask_valid(answer, q->pid, &why))
+		q->answer = json_incref(answer);
+	else
+		complain(q->pid, why);
+	json_decref(answer);
+	over(q);
+}
+
+static void take(struct question *q)
+{
+	ssize_t n = recv(q->fd, q->text + q->len, ANSWER_MAX - q->len, 0);
+
+	if (n > 0)
+		q->len += (size_t)n;
+	if (q->len == ANSWER_MAX) {
+		complain(q->pid, "its answer is too long");
+		over(q);
+	} else if (n == 0) {
+		finish(q);
+	} else if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		complain(q->pid, strerror(errno));
+		over(q);
+	}
+}
+
+/* Hears all of them out, or until their time is over. */
+static void converse(struct question *q, unsigned n)
+{
+	for (;;) {
+		struct pollfd p[AT_ONCE];
+		int64_t now = clock_ms(), next = INT64_MAX;
+
+		for (unsigned i = 0; i < n; i++) {
+			if (q[i].fd >= 0 && q[i].until <= now) {
+				complain(q[i].pid, "gave no answer within a second");
+				over(&q[i]);
+			}
+			if (q[i].fd >= 0 && q[i].until < next)
+				next = q[i].until;
+			p[i] = (struct pollfd){.fd = q[i].fd, .events = POLLIN};
+		}
+		if (next == INT64_MAX)
+			return;
+		if (poll(p, n, (int)(next - now)) <= 0)
+			continue;
+		for (unsigned i = 0; i < n; i++)
+			if (q[i].fd >= 0 && p[i].revents)
+				take(&q[i]);
+	}
+}
+
+json_t *ask_processes(void)
+{
+	static int pids[PIDS_MAX];
+	static struct question q[AT_ONCE];
+	unsigned n = list(pids);
+	json_t *all = json_array();
+
+	for (unsigned first = 0; all && first < n; first += AT_ONCE) {
+		unsigned count = n - first < AT_ONCE ? n - first : AT_ONCE;
+
+		for (unsigned i = 0; i < count; i++)
+			begin(&q[i], pids[first + i]);
+		converse(q, count);
+		for (unsigned i = 0; i < count; i++)
+			if (q[i].answer)
+				json_array_append_new(all, q[i].answer);
+	}
+	return all;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The processes with the library in them, and what they say of their flows. Anybody may listen at
+ * an abstract name, so neither the name nor the answer is trusted.
+ */
+#ifndef CLI_ASK_H
+#define CLI_ASK_H
+
+#include <jansson.h>
+
+/*
+ * Asks every process of the caller (for root: every process) in this network namespace that listens
+ * at "mifcont/PID", all at once, and none for longer than a second. An array of one object for each
+ * answer, by process number; the caller's to release, NULL if memory ran out. Who gave no answer,
+ * or one that cannot be used, is named on stderr.
+ */
+json_t *ask_processes(void);
+
+/* Is the answer of this process of the agreed form, to the last field? If not, `why` says so. */
+int ask_valid(const json_t *answer, int pid, const char **why);
+
+#endif
