@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/explain.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *meaning_udp(const struct pol_rule *r)
+{
+	switch (r->continuity) {
+	case POL_NONE:
+		return "hands off";
+	case POL_REDIAL:
+		return "datagrams are sent from the best path's address, also while another works";
+	case POL_SESSION:
+		return "sessions are for TCP; datagrams are sent from the next path's address "
+		       "when theirs is lost";
+	case POL_HTTP:
+		return "accepted, but does nothing of its own in this version: as auto, datagrams "
+		       "are sent from the next path's address when theirs is lost";
+	case POL_RESET:
+	case POL_AUTO:
+		break;
+	}
+	return "datagrams are sent from the next path's address when theirs is lost";
+}
+
+static const char *meaning_redial(enum pol_replay replay)
+{
+	switch (replay) {
+	case POL_REPLAY_LINE:
+		return "straight to the peer; a new connection takes the place of a lost one, and "
+		       "lines the peer had not acknowledged are sent again (at least once)";
+	case POL_REPLAY_LENGTH_PREFIX:
+		return "straight to the peer; a new connection takes the place of a lost one if "
+		       "nothing was outstanding, else the program gets ECONNRESET";
+	case POL_REPLAY_NONE:
+		break;
+	}
+	return "straight to the peer; a new connection takes the place of a lost one, and nothing "
+	       "is sent again (at most once)";
+}
+
+#define AUTO                                                                                       \
+	"straight to the peer; dialled again while nothing was exchanged, else left to TCP, and "  \
+	"reset only when its address is gone for 30 s, data is outstanding and another path is "   \
+	"ready"
+
+static const char *meaning(const struct pol_rule *r, bool udp)
+{
+	if (udp)
+		return meaning_udp(r);
+	switch (r->continuity) {
+	case POL_SESSION:
+		return "through the relay, and on to the byte over any path; if the relay cannot "
+		       "be reached, straight to the peer, uncovered";
+	case POL_REDIAL:
+		return meaning_redial(r->replay);
+	case POL_HTTP:
+		return "accepted, but does nothing of its own in this version; as auto: " AUTO;
+	case POL_RESET:
+		return "no continuity: ECONNRESET once the address is gone, data is outstanding "
+		       "and another path is ready";
+	case POL_NONE:
+		return "hands off";
+	case POL_AUTO:
+		break;
+	}
+	return AUTO;
+}
+
+/* Peers that the library leaves alone whatever the policy says; NULL: not of these. */
+static const char *left_alone(const struct pol_peer *p)
+{
+	const char *local = "on this machine: the library leaves it alone";
+	const char *link = "link-local: it is reached over one interface only, and left alone";
+	const char *many = "multicast or broadcast: the library leaves it alone";
+
+	if (p->family == AF_INET)
+		return p->ip[0] == 127 || p->ip[0] == 0     ? local
+		       : p->ip[0] == 169 && p->ip[1] == 254 ? link
+		       : p->ip[0] >= 224                    ? many
+		                                            : NULL;
+
+	const struct in6_addr *v6 = (const void *)p->ip;
+
+	return IN6_IS_ADDR_LOOPBACK(v6) || IN6_IS_ADDR_UNSPECIFIED(v6) ? local
+	       : IN6_IS_ADDR_LINKLOCAL(v6)                             ? link
+	       : IN6_IS_ADDR_MULTICAST(v6)                             ? many
+	                                                               : NULL;
+}
+
+static void print_rule(const struct pol_rule *r, const char *file)
+{
+	if (r->line)
+		printf("  rule        %s:%d peer \"%s\"\n", file, r->line, r->pattern);
+	else
+		puts("  rule        none matches: auto");
+}
+
+/* Where the flow's connections go: the relay of a session, else the peer. */
+static void target(const struct pol_rule *r, bool udp, const struct sockaddr *peer,
+                   struct sockaddr_storage *to)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)to;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)to;
+
+	memset(to, 0, sizeof(*to));
+	if (udp || r->continuity != POL_SESSION || !r->relay_host) {
+		memcpy(to, peer, peer->sa_family == AF_INET6 ? sizeof(*v6) : sizeof(*v4));
+	} else if (inet_pton(AF_INET, r->relay_host, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+	} else {
+		inet_pton(AF_INET6, r->relay_host, &v6->sin6_addr);
+		v6->sin6_family = AF_INET6;
+	}
+}
+
+void explain_peer(const struct pol *p, const char *file, const struct mif_monitor *m,
+                  const char *host, const struct sockaddr *to, int port, bool udp)
+{
+	struct pol_peer peer = {.family = to->sa_family,
+	                        .port = (uint16_t)port,
+	                        .protocol = udp ? IPPROTO_UDP : IPPROTO_TCP};
+	char text[INET6_ADDRSTRLEN];
+	struct sockaddr_storage dial;
+	const struct pol_rule *r, *named;
+	const char *alone;
+
+	if (to->sa_family == AF_INET6)
+		memcpy(peer.ip, &((const struct sockaddr_in6 *)to)->sin6_addr, 16);
+	else
+		memcpy(peer.ip, &((const struct sockaddr_in *)to)->sin_addr, 4);
+	r = pol_match(p, &peer);
+	peer.host = host;
+	named = pol_match(p, &peer);
+	inet_ntop(to->sa_family, peer.ip, text, sizeof(text));
+	printf(to->sa_family == AF_INET6 ? "[%s]:%d/%s\n" : "%s:%d/%s\n", text, port,
+	       udp ? "udp" : "tcp");
+	alone = left_alone(&peer);
+	if (alone) {
+		printf("  %s\n", alone);
+		return;
+	}
+	print_rule(r, file);
+	if (named != r)
+		printf("  but         %s:%d peer \"%s\" matches the name %s; the library sees "
+		       "addresses only, so that rule does not apply\n",
+		       file, named->line, named->pattern, host);
+	printf("  continuity  %s: %s\n", pol_continuity_name(r->continuity), meaning(r, udp));
+	if (r->continuity == POL_SESSION && !udp)
+		printf("  relay       %s%s, port %d\n",
+		       r->relay_host ? "at " : "on the peer's own host",
+		       r->relay_host ? r->relay_host : "", r->relay_port);
+	target(r, udp, to, &dial);
+	if (m)
+		explain_paths(p, m, (const struct sockaddr *)&dial, r, udp);
+}
