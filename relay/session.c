@@ -16,8 +16,9 @@
 #define TENTATIVE_MS 10000
 #define FIN_GRACE_MS 2000
 #define UNANSWERED_MS 1000
-#define COVER_MS 10000 /* a handover replaces control connections, too: so long for the next one   \
-	                */
+#define COVER_MS                                                                                   \
+	10000 /* a handover replaces control connections, too: so long for the next one            \
+	       */
 
 static struct session *sessions, *dead;
 static unsigned nsessions;
