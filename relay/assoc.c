@@ -9,9 +9,7 @@
 #include "common/log.h"
 #include "relay/relay.h"
 
-#define ASSOCS_MAX 65536
-#define GONE_COVER_MS                                                                              \
-	10000 /* a handover replaces control connections, too: wait this long before cover ends */
+#define ASSOCS_MAX 16384
 #define IDLE_MS 60000 /* an association without sessions and control connection */
 
 static struct association *table;

@@ -15,6 +15,8 @@
 #define CONNS_MAX 65536
 #define USER_TIMEOUT_MS 30000 /* a path that takes nothing for this long is lost */
 
+#define KEEPALIVE_S 300
+
 static struct conn *shaking, *others, *dead;
 static unsigned nshaking, nconns;
 
@@ -28,10 +30,16 @@ void conn_accept(struct source *listener)
 	/* Not more than a few at a time: those who are being served come first. */
 	for (int i = 0; i < 64; i++) {
 		int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), one = 1,
-		    limit = USER_TIMEOUT_MS;
+		    limit = USER_TIMEOUT_MS, idle = KEEPALIVE_S, interval = 10;
+		struct linger reset = {1, 0};
 
-		if (fd < 0)
+		if (fd < 0) {
+			/* Without a pause it would be told again and again. */
+			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+			    errno == ENOMEM)
+				loop_no_accept(listener);
 			return;
+		}
 		if (nshaking >= config.max_handshakes || nconns >= CONNS_MAX) {
 			/* The one that has been thinking longest makes room; it is not a session.
 			 */
@@ -49,6 +57,12 @@ void conn_accept(struct source *listener)
 		}
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, sizeof(limit));
+		/* A quiet one whose client has vanished: its session would be kept for ever. */
+		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+		setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+		setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+		/* If this process dies, no client must take that for the end of a stream. */
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 		c->source = (struct source){.kind = SOURCE_CONN, .fd = fd};
 		c->deadline_ms = loop_now() + HANDSHAKE_MS;
 		DL_APPEND(shaking, c);
@@ -67,8 +81,10 @@ void conn_settle(struct conn *c)
 }
 
 /* Out of every list but the one of those to be freed after this round. */
-void conn_close(struct conn *c)
+static void take_out(struct conn *c, bool reset)
 {
+	struct linger linger = {reset, 0};
+
 	if (c->role == ROLE_DEAD)
 		return;
 	if (c->role == ROLE_NEW) {
@@ -77,6 +93,7 @@ void conn_close(struct conn *c)
 	} else {
 		DL_DELETE(others, c);
 	}
+	setsockopt(c->source.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 	close(c->source.fd);
 	c->source.fd = -1;
 	c->role = ROLE_DEAD;
@@ -84,12 +101,14 @@ void conn_close(struct conn *c)
 	nconns--;
 }
 
+void conn_close(struct conn *c)
+{
+	take_out(c, false);
+}
+
 void conn_reset(struct conn *c)
 {
-	struct linger now = {1, 0};
-
-	setsockopt(c->source.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	conn_close(c);
+	take_out(c, true);
 }
 
 void conns_reap(void)
@@ -258,7 +277,11 @@ void conns_sweep(int64_t now)
 	}
 	DL_FOREACH_SAFE(others, c, next)
 	{
-		if (c->deadline_ms && now >= c->deadline_ms)
+		if (c->deadline_ms && now >= c->deadline_ms) {
 			session_conn_gone(c, false);
+			/* The next in line may have gone with it: the rest has its turn next time.
+			 */
+			break;
+		}
 	}
 }

@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* The bytes of a session: read into the rings, written from them, never waiting. */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
+#include <sys/ioctl.h>
 
-#include "common/log.h"
 #include "relay/relay.h"
 
 #define ASK_AGAIN_MS 5
+#define ASK_AGAIN_MAX_MS 250
+#define LOOK_AGAIN_MS 20
 #define PIECE (256u << 10) /* per wake-up and direction: the others have their turn, too */
-
-static size_t min(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
 
 /* Client to ring. False: the connection is gone. */
 static bool from_client(struct session *s, struct conn *c)
@@ -28,11 +23,12 @@ static bool from_client(struct session *s, struct conn *c)
 
 		if (!room)
 			return true;
-		ssize_t n = recv(c->source.fd, p, min(room, left), 0);
+		ssize_t n = recv(c->source.fd, p, min_size(room, left), 0);
 
 		if (n < 0 && errno == EAGAIN)
 			return true;
-		if (n < 0) {
+		/* A failed send took the error away; what looks like a FIN after it is none. */
+		if (n < 0 || (n == 0 && c->broken)) {
 			session_conn_gone(c, false);
 			return false;
 		}
@@ -46,38 +42,69 @@ static bool from_client(struct session *s, struct conn *c)
 	return true;
 }
 
-/* Ring to client. */
+/*
+ * It takes nothing more. What the client sent before may still lie here unread, and a process that
+ * ended cannot send it again. False: nothing can come, the connection is gone.
+ */
+static bool broken(struct session *s, struct conn *c)
+{
+	if (c->fin_received || c->tentative) {
+		session_conn_gone(c, c->fin_received);
+		return false;
+	}
+	c->broken = true;
+	if (!s->detached_ms)
+		s->detached_ms = loop_now();
+	return true;
+}
+
+/* Ring to client. False: the connection is gone. */
 static bool to_client(struct session *s, struct conn *c)
 {
 	const void *p;
 	size_t left = PIECE, have;
 
 	/* What was promised before the stream (OPENED, RESUMED) goes first. */
-	while (c->pending) {
+	while (c->pending && !c->broken) {
 		ssize_t n = send(c->source.fd, c->out, c->pending, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EAGAIN)
 			return true;
-		if (n <= 0) {
-			session_conn_gone(c, false);
-			return false;
-		}
+		if (n <= 0)
+			return broken(s, c);
 		c->pending -= (size_t)n;
 		memmove(c->out, c->out + n, c->pending);
 	}
-	while (left && (have = serve_to_client(&s->s, c->index, &p))) {
-		ssize_t n = send(c->source.fd, p, min(have, left), MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (left && !c->broken && (have = serve_to_client(&s->s, c->index, &p))) {
+		ssize_t n =
+		    send(c->source.fd, p, min_size(have, left), MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EAGAIN)
 			return true;
-		if (n <= 0) {
-			session_conn_gone(c, false);
-			return false;
-		}
+		if (n <= 0)
+			return broken(s, c);
 		serve_client_sent(&s->s, c->index, (size_t)n);
 		left -= (size_t)n;
 	}
 	return true;
+}
+
+/* The target's stream has ended, or was reset with this errno. */
+static void target_over(struct session *s, int err)
+{
+	struct ses_frame f = {.type = err ? SES_F_RESET : SES_F_EOF,
+	                      .sid = s->sid,
+	                      .end = s->s.s2c.tail,
+	                      .err = (uint32_t)err};
+
+	s->s.target_reset = err != 0;
+	s->target_over = true;
+	serve_target_end(&s->s);
+	/*
+	 * Before the FIN on the data connection: without it the client takes the FIN for a lost
+	 * path.
+	 */
+	assoc_send(s->assoc, &f);
 }
 
 static void from_target(struct session *s)
@@ -90,26 +117,19 @@ static void from_target(struct session *s)
 
 		if (!room)
 			return;
-		ssize_t n = recv(s->target.fd, p, min(room, left), 0);
+		ssize_t n = recv(s->target.fd, p, min_size(room, left), 0);
 
 		if (n < 0 && errno == EAGAIN)
 			return;
-		if (n <= 0) {
-			struct ses_frame f = {.type = n ? SES_F_RESET : SES_F_EOF,
-			                      .sid = s->sid,
-			                      .end = s->s.s2c.tail,
-			                      .err = n ? (uint32_t)errno : 0};
-
-			s->s.target_reset = n < 0;
-			s->target_over = true;
-			serve_target_end(&s->s);
-			/* Before the FIN on the data connection: without it the client takes the
-			 * FIN for a lost path. */
-			assoc_send(s->assoc, &f);
-			return;
+		if (n < 0) {
+			target_over(s, errno);
+		} else if (n == 0) {
+			/* As above: after a failed send this is the reset. */
+			target_over(s, s->s.target_reset ? ECONNRESET : 0);
+		} else {
+			serve_target_added(&s->s, (size_t)n);
+			left -= (size_t)n;
 		}
-		serve_target_added(&s->s, (size_t)n);
-		left -= (size_t)n;
 	}
 }
 
@@ -119,7 +139,8 @@ static void to_target(struct session *s)
 	size_t left = PIECE, have;
 
 	while (left && !s->s.target_reset && (have = serve_to_target(&s->s, &p))) {
-		ssize_t n = send(s->target.fd, p, min(have, left), MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n =
+		    send(s->target.fd, p, min_size(have, left), MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EAGAIN)
 			return;
@@ -132,26 +153,51 @@ static void to_target(struct session *s)
 	}
 }
 
-/* A ring that emptied after having been large gives its pages back. */
-static void trim(struct ring *r)
-{
-	if (ring_used(r) == 0 && r->tail && (r->tail & ((4u << 20) - 1)) < (64u << 10))
-		madvise(r->mem, r->cap, MADV_DONTNEED);
-}
-
 static void ask(struct session *s)
 {
 	struct ses_frame f = {.type = SES_F_ASK, .sid = s->sid};
-
 	bool again = s->ask_ms && loop_now() >= s->ask_ms;
 
-	if (!s->assoc->control || (!again && !serve_wants_ack(&s->s)))
+	if (again)
+		s->ask_ms = 0;
+	if (!s->assoc->control || s->s.committed < 0 || (!again && !serve_wants_ack(&s->s)))
 		return;
-	s->ask_ms = 0;
 	s->s.asked = s->s.conn[s->s.committed].sent;
 	if (!s->asked_ms)
 		s->asked_ms = loop_now();
 	assoc_send(s->assoc, &f);
+}
+
+/*
+ * Full: the target waits for a confirmation, and the last answer may have come before the program
+ * read. Ask again soon, then less and less often: a program that does not read must not keep a
+ * radio awake.
+ */
+static void plan_asking(struct session *s)
+{
+	if (!serve_full(&s->s) || s->s.committed < 0 || s->s.detached_for_good) {
+		s->ask_ms = 0;
+		s->ask_wait_ms = ASK_AGAIN_MS;
+	} else if (!s->ask_ms) {
+		s->ask_ms = loop_now() + s->ask_wait_ms;
+		loop_soon(s->ask_ms);
+		if (s->ask_wait_ms < ASK_AGAIN_MAX_MS)
+			s->ask_wait_ms *= 2;
+	}
+}
+
+/* Everything is written, and the target was reset: so is the client, once it has the bytes. */
+static bool pass_reset_on(struct session *s, struct conn *c)
+{
+	int unacked = 0;
+
+	if (!c->broken && ioctl(c->source.fd, SIOCOUTQ, &unacked) == 0 && unacked) {
+		s->again_ms = loop_now() + LOOK_AGAIN_MS;
+		loop_soon(s->again_ms);
+		return false;
+	}
+	session_reset_target(s, "the target reset it");
+	return true;
 }
 
 /* Ends that are due: FIN to the target, FIN to the client, the session itself. True: it is over. */
@@ -159,116 +205,118 @@ static bool ends(struct session *s)
 {
 	struct conn *c = s->s.committed >= 0 ? s->conn[s->s.committed] : NULL;
 
-	if (serve_target_done(&s->s) && !s->target_shut) {
+	/* FIN with everything in: the end if it was announced, or nobody will announce anything. */
+	if (c && c->fin_received && !serve_paused(&s->s, c->index)) {
+		if (s->s.c2s_end == SES_NO_END && session_silent(s))
+			s->s.c2s_end = s->s.c2s.tail;
+		if (serve_client_complete(&s->s))
+			s->fin_ms = 0;
+		else if (!s->fin_ms)
+			s->fin_ms = loop_now();
+	}
+	if (serve_client_complete(&s->s) && !s->complete_said) {
 		struct ses_frame ack = serve_ack(&s->s, s->sid);
 
-		shutdown(s->target.fd, SHUT_WR);
-		s->target_shut = true;
+		s->complete_said = true;
 		assoc_send(s->assoc, &ack);
 	}
+	if (serve_target_done(&s->s) && !s->target_shut) {
+		shutdown(s->target.fd, SHUT_WR);
+		s->target_shut = true;
+	}
 	if (c && serve_client_done(&s->s, c->index) && !c->fin_sent) {
-		if (s->s.target_reset) {
-			s->conn[c->index] = NULL;
-			serve_lost(&s->s, c->index);
-			c->session = NULL;
-			conn_reset(c);
-			session_reset_target(s, "the target reset it");
-			return true;
-		}
+		if (s->s.target_reset)
+			return pass_reset_on(s, c);
 		shutdown(c->source.fd, SHUT_WR);
 		c->fin_sent = true;
-	}
-	/* FIN with everything in: the end if it was announced, or nobody will announce anything. */
-	if (c && c->fin_received && serve_from_client(&s->s, c->index, &(void *){NULL})) {
-		if (s->s.c2s_end == SES_NO_END && (s->s.detached_for_good || s->assoc->ended))
-			s->s.c2s_end = s->s.c2s.tail;
-		if (s->s.c2s_end != s->s.c2s.tail && !s->fin_ms)
-			s->fin_ms = loop_now();
-		if (s->s.c2s_end == s->s.c2s.tail)
-			s->fin_ms = 0;
 	}
 	/*
 	 * The client is done when it says so, or cannot speak any more. FINs both ways, even all
 	 * bytes confirmed, are not enough: the end itself may be lost on the way and asked for
 	 * again.
 	 */
-	bool silent = s->assoc->ended || s->s.detached_for_good;
-	bool client_done =
-	    s->s.client_closed || (silent && (!c || (c->fin_sent && c->fin_received)));
+	bool client_done = s->s.client_closed ||
+	                   (session_silent(s) && c && c->fin_sent && c->fin_received) ||
+	                   (!c && (s->assoc->ended || s->s.detached_for_good));
 
-	if (s->target_shut && client_done && (s->target_over || s->s.client_closed)) {
-		session_end(s, "both directions are done");
+	if (client_done && (s->target_shut || s->s.target_reset) &&
+	    (s->target_over || s->s.client_closed)) {
+		session_end(s,
+		            s->s.target_reset ? "the target reset it" : "both directions are done");
 		return true;
-	}
-	if (s->s.target_reset && (s->s.client_closed || !c)) {
-		if (s->s.client_closed) {
-			session_end(s, "the target reset it");
-			return true;
-		}
 	}
 	return false;
 }
 
-/* What each descriptor is to be watched for, from what there is to do. */
-void data_update(struct session *s)
+static uint32_t wanted_of_client(struct session *s, struct conn *c)
 {
 	const void *out;
 	void *in;
+	uint32_t want = 0;
 
-	if (ends(s))
-		return;
+	if (c->tentative || (!c->fin_received && serve_from_client(&s->s, c->index, &in)))
+		want |= EPOLLIN;
+	if (!c->broken && (c->pending || serve_to_client(&s->s, c->index, &out)))
+		want |= EPOLLOUT;
+	if (want)
+		c->hushed = false;
 	/*
-	 * Full: the target waits for a confirmation, and the last answer may have come before the
-	 * program read. Ask again soon, for as long as it takes.
+	 * Nothing to do now still means to hear of a reset: EPOLLERR and EPOLLHUP come with any
+	 * mask.
 	 */
-	if (ring_room(&s->s.s2c) || s->s.committed < 0 || s->s.detached_for_good) {
-		s->ask_ms = 0;
-	} else if (!s->ask_ms) {
-		s->ask_ms = loop_now() + ASK_AGAIN_MS;
-		loop_soon(s->ask_ms);
-	}
-	ask(s);
-	for (int i = 0; i < SERVE_CONNS; i++) {
-		struct conn *c = s->conn[i];
-		uint32_t want = 0;
+	return want ? want : c->fin_received || c->broken || c->hushed ? 0 : EPOLLPRI;
+}
 
-		if (!c || c->role != ROLE_DATA)
-			continue;
-		if (c->tentative || (!c->fin_received && serve_from_client(&s->s, i, &in)))
-			want |= EPOLLIN;
-		if (c->pending || serve_to_client(&s->s, i, &out))
-			want |= EPOLLOUT;
-		/*
-		 * Nothing to do now still means to hear of a reset: EPOLLERR and EPOLLHUP come with
-		 * any mask. After a FIN, HUP may stand there for ever, and there is nothing more to
-		 * hear.
-		 */
-		loop_watch(&c->source, want ? want : c->fin_received ? 0 : EPOLLPRI);
-	}
+static uint32_t wanted_of_target(struct session *s)
+{
+	const void *out;
+	void *in;
 	uint32_t want = 0;
 
 	if (!s->target_over && serve_from_target(&s->s, &in))
 		want |= EPOLLIN;
 	if (!s->s.target_reset && serve_to_target(&s->s, &out))
 		want |= EPOLLOUT;
-	loop_watch(&s->target, want ? want : s->target_over ? 0 : EPOLLPRI);
+	if (want)
+		s->target_hushed = false;
+	return want ? want : s->target_over || s->target_hushed ? 0 : EPOLLPRI;
+}
+
+/* What each descriptor is to be watched for, from what there is to do. */
+void data_update(struct session *s)
+{
+	memory_account(s);
+	if (ends(s))
+		return;
+	ask(s);
+	plan_asking(s);
+	for (int i = 0; i < SERVE_CONNS; i++)
+		if (s->conn[i] && s->conn[i]->role == ROLE_DATA)
+			loop_watch(&s->conn[i]->source, wanted_of_client(s, s->conn[i]));
+	loop_watch(&s->target, wanted_of_target(s));
 }
 
 void data_client_event(struct conn *c, uint32_t events)
 {
 	struct session *s = c->session;
+	void *p;
 
 	if (!s)
 		return;
-	if (!c->tentative && events & (EPOLLIN | EPOLLHUP | EPOLLERR) && !from_client(s, c))
-		return;
-	/* An error with reading off: it would be told again and again. */
-	if (events & EPOLLERR && c->role == ROLE_DATA &&
-	    !serve_from_client(&s->s, c->index, &(void *){NULL})) {
-		session_conn_gone(c, false);
-		return;
+	if (!c->tentative && events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+		/*
+		 * With reading off it would be told again and again; what has arrived is read when
+		 * there is room.
+		 */
+		if (!c->fin_received && !serve_from_client(&s->s, c->index, &p)) {
+			c->hushed = true;
+			if (events & EPOLLERR && !broken(s, c))
+				return;
+		} else if (!from_client(s, c)) {
+			return;
+		}
 	}
-	if (c->role == ROLE_DATA && !to_client(s, c))
+	if (!to_client(s, c))
 		return;
 	/* Straight on to the target: one wake-up less for each exchange. */
 	to_target(s);
@@ -278,22 +326,17 @@ void data_client_event(struct conn *c, uint32_t events)
 void data_target_ready(struct session *s, uint32_t events)
 {
 	struct conn *c;
+	void *p;
 
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-		from_target(s);
-	if (events & EPOLLERR && !s->target_over && !serve_from_target(&s->s, &(void *){NULL})) {
-		/* Reset while we were not reading: what it had sent before is lost with it. */
-		struct ses_frame f = {.type = SES_F_RESET, .sid = s->sid, .err = ECONNRESET};
-
-		s->s.target_reset = s->target_over = true;
-		serve_target_end(&s->s);
-		assoc_send(s->assoc, &f);
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+		if (!s->target_over && !serve_from_target(&s->s, &p))
+			s->target_hushed = true;
+		else
+			from_target(s);
 	}
 	to_target(s);
 	c = s->s.committed >= 0 ? s->conn[s->s.committed] : NULL;
-	if (c && !to_client(s, c))
+	if (c && c->role == ROLE_DATA && !to_client(s, c))
 		return;
-	trim(&s->s.s2c);
-	trim(&s->s.c2s);
 	data_update(s);
 }

@@ -43,6 +43,11 @@ void loop_watch(struct source *s, uint32_t events)
 	s->events = events;
 }
 
+void loop_no_accept(struct source *listener)
+{
+	loop_watch(listener, 0);
+}
+
 static int listen_one(const char *where, struct source *s)
 {
 	char host[256], *port;
@@ -123,13 +128,13 @@ int loop_run(void)
 	struct epoll_event got[64], ev = {.events = EPOLLIN, .data.ptr = NULL};
 	int64_t swept = 0;
 
+	int sig = signals();
+
 	ep = epoll_create1(EPOLL_CLOEXEC);
 	now_ms = clock_ms();
 	for (int i = 0; i < config.listens; i++)
 		if (listen_one(config.listen[i], &listener[i]) < 0)
 			return 1;
-	int sig = signals();
-
 	epoll_ctl(ep, EPOLL_CTL_ADD, sig, &ev);
 	for (;;) {
 		int64_t left = soon_ms ? soon_ms - now_ms : SWEEP_MS;
@@ -159,13 +164,21 @@ int loop_run(void)
 			else
 				session_target_event((struct session *)s, got[i].events);
 		}
-		if (now_ms - swept >= SWEEP_MS || (soon_ms && now_ms >= soon_ms)) {
-			swept = now_ms;
+		if (soon_ms && now_ms >= soon_ms) {
 			soon_ms = 0;
+			sessions_sweep(now_ms);
+		}
+		if (now_ms - swept >= SWEEP_MS) {
+			swept = now_ms;
 			conns_sweep(now_ms);
 			sessions_sweep(now_ms);
+			sessions_trim();
+			tokens_sweep(now_ms);
 			assocs_sweep(now_ms);
+			for (int i = 0; i < config.listens; i++)
+				loop_watch(&listener[i], EPOLLIN);
 		}
+		sessions_reap();
 		conns_reap();
 	}
 }

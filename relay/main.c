@@ -150,7 +150,7 @@ static void options(int argc, char **argv)
 			break;
 		case 'r':
 			config.ring = size_of("--ring", optarg);
-			if (config.ring < 65536 || config.ring > 1u << 30)
+			if (config.ring < RING_MIN || config.ring > 1u << 30)
 				complain("--ring", optarg, "64k to 1G");
 			break;
 		case 'L':
@@ -196,7 +196,7 @@ int main(int argc, char **argv)
 	if (!config.state_dir)
 		config.state_dir = default_state_dir();
 	/* Rings are addressed by masks. */
-	size_t ring = 65536;
+	size_t ring = RING_MIN;
 
 	while (ring < config.ring)
 		ring *= 2;

@@ -15,6 +15,13 @@
 
 #include "session/server.h"
 
+#define RING_MIN 65536
+
+static inline size_t min_size(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 union address {
 	struct sockaddr sa;
 	struct sockaddr_in in;
@@ -58,6 +65,8 @@ struct conn {
 	int index;      /* in the session */
 	bool tentative; /* waiting for COMMIT */
 	bool fin_received, fin_sent;
+	bool broken; /* cannot be written to; what has arrived may still be read */
+	bool hushed; /* an error or hang-up stands there while reading is off */
 	uint8_t in[4096];
 	size_t got;
 	uint8_t out[4096];
@@ -66,30 +75,35 @@ struct conn {
 
 struct association {
 	struct server_assoc a;
-	struct conn *control; /* NULL: gone */
-	int64_t gone_ms;      /* since when; 0 while there */
-	bool ended;           /* the control connection ended in order: the process is over */
-	unsigned sessions;
-	UT_hash_handle hh; /* by id */
+	struct conn *control;     /* NULL: gone */
+	int64_t gone_ms;          /* since when; 0 while there */
+	bool ended;               /* the control connection ended in order: the process is over */
+	struct session *sessions; /* by sid */
+	UT_hash_handle hh;        /* by id */
 };
 
 struct session {
 	struct source target;
-	bool connecting, target_shut, target_over;
+	bool connecting, target_shut, target_over, target_hushed;
+	bool complete_said; /* the ACK that says that we have the whole c2s stream */
 	uint64_t sid;
 	struct association *assoc;
 	struct serve s;
 	struct conn *conn[SERVE_CONNS];
+	/* memory.c's */
 	void *memory;
+	size_t touched;
+	uint64_t s2c_since, c2s_since, moved;
 	int64_t detached_ms; /* since when without a connection; 0: it has one */
 	int64_t asked_ms;    /* when the unanswered ASK was sent; 0: none */
 	int64_t ask_ms;      /* ring full: ask again at this time; 0: no need */
+	int64_t ask_wait_ms; /* and then after so long */
+	int64_t again_ms;    /* look at it again at this time */
 	int64_t fin_ms;      /* FIN without EOF: since when */
 	bool reset_seen;     /* the data connection ended by RST */
 	struct token *tokens;
 	struct session *prev, *next;
-	struct session *by_assoc_next;
-	UT_hash_handle hh;
+	UT_hash_handle hh; /* in its association, by sid */
 };
 
 /* One token of the next few epochs of a session; after the session's end a tombstone. */
@@ -98,7 +112,7 @@ struct token {
 	struct session *session; /* NULL: gone */
 	uint32_t epoch;
 	int64_t until_ms; /* tombstone */
-	struct token *next;
+	struct token *prev, *next;
 	UT_hash_handle hh;
 };
 
@@ -112,7 +126,8 @@ bool key_load(const char *dir, struct server_key *key);
 int loop_run(void);
 void loop_watch(struct source *s, uint32_t events); /* 0 takes it out */
 int64_t loop_now(void);
-void loop_soon(int64_t at_ms); /* sweep sessions no later than this */
+void loop_soon(int64_t at_ms);                /* sweep sessions no later than this */
+void loop_no_accept(struct source *listener); /* for a moment: no descriptors are left */
 
 /* conn.c */
 void conn_accept(struct source *listener);
@@ -120,7 +135,6 @@ void conn_event(struct conn *c, uint32_t events);
 void conn_close(struct conn *c);
 void conn_reset(struct conn *c);
 void conn_send(struct conn *c, const void *data, int len);
-void conn_update(struct conn *c);
 void conn_settle(struct conn *c); /* its handshake is over */
 void conn_refuse(struct conn *c, enum ses_refusal why);
 void conns_sweep(int64_t now);
@@ -136,21 +150,42 @@ void assoc_control_gone(struct conn *c, bool orderly);
 void assoc_send(struct association *a, const struct ses_frame *f);
 void assocs_sweep(int64_t now);
 
-/* session.c, data.c */
+/* tokens.c */
+struct token *token_find(const uint8_t token[SES_TOKEN]);
+void tokens_refresh(struct session *s); /* one for each epoch that may come next */
+void tokens_bury(struct session *s);    /* from here on they answer "gone", for a while */
+void tokens_sweep(int64_t now);
+
+/* memory.c */
+bool memory_take(struct session *s, size_t s2c, size_t c2s);
+void memory_return(struct session *s);
+void memory_account(struct session *s); /* after its rings moved; sets its limit */
+void memory_trim(struct session *s);    /* now and then */
+size_t memory_total(void);
+
+/* open.c */
 void session_open(struct conn *c, int len);
+void session_opened(struct session *s); /* the target's connect is decided */
+
+/* session.c */
 void session_resume(struct conn *c, int len);
 void session_target_event(struct session *s, uint32_t events);
 void session_commit(struct conn *c, int len);
 void session_frame(struct association *a, const struct ses_frame *f);
 void session_control_new(struct association *a);
 void session_process_over(struct association *a);
+bool session_silent(const struct session *s); /* nobody is there who could announce an end */
+void session_conn_gone(struct conn *c, bool orderly); /* orderly: after a FIN */
 void session_end(struct session *s, const char *why);
 void session_reset_target(struct session *s, const char *why);
+void sessions_add(struct session *s);
+unsigned sessions_count(void);
 void sessions_sweep(int64_t now);
+void sessions_trim(void);
+void sessions_reap(void);
 void sessions_log(void);
-void session_conn_gone(struct conn *c, bool orderly);
-size_t sessions_memory(void);
 
+/* data.c */
 void data_client_event(struct conn *c, uint32_t events);
 void data_target_ready(struct session *s, uint32_t events);
 void data_update(struct session *s);

@@ -304,6 +304,11 @@ struct ses_frame serve_ack(const struct serve *s, uint64_t sid)
 	return f;
 }
 
+bool serve_full(const struct serve *s)
+{
+	return ring_used(&s->s2c) >= s->s2c_limit;
+}
+
 bool serve_wants_ack(const struct serve *s)
 {
 	size_t step = s->s2c_limit / 16;

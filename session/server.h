@@ -147,6 +147,9 @@ void serve_frame(struct serve *s, const struct ses_frame *f);
 /* The ACK that tells the client what we have, and the end of our stream if known. */
 struct ses_frame serve_ack(const struct serve *s, uint64_t sid);
 
+/* Nothing more may be read from the target until something is confirmed. */
+bool serve_full(const struct serve *s);
+
 /* Is it time to ask for a confirmation? */
 bool serve_wants_ack(const struct serve *s);
 

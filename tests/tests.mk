@@ -20,6 +20,12 @@ $(B)/lab/%: tests/lab/%.c | $(B)/.deps-build
 	@mkdir -p $(@D)
 	$(call quiet,LAB,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
+# Speaks the protocol itself.
+relay_client_objs = $(foreach r,common session,$(call obj,$(r)))
+$(B)/lab/relay_client: tests/lab/relay_client.c $(relay_client_objs)
+	@mkdir -p $(@D)
+	$(call quiet,LAB,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lsodium
+
 unit: $(unit_bins)
 lab: $(patsubst tests/lab/%.c,$(B)/lab/%,$(wildcard tests/lab/*.c))
 

@@ -89,3 +89,51 @@ relay() {
 	[ ! -d "/proc/$server" ]
 	[ "$(cat "$lab_dir/got")" = hello ]
 }
+
+# A client that speaks the protocol itself, and is the service, too; all in a network namespace of its own.
+protocol() {
+	unshare -n bash -c '
+		ip link set lo up
+		"$1/mifcont-relay" --listen 127.0.0.1:7343 --allow 9000 --linger 1s --state-dir "$2" --log debug &
+		relay=$!
+		for ((i = 0; i < 100; i++)); do
+			ss -Hltn "sport = :7343" | grep -q . && break
+			sleep 0.05
+		done
+		timeout 60 "$1/lab/relay_client" 127.0.0.1 7343 9000 "$relay" "$3"
+		status=$?
+		kill "$relay" 2>/dev/null
+		exit "$status"' - "$lab_build" "$BATS_TEST_TMPDIR/state" "$1"
+}
+
+@test "unlisted ports, other addresses and replayed requests are refused, real errors passed on" {
+	need_lab
+	protocol refusals
+}
+
+@test "a session killed forty times is resumed byte by byte" {
+	need_lab
+	protocol resume
+}
+
+@test "a service's reset reaches the client after the bytes before it" {
+	need_lab
+	protocol target-reset
+}
+
+@test "a relay that is killed or stopped ends no stream" {
+	need_lab
+	protocol relay-killed
+	protocol relay-ended
+}
+
+@test "a client that vanishes is a reset after the linger time, one that exits an end" {
+	need_lab
+	protocol lingered
+	protocol process-over
+}
+
+@test "a FIN that nobody announced ends nothing" {
+	need_lab
+	protocol false-fin
+}
