@@ -75,7 +75,8 @@ static bool take_sid(struct server_assoc *a, uint64_t sid)
 		if (sid - a->sid_top >= SERVER_SIDS)
 			memset(a->sid_seen, 0, sizeof(a->sid_seen));
 		else
-			for (uint64_t n = a->sid_top + 1; n <= sid; n++)
+			/* Counted from above: the client may have chosen the very last number. */
+			for (uint64_t n = sid; n != a->sid_top; n--)
 				a->sid_seen[n % SERVER_SIDS / 64] &= ~(1ull << (n % 64));
 		a->sid_top = sid;
 	} else if (a->sid_top - sid >= SERVER_SIDS ||
