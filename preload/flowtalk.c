@@ -61,8 +61,11 @@ static void answer(struct flow *f)
 	struct stream_counts c = {.read = f->closed_read};
 	struct ses_frame a = {.type = SES_F_ACK, .sid = f->ses.sid, .end = SES_NO_END};
 
-	/* If the figure is not to be had just now the relay asks again. */
-	if (!f->closed && splice_counts(f, &c) < 0)
+	/*
+	 * While an attempt to resume is under way the program may read on: a figure above the one
+	 * in RESUME must not be there before it. The relay asks again.
+	 */
+	if (!f->closed && ((f->move && !splice_parked(f)) || splice_counts(f, &c) < 0))
 		return;
 	a.count = c.read;
 	if (atomic_load(&f->half_closed) || f->closed)
