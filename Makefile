@@ -44,8 +44,9 @@ $(B)/preload.map: preload/symbols.list
 $(B)/mifcont: $(foreach r,common monitor policy session cli,$(call obj,$(r)))
 	$(call quiet,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lsodium -lmnl -lconfuse -ljansson
 
-$(B)/mifcont-relay: $(foreach r,common session relay,$(call obj,$(r)))
-	$(call quiet,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lsodium
+# Of the policy room the relay takes the patterns.
+$(B)/mifcont-relay: $(foreach r,common session relay,$(call obj,$(r))) $(B)/policy/pattern.o $(B)/policy/glob.o
+	$(call quiet,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lsodium -lcares
 
 include tests/tests.mk
 

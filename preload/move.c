@@ -176,9 +176,10 @@ static int ask(struct move *m, struct runner *r)
 	int n;
 
 	if (m->kind == MOVE_OPEN) {
-		struct ses_addr target = address_to_session(&f->peer);
+		struct ses_request what = {.target = address_to_session(&f->peer),
+		                           .ring = RELAY_RING};
 
-		n = ses_open(link_assoc(f->link), &f->ses, &target, RELAY_RING, msg);
+		n = ses_open(link_assoc(f->link), &f->ses, &what, msg);
 	} else {
 		struct stream_counts c = {.read = f->closed_read};
 

@@ -63,11 +63,16 @@ void assoc_hello(struct conn *c, int len)
 	struct association *a;
 	int n;
 
-	if (count >= ASSOCS_MAX || !(a = calloc(1, sizeof(*a)))) {
+	if (relay_leaving) {
+		conn_refuse(c, SES_LEAVING);
+		return;
+	}
+	if (count >= ASSOCS_MAX || !source_may(&c->from) || !(a = calloc(1, sizeof(*a)))) {
 		conn_refuse(c, SES_TOO_MANY);
 		return;
 	}
-	n = server_hello(&relay_key, c->in, (size_t)len, &a->a, out);
+	n = server_hello(&relay_key, config.advertise, config.advertised, c->in, (size_t)len, &a->a,
+	                 out);
 	if (n < 0) {
 		free(a);
 		conn_refuse(c, SES_MALFORMED);
@@ -183,6 +188,18 @@ void assoc_input(struct conn *c)
 		}
 		c->got -= used;
 		memmove(c->in, c->in + used, c->got);
+	}
+}
+
+/* Existing sessions stay; for new ones the clients are to go elsewhere. */
+void assocs_goaway(void)
+{
+	const struct ses_frame f = {.type = SES_F_GOAWAY};
+	struct association *a, *next;
+
+	HASH_ITER(hh, table, a, next)
+	{
+		assoc_send(a, &f);
 	}
 }
 

@@ -13,6 +13,7 @@
 
 #define HANDSHAKE_MS 10000
 #define CONNS_MAX 65536
+#define SOURCES_MAX 16384
 #define USER_TIMEOUT_MS 30000 /* a path that takes nothing for this long is lost */
 
 #define KEEPALIVE_S 300
@@ -25,12 +26,51 @@ unsigned conns_count(void)
 	return nconns;
 }
 
+/* An IPv6 client has a whole network of addresses to come from. */
+static size_t source_len(const struct ses_addr *from)
+{
+	return from->family == 6 ? 8 : 4;
+}
+
+bool source_may(const struct ses_addr *from)
+{
+	static struct limits *limits;
+
+	if (!limits)
+		limits = limits_new(config.rate, 10 * config.rate, SOURCES_MAX);
+	return !limits || limits_take(limits, from->ip, source_len(from), loop_now());
+}
+
+/*
+ * Of those that have not said who they are the one that has been thinking longest makes room, and
+ * no session. Where a quarter of them come from one place it is one from there: a flood displaces
+ * itself.
+ */
+static struct conn *makes_room(const struct ses_addr *from)
+{
+	struct conn *c, *theirs = NULL;
+	unsigned n = 0;
+
+	DL_FOREACH(shaking, c)
+	{
+		if (c->from.family != from->family ||
+		    memcmp(c->from.ip, from->ip, source_len(from)) != 0)
+			continue;
+		n++;
+		if (!theirs)
+			theirs = c;
+	}
+	return n > config.max_handshakes / 4 ? theirs : shaking;
+}
+
 void conn_accept(struct source *listener)
 {
 	/* Not more than a few at a time: those who are being served come first. */
 	for (int i = 0; i < 64; i++) {
-		int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), one = 1,
-		    limit = USER_TIMEOUT_MS, idle = KEEPALIVE_S, interval = 10;
+		union address from = {.sa.sa_family = AF_UNSPEC};
+		socklen_t len = sizeof(from);
+		int fd = accept4(listener->fd, &from.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC),
+		    one = 1, limit = USER_TIMEOUT_MS, idle = KEEPALIVE_S, interval = 10;
 		struct linger reset = {1, 0};
 
 		if (fd < 0) {
@@ -41,15 +81,18 @@ void conn_accept(struct source *listener)
 			return;
 		}
 		if (nshaking >= config.max_handshakes || nconns >= CONNS_MAX) {
-			/* The one that has been thinking longest makes room; it is not a session.
-			 */
-			if (!shaking) {
+			struct ses_addr who;
+
+			if (!shaking || !address_read(&from, &who)) {
 				close(fd);
 				continue;
 			}
-			conn_close(shaking);
+			conn_close(makes_room(&who));
 		}
 		struct conn *c = calloc(1, sizeof(*c));
+
+		if (c)
+			address_read(&from, &c->from);
 
 		if (!c) {
 			close(fd);
@@ -93,6 +136,8 @@ static void take_out(struct conn *c, bool reset)
 	} else {
 		DL_DELETE(others, c);
 	}
+	if (c->opening)
+		opening_gone(c->opening);
 	setsockopt(c->source.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 	close(c->source.fd);
 	c->source.fd = -1;

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,7 +25,7 @@ static bool make_dirs(const char *dir)
 	return mkdir(path, 0700) == 0 || errno == EEXIST;
 }
 
-static bool load(const char *path, int fd, struct server_key *key)
+static bool load(const char *path, int fd, struct ses_identity *key)
 {
 	struct stat st;
 	uint8_t extra;
@@ -48,7 +47,7 @@ static bool load(const char *path, int fd, struct server_key *key)
 	return true;
 }
 
-static bool make(const char *path, struct server_key *key)
+static bool make(const char *path, struct ses_identity *key)
 {
 	char temp[PATH_MAX];
 
@@ -74,7 +73,7 @@ static bool make(const char *path, struct server_key *key)
 	return ok;
 }
 
-bool key_load(const char *dir, struct server_key *key)
+bool key_load(const char *dir, struct ses_identity *key)
 {
 	char path[PATH_MAX];
 	bool ok;
@@ -97,6 +96,6 @@ bool key_load(const char *dir, struct server_key *key)
 		ok = false;
 	}
 	if (ok)
-		crypto_scalarmult_curve25519_base(key->public, key->secret);
+		identity_complete(key);
 	return ok;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The loop: everything the relay does begins here, and nothing in it waits. */
 #include <errno.h>
 #include <netdb.h>
 #include <signal.h>
@@ -12,9 +13,11 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "relay/relay.h"
+#include "relay/resolve.h"
 
 #define SWEEP_MS 250
 
+bool relay_leaving;
 static int ep = -1;
 static int64_t now_ms, soon_ms;
 
@@ -105,6 +108,8 @@ static int signals(void)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
@@ -115,9 +120,22 @@ static bool on_signal(int fd)
 	struct signalfd_siginfo si;
 
 	while (read(fd, &si, sizeof(si)) == sizeof(si)) {
-		if (si.ssi_signo != SIGUSR1)
+		switch (si.ssi_signo) {
+		case SIGUSR1:
+			sessions_log();
+			break;
+		case SIGUSR2:
+			log_info("leaving: no new associations, %u sessions to go",
+			         sessions_count());
+			relay_leaving = true;
+			assocs_goaway();
+			break;
+		case SIGHUP:
+			clients_load();
+			break;
+		default:
 			return true;
-		sessions_log();
+		}
 	}
 	return false;
 }
@@ -159,6 +177,8 @@ int loop_run(void)
 				continue;
 			if (s->kind == SOURCE_LISTENER)
 				conn_accept(s);
+			else if (s->kind == SOURCE_RESOLVER)
+				resolve_event(s->fd, got[i].events);
 			else if (s->kind == SOURCE_CONN)
 				conn_event((struct conn *)s, got[i].events);
 			else
@@ -175,10 +195,15 @@ int loop_run(void)
 			sessions_trim();
 			tokens_sweep(now_ms);
 			assocs_sweep(now_ms);
+			resolve_event(-1, 0);
 			for (int i = 0; i < config.listens; i++)
 				loop_watch(&listener[i], EPOLLIN);
 		}
 		sessions_reap();
 		conns_reap();
+		if (relay_leaving && !sessions_count()) {
+			log_info("the last session is over, ending");
+			return 0;
+		}
 	}
 }

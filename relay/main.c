@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "relay/relay.h"
+#include "relay/resolve.h"
 
 struct config config = {
     .linger_ms = 24 * 3600 * 1000LL,
@@ -19,19 +20,30 @@ struct config config = {
     .max_handshakes = 1024,
     .max_memory = 4ull << 30,
     .ring = 16u << 20,
+    .rate = 100,
 };
-struct server_key relay_key;
+struct ses_identity relay_key;
+struct access *access_rules;
+struct limits *client_limits;
 
 static const char usage[] =
     "usage: mifcont-relay --allow PORT [--allow PORT ...] [options]\n"
     "\n"
     "  --listen ADDRESS:PORT  where clients connect (default [::]:7343; may be repeated)\n"
     "  --allow PORT           a service of this host that sessions may reach (may be repeated)\n"
+    "  --allow HOST:PORT      any other target, for listed clients only; HOST is an address, a\n"
+    "                         prefix or a pattern, as in a policy file\n"
+    "  --authorized-clients FILE  serve only the clients whose keys stand there\n"
+    "  --advertise ADDRESS:PORT   where clients are to come back to (may be repeated)\n"
+    "  --proxy-protocol PORT|HOST:PORT  targets that are told the client's address (v2)\n"
     "  --state-dir DIR        where the relay's key is kept\n"
     "  --linger TIME          how long a session without connection is kept (default 24h)\n"
     "  --max-sessions N       (default 10000)\n"
     "  --max-memory SIZE      of all rings together (default 4G)\n"
     "  --ring SIZE            kept for each session and direction (default 16M)\n"
+    "  --max-handshakes N     connections that have not said who they are (default 1024)\n"
+    "  --rate N               new sessions a second from one client, ten times as many at\n"
+    "                         once (default 100)\n"
     "  --log LEVEL            error, warn, info or debug (default info)\n"
     "  --help, --version\n";
 
@@ -79,13 +91,43 @@ static int64_t time_of(const char *option, const char *text)
 
 static void allow(const char *text)
 {
-	static const long long none[1];
-	long long port = number("--allow", text, "", none, "a port from 1 to 65535");
+	const char *why;
 
-	if (port > 65535)
-		complain("--allow", text, "a port from 1 to 65535");
-	config.allowed[port] = true;
-	config.allows++;
+	if (!access_allow(access_rules, text, &why))
+		complain("--allow", text, why);
+}
+
+static void advertise(const char *text)
+{
+	if (config.advertised == SES_RELAY_ADDRS)
+		complain("--advertise", text, "at most 8 of them");
+	if (!address_parse(text, &config.advertise[config.advertised++]))
+		complain("--advertise", text,
+		         "ADDRESS:PORT, as 192.0.2.1:7343 or [2001:db8::1]:7343");
+}
+
+static void tell_client(const char *text)
+{
+	const char *why = "at most 8 of them";
+	char any[128];
+
+	snprintf(any, sizeof(any), text[strspn(text, "0123456789")] ? "%s" : "*:%s", text);
+	if (config.proxies == 8 || !pattern_parse(any, &config.proxy[config.proxies++], &why))
+		complain("--proxy-protocol", text, why);
+}
+
+bool clients_load(void)
+{
+	char err[512];
+
+	if (!config.clients)
+		return true;
+	if (access_clients(access_rules, config.clients, err, sizeof(err))) {
+		log_info("%s: %u clients", config.clients, access_count(access_rules));
+		return true;
+	}
+	log_error("%s", err);
+	return false;
 }
 
 static const char *default_state_dir(void)
@@ -112,6 +154,11 @@ static void options(int argc, char **argv)
 	    {"listen", required_argument, NULL, 'l'},
 	    {"allow", required_argument, NULL, 'a'},
 	    {"state-dir", required_argument, NULL, 'd'},
+	    {"authorized-clients", required_argument, NULL, 'c'},
+	    {"advertise", required_argument, NULL, 'A'},
+	    {"proxy-protocol", required_argument, NULL, 'p'},
+	    {"max-handshakes", required_argument, NULL, 'H'},
+	    {"rate", required_argument, NULL, 'R'},
 	    {"linger", required_argument, NULL, 'i'},
 	    {"max-sessions", required_argument, NULL, 's'},
 	    {"max-memory", required_argument, NULL, 'm'},
@@ -137,6 +184,24 @@ static void options(int argc, char **argv)
 			break;
 		case 'd':
 			config.state_dir = optarg;
+			break;
+		case 'c':
+			config.clients = optarg;
+			break;
+		case 'A':
+			advertise(optarg);
+			break;
+		case 'p':
+			tell_client(optarg);
+			break;
+		case 'H':
+			config.max_handshakes =
+			    (unsigned)number("--max-handshakes", optarg, "", none, "a number");
+			break;
+		case 'R':
+			config.rate = (unsigned)number("--rate", optarg, "", none, "a number");
+			if (config.rate > 1000000)
+				complain("--rate", optarg, "at most 1000000");
 			break;
 		case 'i':
 			config.linger_ms = time_of("--linger", optarg);
@@ -180,11 +245,21 @@ static void options(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct rlimit files;
-	char hex[2 * SES_KEY + 1];
+	char text[KEY_TEXT];
 
 	log_to_fd(2, LOG_INFO);
+	access_rules = access_new();
+	if (!access_rules)
+		return 1;
 	options(argc, argv);
-	if (!config.allows) {
+	if (access_beyond(access_rules) && !config.clients) {
+		fputs("mifcont-relay: --allow HOST:PORT without --authorized-clients FILE: targets "
+		      "beyond "
+		      "this host are for listed clients only\n",
+		      stderr);
+		return 2;
+	}
+	if (!access_any(access_rules) && !config.clients) {
 		fputs("mifcont-relay: no --allow PORT: a relay that serves no port is of no use, "
 		      "and one that serves "
 		      "every port would be an open door; name the services sessions may reach\n",
@@ -213,7 +288,12 @@ int main(int argc, char **argv)
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
 	signal(SIGPIPE, SIG_IGN);
-	sodium_bin2hex(hex, sizeof(hex), relay_key.public, SES_KEY);
-	log_info("relay key %s", hex);
+	if (config.clients && !clients_load())
+		return 1;
+	client_limits = limits_new(config.rate, 10 * config.rate, 16384);
+	if (config.clients)
+		resolve_start();
+	key_to_text(relay_key.public, text);
+	log_info("relay key %s", text);
 	return loop_run();
 }

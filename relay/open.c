@@ -1,134 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening a session: may it be, where to, and where it can be resumed. */
+/* Opening a session: may it be, what does its name stand for, and its rings. The connect is
+ * target.c's. */
 #include <errno.h>
-#include <ifaddrs.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "relay/relay.h"
+#include "relay/resolve.h"
 
-#define OPEN_MS 20000 /* the target's connect */
+#define OPEN_MS 20000 /* the name, and the target's connect */
 
-/* The address the client came to. Returns its interface where it is of no use without. */
-static uint32_t local_address(int fd, struct ses_addr *out)
-{
-	union address a;
-	socklen_t len = sizeof(a);
+/* A name is being looked up for this connection. */
+struct opening {
+	struct conn *conn; /* NULL: gone */
+	uint8_t assoc[16];
+	struct server_request request;
+};
 
-	memset(out, 0, sizeof(*out));
-	if (getsockname(fd, &a.sa, &len) < 0)
-		return 0;
-	if (a.sa.sa_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&a.in6.sin6_addr)) {
-		out->family = 6;
-		memcpy(out->ip, &a.in6.sin6_addr, 16);
-		out->port = ntohs(a.in6.sin6_port);
-		return a.in6.sin6_scope_id;
-	} else if (a.sa.sa_family == AF_INET6) {
-		out->family = 4;
-		memcpy(out->ip, &a.in6.sin6_addr.s6_addr[12], 4);
-		out->port = ntohs(a.in6.sin6_port);
-	} else {
-		out->family = 4;
-		memcpy(out->ip, &a.in.sin_addr, 4);
-		out->port = ntohs(a.in.sin_port);
-	}
-	return 0;
-}
-
-/* Where this session may be resumed: the address the client used, then this host's other global
- * ones. */
-static unsigned resume_addresses(int fd, struct ses_addr *out)
-{
-	struct ifaddrs *list, *i;
-	unsigned n = 1;
-
-	local_address(fd, &out[0]);
-	if (getifaddrs(&list) < 0)
-		return n;
-	for (i = list; i && n < SES_RELAY_ADDRS; i = i->ifa_next) {
-		struct ses_addr a = {.port = out[0].port};
-		const union address *s = (const union address *)i->ifa_addr;
-
-		if (!s)
-			continue;
-		if (s->sa.sa_family == AF_INET && ntohl(s->in.sin_addr.s_addr) >> 24 != 127) {
-			a.family = 4;
-			memcpy(a.ip, &s->in.sin_addr, 4);
-		} else if (s->sa.sa_family == AF_INET6 &&
-		           !IN6_IS_ADDR_LOOPBACK(&s->in6.sin6_addr) &&
-		           !IN6_IS_ADDR_LINKLOCAL(&s->in6.sin6_addr)) {
-			a.family = 6;
-			memcpy(a.ip, &s->in6.sin6_addr, 16);
-		} else {
-			continue;
-		}
-		if (a.family == out[0].family && memcmp(a.ip, out[0].ip, 16) == 0)
-			continue;
-		out[n++] = a;
-	}
-	freeifaddrs(list);
-	return n;
-}
-
-static void answer_open(struct session *s, uint32_t err)
-{
-	struct conn *c = s->conn[0];
-	struct ses_addr addr[SES_RELAY_ADDRS];
-	uint8_t out[SES_MSG_MAX];
-	unsigned n = err ? 0 : resume_addresses(c->source.fd, addr);
-
-	conn_send(c, out,
-	          server_opened(&s->assoc->a, s->sid, err, (uint32_t)s->s.s2c.cap, addr, n, out));
-}
-
-static void refuse_open(struct conn *c, struct association *a, uint64_t sid, uint32_t err)
+static void refuse(struct conn *c, struct association *a, uint64_t sid, uint32_t err)
 {
 	uint8_t out[SES_MSG_MAX];
 	int n = server_opened(&a->a, sid, err, 0, NULL, 0, out);
 
 	send(c->source.fd, out, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	conn_close(c);
-}
-
-static int dial(const struct ses_addr *to, uint32_t scope)
-{
-	union address a;
-	socklen_t len;
-	int one = 1;
-	struct linger reset = {1, 0};
-
-	memset(&a, 0, sizeof(a));
-	if (to->family == 6) {
-		a.in6.sin6_family = AF_INET6;
-		memcpy(&a.in6.sin6_addr, to->ip, 16);
-		a.in6.sin6_port = htons(to->port);
-		len = sizeof(a.in6);
-	} else {
-		a.in.sin_family = AF_INET;
-		memcpy(&a.in.sin_addr, to->ip, 4);
-		a.in.sin_port = htons(to->port);
-		len = sizeof(a.in);
-	}
-	if (to->family == 6 && IN6_IS_ADDR_LINKLOCAL(&a.in6.sin6_addr))
-		a.in6.sin6_scope_id = scope;
-	int fd = socket(a.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	/* If this process dies, the service must not take that for the end of a stream. */
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	if (connect(fd, &a.sa, len) < 0 && errno != EINPROGRESS) {
-		int err = errno;
-
-		close(fd);
-		return -err;
-	}
-	return fd;
 }
 
 /* As much as the client asks for, if we have it; the rings are addressed by masks. */
@@ -141,102 +40,134 @@ static size_t ring_size(uint32_t wanted)
 	return n;
 }
 
-static struct session *make(struct association *a, uint64_t sid, uint32_t ring, int target)
+static struct session *make(struct association *a, const struct server_request *r)
 {
 	struct session *s = calloc(1, sizeof(*s));
 	/* The client may have to send its whole ring again while the target reads nothing. */
-	size_t s2c = ring_size(ring), c2s = 2 * config.ring;
+	size_t s2c = ring_size(r->ring), c2s = 2 * config.ring;
 
 	if (!s || !memory_take(s, s2c, c2s)) {
 		free(s);
 		return NULL;
 	}
-	serve_init(&s->s, &a->a, sid, s->memory, s2c, (char *)s->memory + s2c, c2s);
-	s->target = (struct source){.kind = SOURCE_TARGET, .fd = target};
-	s->sid = sid;
+	serve_init(&s->s, &a->a, r->sid, s->memory, s2c, (char *)s->memory + s2c, c2s);
+	s->target = (struct source){.kind = SOURCE_TARGET, .fd = -1};
+	s->sid = r->sid;
 	s->assoc = a;
 	s->connecting = true;
 	sessions_add(s);
 	return s;
 }
 
+/* One of these addresses is to become the session's target. */
+static void begin(struct conn *c, struct association *a, const struct server_request *r,
+                  const struct ses_addr *to, unsigned n)
+{
+	struct session *s = make(a, r);
+
+	if (!s) {
+		refuse(c, a, r->sid, ENOBUFS);
+		return;
+	}
+	s->conn[0] = c;
+	c->session = s;
+	c->assoc = a;
+	c->index = 0;
+	loop_watch(&c->source, EPOLLRDHUP);
+	target_dial(s, to, n, &r->target);
+}
+
+static void resolved(void *arg, const struct ses_addr *addr, unsigned n)
+{
+	struct opening *o = arg;
+	struct association *a = assoc_find(o->assoc);
+	struct ses_addr good[SES_RELAY_ADDRS];
+	unsigned k = 0;
+
+	if (o->conn) {
+		o->conn->opening = NULL;
+		for (unsigned i = 0; i < n; i++)
+			if (access_address(access_rules, &o->request, &addr[i]))
+				good[k++] = addr[i];
+		if (!a)
+			conn_refuse(o->conn, SES_UNKNOWN);
+		else if (k)
+			begin(o->conn, a, &o->request, good, k);
+		else
+			refuse(o->conn, a, o->request.sid, n ? EACCES : EHOSTUNREACH);
+	}
+	free(o);
+}
+
+static void look_up(struct conn *c, struct association *a, const struct server_request *r)
+{
+	struct opening *o = malloc(sizeof(*o));
+
+	if (o) {
+		*o = (struct opening){.conn = c, .request = *r};
+		memcpy(o->assoc, a->a.id, sizeof(o->assoc));
+		c->opening = o;
+		loop_watch(&c->source, EPOLLRDHUP);
+		if (resolve(r->name, r->target.port, resolved, o))
+			return;
+		c->opening = NULL;
+		free(o);
+	}
+	refuse(c, a, r->sid, ENOBUFS);
+}
+
+void opening_gone(struct opening *o)
+{
+	o->conn = NULL;
+}
+
+static bool too_many(const struct conn *c, const struct server_request *r)
+{
+	if (sessions_count() >= config.max_sessions || memory_total() >= config.max_memory)
+		return true;
+	return !source_may(&c->from) ||
+	       (r->proven && !limits_take(client_limits, r->client, SES_KEY, loop_now()));
+}
+
 void session_open(struct conn *c, int len)
 {
 	struct association *a = assoc_find(c->in + SES_HEADER);
-	struct ses_addr target, here;
-	uint64_t sid;
-	uint32_t ring, err = 0;
+	struct server_request r;
+	struct ses_addr here;
+	char to[64];
+	uint32_t err = 0;
 
 	if (!a) {
 		conn_refuse(c, SES_UNKNOWN);
 		return;
 	}
-	int r = server_open(&a->a, c->in, (size_t)len, &sid, &target, &ring);
+	int e = server_open(&a->a, &relay_key, c->in, (size_t)len, &r);
 
-	if (r < 0) {
-		conn_refuse(c, r == -EALREADY ? SES_TOO_OLD : SES_UNAUTHENTIC);
+	if (e < 0) {
+		conn_refuse(c, e == -EALREADY ? SES_TOO_OLD : SES_UNAUTHENTIC);
 		return;
 	}
-	uint32_t scope = local_address(c->source.fd, &here);
+	address_local(c->source.fd, &here);
+	enum access_verdict verdict = access_judge(access_rules, &r, &here);
 
-	/* Only services of this very host, at the address the client came to, and only listed. */
-	if (target.family != here.family || memcmp(target.ip, here.ip, 16) != 0 ||
-	    !config.allowed[target.port])
+	if (verdict == ACCESS_STRANGER || verdict == ACCESS_DENIED)
 		err = EACCES;
-	else if (sessions_count() >= config.max_sessions || memory_total() >= config.max_memory)
+	else if (too_many(c, &r))
 		err = ENOBUFS;
 	if (err) {
-		log_info("session to port %u refused: %s", target.port, strerror((int)err));
-		refuse_open(c, a, sid, err);
+		log_info("session to %s%s%s refused: %s", address_text(&r.target, to, sizeof(to)),
+		         r.name[0] ? ", " : "", r.name,
+		         verdict == ACCESS_STRANGER ? "the client is not listed"
+		         : err == EACCES            ? "not allowed"
+		                                    : "too many");
+		refuse(c, a, r.sid, err);
 		return;
 	}
-	int fd = dial(&target, scope);
-
-	if (fd < 0) {
-		refuse_open(c, a, sid, (uint32_t)-fd);
-		return;
-	}
-	struct session *s = make(a, sid, ring, fd);
-
-	if (!s) {
-		close(fd);
-		refuse_open(c, a, sid, ENOBUFS);
-		return;
-	}
-	s->conn[0] = c;
 	c->role = ROLE_OPENING;
 	conn_settle(c);
 	c->deadline_ms = loop_now() + OPEN_MS;
-	c->session = s;
-	c->assoc = a;
-	c->index = 0;
-	loop_watch(&c->source, EPOLLRDHUP);
-	loop_watch(&s->target, EPOLLOUT);
-}
-
-/* The target's connect is decided. */
-void session_opened(struct session *s)
-{
-	struct conn *c = s->conn[0];
-	int err = 0;
-	socklen_t len = sizeof(err);
-
-	getsockopt(s->target.fd, SOL_SOCKET, SO_ERROR, &err, &len);
-	if (!c) {
-		session_end(s, "client gone before the target answered");
-		return;
-	}
-	if (err) {
-		answer_open(s, (uint32_t)err);
-		session_end(s, strerror(err));
-		return;
-	}
-	s->connecting = false;
-	c->role = ROLE_DATA;
-	c->deadline_ms = 0;
-	answer_open(s, 0);
-	if (c->role == ROLE_DEAD)
-		return;
-	log_debug("session %llu open", (unsigned long long)s->sid);
-	data_update(s);
+	if (verdict == ACCESS_NAME)
+		look_up(c, a, &r);
+	else
+		begin(c, a, &r, &r.target, 1);
 }

@@ -13,6 +13,9 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "policy/pattern.h"
+#include "relay/access.h"
+#include "relay/limits.h"
 #include "session/server.h"
 
 #define RING_MIN 65536
@@ -31,16 +34,19 @@ union address {
 struct config {
 	const char *listen[8];
 	int listens;
-	bool allowed[65536];
-	int allows;
-	const char *state_dir;
+	const char *state_dir, *clients;
+	struct ses_addr advertise[SES_RELAY_ADDRS]; /* where clients are to come back to */
+	unsigned advertised;
+	struct pattern proxy[8]; /* targets that are told who it is */
+	int proxies;
+	unsigned rate; /* new associations and sessions of one client in a second */
 	int64_t linger_ms;
 	unsigned max_sessions, max_handshakes;
 	size_t max_memory, ring;
 };
 extern struct config config;
 
-enum source_kind { SOURCE_LISTENER, SOURCE_CONN, SOURCE_TARGET };
+enum source_kind { SOURCE_NONE, SOURCE_LISTENER, SOURCE_CONN, SOURCE_TARGET, SOURCE_RESOLVER };
 
 /* What epoll gives back. First member of everything that is watched. */
 struct source {
@@ -53,6 +59,8 @@ enum conn_role { ROLE_NEW, ROLE_CONTROL, ROLE_OPENING, ROLE_DATA, ROLE_DEAD };
 
 struct session;
 struct association;
+struct opening;
+struct targets;
 
 /* A connection from a client. */
 struct conn {
@@ -60,6 +68,8 @@ struct conn {
 	enum conn_role role;
 	struct conn *prev, *next; /* in its list: handshaking or not */
 	int64_t deadline_ms;      /* of a handshake or a tentative resume; 0: none */
+	struct ses_addr from;     /* the client's end */
+	struct opening *opening;  /* while the target's name is looked up */
 	struct association *assoc;
 	struct session *session;
 	int index;      /* in the session */
@@ -85,7 +95,9 @@ struct association {
 struct session {
 	struct source target;
 	bool connecting, target_shut, target_over, target_hushed;
-	bool complete_said; /* the ACK that says that we have the whole c2s stream */
+	struct targets *targets; /* while connecting */
+	int64_t dial_ms;         /* then the next of them is tried; 0: there is none */
+	bool complete_said;      /* the ACK that says that we have the whole c2s stream */
 	uint64_t sid;
 	struct association *assoc;
 	struct serve s;
@@ -117,12 +129,27 @@ struct token {
 };
 
 /* main.c */
-extern struct server_key relay_key;
+extern struct ses_identity relay_key;
+extern struct access *access_rules;
+extern struct limits *client_limits; /* by key */
+
+bool clients_load(void); /* the file of clients, anew; false: the one before holds */
 
 /* key.c: loads or makes the key in the state directory; false after a message. */
-bool key_load(const char *dir, struct server_key *key);
+bool key_load(const char *dir, struct ses_identity *key);
+
+/* addresses.c */
+bool address_read(const union address *a, struct ses_addr *out);
+uint32_t address_local(int fd, struct ses_addr *out); /* the scope where it is of no use without */
+socklen_t address_write(const struct ses_addr *from, uint32_t scope, union address *a);
+bool address_parse(const char *text, struct ses_addr *out); /* ADDRESS:PORT, [ADDRESS]:PORT */
+const char *address_text(const struct ses_addr *a, char *out, size_t len);
+/* Where this session may be resumed: what is advertised, or the address the client used, then this
+ * host's other global ones. */
+unsigned addresses_to_resume(int fd, struct ses_addr *out);
 
 /* loop.c */
+extern bool relay_leaving; /* SIGUSR2: no new associations; over when the last session is */
 int loop_run(void);
 void loop_watch(struct source *s, uint32_t events); /* 0 takes it out */
 int64_t loop_now(void);
@@ -140,6 +167,7 @@ void conn_refuse(struct conn *c, enum ses_refusal why);
 void conns_sweep(int64_t now);
 void conns_reap(void);
 unsigned conns_count(void);
+bool source_may(const struct ses_addr *from); /* has it tokens left? Takes one */
 
 /* assoc.c */
 void assoc_hello(struct conn *c, int len);
@@ -149,6 +177,7 @@ void assoc_input(struct conn *c);
 void assoc_control_gone(struct conn *c, bool orderly);
 void assoc_send(struct association *a, const struct ses_frame *f);
 void assocs_sweep(int64_t now);
+void assocs_goaway(void);
 
 /* tokens.c */
 struct token *token_find(const uint8_t token[SES_TOKEN]);
@@ -165,7 +194,13 @@ size_t memory_total(void);
 
 /* open.c */
 void session_open(struct conn *c, int len);
-void session_opened(struct session *s); /* the target's connect is decided */
+void opening_gone(struct opening *o); /* its connection is */
+
+/* target.c */
+void target_dial(struct session *s, const struct ses_addr *to, unsigned n,
+                 const struct ses_addr *named); /* the first of `to` that answers */
+void target_connected(struct session *s);       /* its connect is decided */
+void target_sweep(struct session *s, int64_t now);
 
 /* session.c */
 void session_resume(struct conn *c, int len);

@@ -49,7 +49,7 @@ bool session_silent(const struct session *s)
 void session_target_event(struct session *s, uint32_t events)
 {
 	if (s->connecting)
-		session_opened(s);
+		target_connected(s);
 	else
 		data_target_ready(s, events);
 }
@@ -153,6 +153,7 @@ static void end(struct session *s, bool reset, const char *why)
 	s->target.fd = -1;
 	memory_return(s);
 	tokens_bury(s);
+	free(s->targets);
 	wipe(&s->s, sizeof(s->s));
 	HASH_DEL(s->assoc->sessions, s);
 	DL_DELETE(sessions, s);
@@ -301,6 +302,11 @@ static bool all_taken(const struct session *s)
 static void sweep_one(struct session *s, int64_t now)
 {
 	struct association *a = s->assoc;
+
+	if (s->connecting) {
+		target_sweep(s, now);
+		return;
+	}
 
 	if (s->detached_ms && now - s->detached_ms > config.linger_ms) {
 		session_reset_target(s, "nobody came back");

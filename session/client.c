@@ -29,11 +29,15 @@ int ses_hello(struct ses_hello *h, uint8_t *out)
 int ses_welcome(struct ses_hello *h, const void *msg, size_t len, struct ses_assoc *a)
 {
 	struct noise *s = (struct noise *)h;
+	struct ses_addr home[SES_RELAY_ADDRS];
 	struct noise_keys keys;
-	uint8_t nothing[1];
+	uint8_t payload[HOMES_MAX];
+	int homes = -EBADMSG;
 
-	if (msg_type(msg, len) != MSG_WELCOME ||
-	    !noise_read2(s, (const uint8_t *)msg + SES_HEADER, len - SES_HEADER, nothing)) {
+	if (msg_type(msg, len) == MSG_WELCOME &&
+	    noise_read2(s, (const uint8_t *)msg + SES_HEADER, len - SES_HEADER, payload))
+		homes = homes_read(payload, len - SES_HEADER - NOISE_MSG2, home);
+	if (homes < 0) {
 		wipe(s, sizeof(*s));
 		return -EBADMSG;
 	}
@@ -44,6 +48,8 @@ int ses_welcome(struct ses_hello *h, const void *msg, size_t len, struct ses_ass
 	memcpy(a->rx.key, keys.s2c, SES_KEY);
 	memcpy(a->relay_key, s->rs, SES_KEY);
 	kdf(a->secret, "assoc", 0, a->id, sizeof(a->id));
+	memcpy(a->home, home, (size_t)homes * sizeof(*home));
+	a->homes = (unsigned)homes;
 	a->next_sid = 1;
 	wipe(&keys, sizeof(keys));
 	wipe(s, sizeof(*s));
@@ -87,20 +93,31 @@ void ses_assoc_wipe(struct ses_assoc *a)
 	wipe(a, sizeof(*a));
 }
 
-int ses_open(struct ses_assoc *a, struct ses_client *c, const struct ses_addr *target,
-             uint32_t ring, uint8_t *out)
+int ses_open(struct ses_assoc *a, struct ses_client *c, const struct ses_request *r, uint8_t *out)
 {
-	uint8_t plain[REQUEST_LEN], k[SES_KEY];
+	uint8_t plain[REQUEST_LEN] = {0}, k[SES_KEY];
 	uint8_t *p = msg_begin(out, MSG_OPEN, 16 + 8 + REQUEST_LEN + SEAL_TAG);
+	size_t name = r->name ? strlen(r->name) : 0;
 
+	if (name > SES_NAME_MAX)
+		return -EINVAL;
 	memset(c, 0, sizeof(*c));
 	c->sid = a->next_sid++;
 	kdf(a->secret, "session", c->sid, c->root, SES_KEY);
 	memcpy(p, a->id, 16);
 	put_be64(p + 16, c->sid);
-	addr_write(target, plain);
-	put_be32(plain + 19, ring);
-	plain[23] = 0;
+	addr_write(&r->target, plain);
+	put_be32(plain + 19, r->ring);
+	plain[23] = r->who ? REQUEST_HAS_CLIENT : 0;
+	plain[REQUEST_NAME] = (uint8_t)name;
+	if (name)
+		memcpy(plain + REQUEST_NAME + 1, r->name, name);
+	if (r->who) {
+		if (!identity_common(r->who, a->relay_key, k))
+			return -EINVAL;
+		memcpy(plain + REQUEST_CLIENT, r->who->public, SES_KEY);
+		request_proof(plain, a->secret, c->sid, k, plain + REQUEST_PROOF);
+	}
 	kdf(a->secret, "open-c2s", c->sid, k, sizeof(k));
 	seal(k, 0, out, OPEN_HEAD, plain, sizeof(plain), out + OPEN_HEAD);
 	wipe(k, sizeof(k));

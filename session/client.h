@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "session/identity.h"
+
 #define SES_PORT 7343
 #define SES_NO_END UINT64_MAX
 #define SES_HEADER 4       /* bytes of a message header */
@@ -21,6 +23,8 @@
 #define SES_RECORD_MAX 256 /* no control record is longer, its length field included */
 #define SES_TOKEN 16
 #define SES_KEY 32
+#define SES_NAME_MAX 255 /* of a host */
+#define SES_RELAY_ADDRS 8
 
 enum ses_refusal {
 	SES_MALFORMED = 1,
@@ -30,6 +34,7 @@ enum ses_refusal {
 	SES_TOO_MANY = 5,
 	SES_TOO_OLD = 6,
 	SES_GONE = 7,
+	SES_LEAVING = 8,
 };
 
 struct ses_addr {
@@ -61,6 +66,9 @@ struct ses_assoc {
 	uint8_t relay_key[SES_KEY]; /* the relay's static public key, to pin */
 	uint64_t next_sid;
 	uint32_t attach; /* number of the last ATTACH made */
+	struct ses_addr
+	    home[SES_RELAY_ADDRS]; /* where the relay wants OPEN and ATTACH; from WELCOME */
+	unsigned homes;
 	struct ses_cipher tx, rx;
 };
 
@@ -122,8 +130,6 @@ int ses_record_open(struct ses_cipher *rx, const void *rec, size_t len, struct s
 
 /* --- one session --- */
 
-#define SES_RELAY_ADDRS 8
-
 struct ses_client {
 	uint64_t sid;
 	uint8_t root[SES_KEY];
@@ -135,9 +141,19 @@ struct ses_client {
 	uint32_t relay_ring; /* bytes the relay keeps for us */
 };
 
-/* Takes the association's next session id, derives the root, writes OPEN. */
-int ses_open(struct ses_assoc *a, struct ses_client *c, const struct ses_addr *target,
-             uint32_t ring, uint8_t *out);
+/* What a session is opened for. */
+struct ses_request {
+	struct ses_addr target;
+	const char *name;               /* by which the program knows the target; NULL: none */
+	uint32_t ring;                  /* bytes the relay is asked to keep for us */
+	const struct ses_identity *who; /* the client's own key; NULL: it shows none */
+};
+
+/*
+ * Takes the association's next session id, derives the root, writes OPEN. -EINVAL: the name is too
+ * long, or the relay's key good for nothing.
+ */
+int ses_open(struct ses_assoc *a, struct ses_client *c, const struct ses_request *r, uint8_t *out);
 
 /*
  * Judges OPENED. 0: open. Positive: the errno of the relay's connect (EACCES: not allowed there).

@@ -31,13 +31,13 @@ struct server_assoc {
 	uint64_t sid_seen[SERVER_SIDS / 64];
 };
 
-struct server_key {
-	uint8_t secret[SES_KEY], public[SES_KEY];
-};
-
-/* HELLO in, WELCOME out (its length), a fresh association. Negative: -EBADMSG. */
-int server_hello(const struct server_key *key, const void *msg, size_t len, struct server_assoc *a,
-                 uint8_t *out);
+/*
+ * HELLO in, WELCOME out (its length), a fresh association. Negative: -EBADMSG. `home`: the
+ * addresses at which the client is to open and attach from now on; none (n = 0) means where it came
+ * to.
+ */
+int server_hello(const struct ses_identity *key, const struct ses_addr *home, unsigned n,
+                 const void *msg, size_t len, struct server_assoc *a, uint8_t *out);
 
 /* The token that ATTACH number n carries. */
 void server_attach_token(const struct server_assoc *a, uint32_t n, uint8_t token[SES_TOKEN]);
@@ -45,12 +45,22 @@ void server_attach_token(const struct server_assoc *a, uint32_t n, uint8_t token
 /* ATTACH for this association in, ATTACHED out; the control keys are new from here on. */
 int server_attach(struct server_assoc *a, const void *msg, size_t len, uint8_t *out);
 
+/* What an OPEN asks for. */
+struct server_request {
+	uint64_t sid;
+	struct ses_addr target;
+	char name[SES_NAME_MAX + 1]; /* "": none. Printable, without spaces */
+	uint32_t ring;
+	bool proven; /* the client has shown that it owns the key `client` */
+	uint8_t client[SES_KEY];
+};
+
 /*
- * OPEN in: the session id and the target. -EBADMSG: not authentic; -EALREADY: the id was used
- * before (a replay).
+ * OPEN in. -EBADMSG: not authentic, or a client's proof is wrong; -EALREADY: the id was used before
+ * (a replay). r->sid is set in any case but a malformed message.
  */
-int server_open(struct server_assoc *a, const void *msg, size_t len, uint64_t *sid,
-                struct ses_addr *target, uint32_t *ring);
+int server_open(struct server_assoc *a, const struct ses_identity *key, const void *msg, size_t len,
+                struct server_request *r);
 
 /* Writes OPENED. `err`: a positive errno or 0. */
 int server_opened(const struct server_assoc *a, uint64_t sid, uint32_t err, uint32_t ring,

@@ -5,21 +5,21 @@
 #include "common/bytes.h"
 #include "session/server.h"
 
-int server_hello(const struct server_key *key, const void *msg, size_t len, struct server_assoc *a,
-                 uint8_t *out)
+int server_hello(const struct ses_identity *key, const struct ses_addr *home, unsigned homes,
+                 const void *msg, size_t len, struct server_assoc *a, uint8_t *out)
 {
 	struct noise s;
 	struct noise_keys k;
-	uint8_t nothing[1];
-	size_t n = 0;
+	uint8_t nothing[1], payload[HOMES_MAX];
+	size_t n = 0, more = homes_write(home, homes, payload);
 
 	if (msg_type(msg, len) != MSG_HELLO)
 		return -EBADMSG;
 	noise_begin(&s, "mifcont/1", 9);
 	if (noise_read1(&s, (const uint8_t *)msg + SES_HEADER, len - SES_HEADER, nothing) &&
 	    noise_fresh_ephemeral(&s))
-		n = noise_write2(&s, key->secret, key->public, NULL, 0,
-		                 msg_begin(out, MSG_WELCOME, NOISE_MSG2));
+		n = noise_write2(&s, key->secret, key->public, payload, more,
+		                 msg_begin(out, MSG_WELCOME, NOISE_MSG2 + more));
 	if (n) {
 		noise_split(&s, &k);
 		memset(a, 0, sizeof(*a));
@@ -87,24 +87,53 @@ static bool take_sid(struct server_assoc *a, uint64_t sid)
 	return true;
 }
 
-int server_open(struct server_assoc *a, const void *msg, size_t len, uint64_t *sid,
-                struct ses_addr *target, uint32_t *ring)
+/* A name goes to a resolver and to logs. */
+static bool read_name(const uint8_t *p, char *name)
+{
+	for (unsigned i = 0; i < p[0]; i++)
+		if (p[1 + i] <= ' ' || p[1 + i] > '~')
+			return false;
+	memcpy(name, p + 1, p[0]);
+	name[p[0]] = 0;
+	return true;
+}
+
+static bool read_client(const struct server_assoc *a, const struct ses_identity *key,
+                        const uint8_t *plain, struct server_request *r)
+{
+	uint8_t k[SES_KEY], proof[KDF_MAC];
+
+	if (!(plain[23] & REQUEST_HAS_CLIENT))
+		return true;
+	memcpy(r->client, plain + REQUEST_CLIENT, SES_KEY);
+	if (!identity_common(key, r->client, k))
+		return false;
+	request_proof(plain, a->secret, r->sid, k, proof);
+	wipe(k, sizeof(k));
+	r->proven = kdf_same(proof, plain + REQUEST_PROOF, sizeof(proof));
+	return r->proven;
+}
+
+int server_open(struct server_assoc *a, const struct ses_identity *key, const void *msg, size_t len,
+                struct server_request *r)
 {
 	const uint8_t *m = msg;
 	uint8_t plain[REQUEST_LEN + SEAL_TAG], k[SES_KEY];
 	bool good;
 
+	memset(r, 0, sizeof(*r));
 	if (msg_type(msg, len) != MSG_OPEN)
 		return -EBADMSG;
-	*sid = get_be64(m + SES_HEADER + 16);
-	kdf(a->secret, "open-c2s", *sid, k, sizeof(k));
+	r->sid = get_be64(m + SES_HEADER + 16);
+	kdf(a->secret, "open-c2s", r->sid, k, sizeof(k));
 	good = unseal(k, 0, m, OPEN_HEAD, m + OPEN_HEAD, len - OPEN_HEAD, plain);
 	wipe(k, sizeof(k));
 	/* Only an authentic message uses an id up. */
-	if (!good || addr_read(plain, target) < 0)
+	if (!good || addr_read(plain, &r->target) < 0 ||
+	    !read_name(plain + REQUEST_NAME, r->name) || !read_client(a, key, plain, r))
 		return -EBADMSG;
-	*ring = get_be32(plain + 19);
-	return take_sid(a, *sid) ? 0 : -EALREADY;
+	r->ring = get_be32(plain + 19);
+	return take_sid(a, r->sid) ? 0 : -EALREADY;
 }
 
 int server_opened(const struct server_assoc *a, uint64_t sid, uint32_t err, uint32_t ring,

@@ -23,7 +23,7 @@ static bool length_fits(int type, size_t body)
 	case MSG_COMMIT:
 		return body == 4 + 8 + 8 + KDF_MAC;
 	case MSG_WELCOME:
-		return body == NOISE_MSG2;
+		return body > NOISE_MSG2 && body <= NOISE_MSG2 + HOMES_MAX;
 	case MSG_ATTACHED:
 		return body == 4 + KDF_MAC;
 	case MSG_OPENED:
@@ -230,6 +230,37 @@ int frame_read(const uint8_t *p, size_t len, struct ses_frame *f)
 		f->err = get_be32(p + 9);
 	}
 	return 0;
+}
+
+size_t homes_write(const struct ses_addr *home, unsigned n, uint8_t *out)
+{
+	out[0] = (uint8_t)n;
+	for (unsigned i = 0; i < n; i++)
+		addr_write(&home[i], out + 1 + i * 19);
+	return 1 + n * 19;
+}
+
+int homes_read(const uint8_t *p, size_t len, struct ses_addr *home)
+{
+	unsigned n = 0;
+
+	if (!len || p[0] > SES_RELAY_ADDRS || len != 1u + p[0] * 19u)
+		return -EBADMSG;
+	for (unsigned i = 0; i < p[0]; i++)
+		if (addr_read(p + 1 + i * 19, &home[n]) == 0)
+			n++;
+	return (int)n;
+}
+
+void request_proof(const uint8_t *plain, const uint8_t secret[SES_KEY], uint64_t sid,
+                   const uint8_t common[SES_KEY], uint8_t proof[KDF_MAC])
+{
+	uint8_t k[SES_KEY];
+
+	/* Of this very session: good for no other relay, association or OPEN. */
+	kdf(secret, "client", sid, k, sizeof(k));
+	kdf_mac(common, k, sizeof(k), plain, REQUEST_PROOF, proof);
+	wipe(k, sizeof(k));
 }
 
 void addr_write(const struct ses_addr *a, uint8_t out[19])

@@ -23,9 +23,18 @@ enum msg_type {
 	MSG_REFUSED = 0xff,
 };
 
-#define REQUEST_LEN (1 + 16 + 2 + 4 + 1)
+/*
+ * OPEN's sealed request always has this length: what it holds, a name or a client's key, does not
+ * show.
+ */
+#define REQUEST_NAME 24 /* where the name's length and the name begin */
+#define REQUEST_CLIENT (REQUEST_NAME + 1 + SES_NAME_MAX)
+#define REQUEST_PROOF (REQUEST_CLIENT + SES_KEY)
+#define REQUEST_LEN (REQUEST_PROOF + KDF_MAC)
+#define REQUEST_HAS_CLIENT 1 /* flag */
 #define ANSWER_MAX (4 + 4 + 1 + SES_RELAY_ADDRS * 19)
-#define OPEN_HEAD (SES_HEADER + 16 + 8) /* what precedes the sealed request */
+#define HOMES_MAX (1 + SES_RELAY_ADDRS * 19) /* WELCOME's payload */
+#define OPEN_HEAD (SES_HEADER + 16 + 8)      /* what precedes the sealed request */
 #define OPENED_HEAD (SES_HEADER + 8)
 
 /* The message's type if it is whole and has the length of its type, else -EBADMSG. */
@@ -75,6 +84,15 @@ int refused_write(enum ses_refusal why, uint8_t *out);
 #define FRAME_MAX 32
 int frame_write(const struct ses_frame *f, uint8_t *out);
 int frame_read(const uint8_t *p, size_t len, struct ses_frame *f);
+
+/* WELCOME's payload, of at most HOMES_MAX bytes: the length written; the number read, or -EBADMSG.
+ */
+size_t homes_write(const struct ses_addr *home, unsigned n, uint8_t *out);
+int homes_read(const uint8_t *p, size_t len, struct ses_addr *home);
+
+/* The proof at the end of a plain request. */
+void request_proof(const uint8_t *plain, const uint8_t secret[SES_KEY], uint64_t sid,
+                   const uint8_t common[SES_KEY], uint8_t proof[KDF_MAC]);
 
 void addr_write(const struct ses_addr *a, uint8_t out[19]);
 int addr_read(const uint8_t p[19], struct ses_addr *a);

@@ -148,7 +148,7 @@ static int open_session(struct ses_client *c, const char *to, uint16_t port)
 	int fd = dial(), n;
 
 	inet_pton(AF_INET, to, target.ip);
-	n = ses_open(&assoc, c, &target, 1 << 20, msg);
+	n = ses_open(&assoc, c, &(struct ses_request){.target = target, .ring = 1 << 20}, msg);
 	put(fd, msg, (size_t)n);
 	n = get_message(fd, msg);
 	check(!ses_refused(msg, (size_t)n), "OPEN refused");
@@ -220,7 +220,7 @@ static void refusals(void)
 	      "not the connect's own errno");
 	/* The same OPEN twice. */
 	inet_pton(AF_INET, address, target.ip);
-	int n = ses_open(&assoc, &c, &target, 0, msg), fd = dial();
+	int n = ses_open(&assoc, &c, &(struct ses_request){.target = target}, msg), fd = dial();
 	uint8_t again[SES_MSG_MAX];
 
 	memcpy(again, msg, sizeof(msg));

@@ -13,6 +13,7 @@
 
 #define RING 1024
 
+static struct ses_identity key;
 static struct ses_assoc client;
 static struct server_assoc server;
 static struct ses_client ses;
@@ -21,7 +22,6 @@ static uint8_t s2c[RING], c2s[RING];
 
 static int begin(void **state)
 {
-	static struct server_key key;
 	_Alignas(16) uint8_t hello[SES_HELLO_SIZE];
 	struct ses_addr target = {.family = 4, .ip = {127, 0, 0, 1}, .port = 1};
 	uint8_t a[SES_MSG_MAX], b[SES_MSG_MAX];
@@ -31,9 +31,9 @@ static int begin(void **state)
 	crypto_scalarmult_curve25519_base(key.public, key.secret);
 	int n = ses_hello((struct ses_hello *)hello, a);
 
-	n = server_hello(&key, a, (size_t)n, &server, b);
+	n = server_hello(&key, NULL, 0, a, (size_t)n, &server, b);
 	assert_int_equal(ses_welcome((struct ses_hello *)hello, b, (size_t)n, &client), 0);
-	ses_open(&client, &ses, &target, RING, a);
+	ses_open(&client, &ses, &(struct ses_request){.target = target, .ring = RING}, a);
 	serve_init(&s, &server, ses.sid, s2c, RING, c2s, RING);
 	return 0;
 }
@@ -94,16 +94,15 @@ static int commit(int conn, const struct ses_attempt *t, uint64_t read, uint64_t
 
 static int open_with(uint64_t sid)
 {
-	struct ses_addr target = {.family = 4, .port = 1}, got;
+	struct ses_addr target = {.family = 4, .port = 1};
+	struct server_request got;
 	struct ses_client c;
 	uint8_t msg[SES_MSG_MAX];
-	uint32_t ring;
-	uint64_t seen;
 
 	client.next_sid = sid;
-	int n = ses_open(&client, &c, &target, 0, msg);
+	int n = ses_open(&client, &c, &(struct ses_request){.target = target}, msg);
 
-	return server_open(&server, msg, (size_t)n, &seen, &got, &ring);
+	return server_open(&server, &key, msg, (size_t)n, &got);
 }
 
 static void session_ids_are_used_once(void **state)

@@ -188,12 +188,11 @@ static void relay_says(const struct ses_frame *f)
 
 static void begin_session(void)
 {
-	static struct server_key key;
+	static struct ses_identity key;
 	_Alignas(16) uint8_t hello[SES_HELLO_SIZE];
-	struct ses_addr target = {.family = 4, .ip = {127, 0, 0, 1}, .port = 1}, got;
+	struct ses_addr target = {.family = 4, .ip = {127, 0, 0, 1}, .port = 1};
+	struct server_request got;
 	uint8_t a[SES_MSG_MAX], b[SES_MSG_MAX];
-	uint64_t sid;
-	uint32_t ring;
 	int n;
 
 	memset(links, 0, sizeof(links));
@@ -203,14 +202,15 @@ static void begin_session(void)
 	memset(key.secret, 9, sizeof(key.secret));
 	crypto_scalarmult_curve25519_base(key.public, key.secret);
 	n = ses_hello((struct ses_hello *)hello, a);
-	n = server_hello(&key, a, (size_t)n, &sa, b);
+	n = server_hello(&key, NULL, 0, a, (size_t)n, &sa, b);
 	check(ses_welcome((struct ses_hello *)hello, b, (size_t)n, &ca) == 0, "no association");
 	control_up = true;
-	n = ses_open(&ca, &client.ses, &target, S2C_RING, a);
-	check(server_open(&sa, a, (size_t)n, &sid, &got, &ring) == 0, "OPEN refused");
-	n = server_opened(&sa, sid, 0, S2C_RING, &got, 1, b);
+	n = ses_open(&ca, &client.ses, &(struct ses_request){.target = target, .ring = S2C_RING},
+	             a);
+	check(server_open(&sa, &key, a, (size_t)n, &got) == 0, "OPEN refused");
+	n = server_opened(&sa, got.sid, 0, S2C_RING, &got.target, 1, b);
 	check(ses_opened(&ca, &client.ses, b, (size_t)n) == 0, "OPENED refused");
-	serve_init(&relay.s, &sa, sid, relay.s2c, S2C_RING, relay.c2s, C2S_RING);
+	serve_init(&relay.s, &sa, got.sid, relay.s2c, S2C_RING, relay.c2s, C2S_RING);
 	ring_init(&client.ring, client.mem, CLIENT_RING);
 	client.end = SES_NO_END;
 	/* Now and then enough to go round the rings many times. */

@@ -21,7 +21,7 @@ static void assert_same_address(const struct ses_addr *a, const struct ses_addr 
 	assert_int_equal(a->port, b->port);
 }
 
-static struct server_key relay;
+static struct ses_identity relay;
 static struct ses_assoc client;
 static struct server_assoc server;
 static uint8_t commit_nonce[16]; /* what the COMMIT among the specimens answers */
@@ -38,7 +38,7 @@ static int associate(void **state)
 	int n = ses_hello((struct ses_hello *)hello, m1);
 
 	assert_int_equal(n, SES_HEADER + 32);
-	n = server_hello(&relay, m1, (size_t)n, &server, m2);
+	n = server_hello(&relay, NULL, 0, m1, (size_t)n, &server, m2);
 	assert_int_equal(n, SES_HEADER + 96);
 	assert_int_equal(ses_welcome((struct ses_hello *)hello, m2, (size_t)n, &client), 0);
 	return 0;
@@ -60,7 +60,7 @@ static void handshake_agrees(void **state)
 	/* A handshake that failed leaves nothing behind. */
 	int n = ses_hello((struct ses_hello *)hello, m1);
 
-	n = server_hello(&relay, m1, (size_t)n, &server, m2);
+	n = server_hello(&relay, NULL, 0, m1, (size_t)n, &server, m2);
 	m2[n - 1] ^= 1;
 	assert_int_equal(ses_welcome((struct ses_hello *)hello, m2, (size_t)n, &a), -EBADMSG);
 	assert_memory_equal(hello, zero, sizeof(struct noise));
@@ -70,14 +70,13 @@ static void handshake_agrees(void **state)
 static int specimens(uint8_t msg[][SES_MSG_MAX], int *len)
 {
 	_Alignas(16) uint8_t hello[SES_HELLO_SIZE];
-	struct ses_addr target = {.family = 4, .ip = {192, 0, 2, 1}, .port = 22}, got, addr[8];
+	struct ses_addr target = {.family = 4, .ip = {192, 0, 2, 1}, .port = 22}, addr[8];
+	struct server_request got;
 	struct ses_client c;
 	struct ses_attempt t;
 	struct server_assoc a;
 	static uint8_t s2c[1024], c2s[1024];
 	struct serve s;
-	uint64_t sid;
-	uint32_t ring;
 	unsigned losers;
 	int n = 0, replaced;
 
@@ -85,20 +84,22 @@ static int specimens(uint8_t msg[][SES_MSG_MAX], int *len)
 		addr[i] = (struct ses_addr){.family = 6, .ip = {0x20, 1, (uint8_t)i}, .port = 7343};
 	len[n] = ses_hello((struct ses_hello *)hello, msg[n]);
 	n++;
-	len[n] = server_hello(&relay, msg[n - 1], (size_t)len[n - 1], &a, msg[n]);
+	len[n] = server_hello(&relay, NULL, 0, msg[n - 1], (size_t)len[n - 1], &a, msg[n]);
 	n++;
 	len[n] = ses_attach(&client, msg[n]);
 	n++;
 	len[n] = server_attach(&server, msg[n - 1], (size_t)len[n - 1], msg[n]);
 	assert_int_equal(ses_attached(&client, msg[n], (size_t)len[n]), 0);
 	n++;
-	len[n] = ses_open(&client, &c, &target, 1 << 20, msg[n]);
-	assert_int_equal(server_open(&server, msg[n], (size_t)len[n], &sid, &got, &ring), 0);
-	assert_int_equal(sid, c.sid);
-	assert_same_address(&got, &target);
-	assert_int_equal(ring, 1 << 20);
+	len[n] =
+	    ses_open(&client, &c, &(struct ses_request){.target = target, .ring = 1 << 20}, msg[n]);
+	assert_int_equal(server_open(&server, &relay, msg[n], (size_t)len[n], &got), 0);
+	assert_int_equal(got.sid, c.sid);
+	assert_same_address(&got.target, &target);
+	assert_int_equal(got.ring, 1 << 20);
+	assert_false(got.proven);
 	n++;
-	len[n] = server_opened(&server, sid, 0, 4096, addr, 8, msg[n]);
+	len[n] = server_opened(&server, got.sid, 0, 4096, addr, 8, msg[n]);
 	assert_int_equal(ses_opened(&client, &c, msg[n], (size_t)len[n]), 0);
 	/* Twice is no reason to write beyond the eight. */
 	assert_int_equal(ses_opened(&client, &c, msg[n], (size_t)len[n]), 0);
@@ -106,7 +107,7 @@ static int specimens(uint8_t msg[][SES_MSG_MAX], int *len)
 	assert_int_equal(c.relay_ring, 4096);
 	assert_memory_equal(c.relay, addr, sizeof(addr));
 	n++;
-	serve_init(&s, &server, sid, s2c, sizeof(s2c), c2s, sizeof(c2s));
+	serve_init(&s, &server, got.sid, s2c, sizeof(s2c), c2s, sizeof(c2s));
 	assert_memory_equal(s.root, c.root, SES_KEY);
 	len[n] = ses_resume(&c, &t, 0, SES_NO_END, 0, msg[n]);
 	n++;
@@ -163,9 +164,7 @@ static int judge(int i, const uint8_t *msg, size_t len)
 	struct ses_assoc c = client;
 	struct ses_client one = {.sid = 1};
 	struct ses_attempt t = {.epoch = 1};
-	struct ses_addr target;
-	uint64_t sid;
-	uint32_t ring;
+	struct server_request got;
 	static uint8_t s2c[1024], c2s[1024];
 	struct serve s;
 	unsigned losers;
@@ -180,7 +179,7 @@ static int judge(int i, const uint8_t *msg, size_t len)
 	case 4:
 		a.sid_top = 0;
 		memset(a.sid_seen, 0, sizeof(a.sid_seen));
-		return server_open(&a, msg, len, &sid, &target, &ring);
+		return server_open(&a, &relay, msg, len, &got);
 	case 5:
 		return ses_opened(&c, &one, msg, len);
 	}
@@ -227,7 +226,7 @@ static void opened_carries_the_errno(void **state)
 	int n;
 
 	(void)state;
-	ses_open(&client, &c, &target, 0, msg);
+	ses_open(&client, &c, &(struct ses_request){.target = target}, msg);
 	n = server_opened(&server, c.sid, ECONNREFUSED, 0, NULL, 0, msg);
 	assert_int_equal(ses_opened(&client, &c, msg, (size_t)n), ECONNREFUSED);
 	assert_int_equal(c.relays, 0);
