@@ -28,13 +28,14 @@ $(B)/%.o: %.c | $(B)/.deps-build
 	@mkdir -p $(@D)
 	$(call quiet,CC,$<)$(CC) $(COMMON_CFLAGS) $(CFLAGS) -c -o $@ $<
 
-# sodium is linked statically so that no symbol of it can meet the program's own copy.
+# sodium and c-ares are linked statically so that no symbol of them can meet the program's own copy.
 SODIUM ?= -Wl,-Bstatic -lsodium -Wl,-Bdynamic
+CARES ?= -Wl,-Bstatic -lcares -Wl,-Bdynamic
 
 $(B)/libmifcont.so: $(foreach r,common monitor policy session preload,$(call obj,$(r))) $(B)/preload.map
 	$(call quiet,LD,$@)$(CC) -shared $(LDFLAGS) -o $@ $(filter %.o,$^) \
 		-Wl,--version-script=$(B)/preload.map -Wl,--exclude-libs,ALL -Wl,-z,now -Wl,-z,defs \
-		$(SODIUM) -lmnl -lconfuse -ldl -lpthread
+		$(SODIUM) $(CARES) -lmnl -lconfuse -ldl -lpthread
 
 # The exported names are those of preload/symbols.list and nothing else, unversioned.
 $(B)/preload.map: preload/symbols.list

@@ -2,6 +2,7 @@
 #include "cli/explain.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -99,6 +100,19 @@ static void print_rule(const struct pol_rule *r, const char *file)
 		puts("  rule        none matches: auto");
 }
 
+static void resolve(const char *host, struct sockaddr_storage *to)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *a;
+	int r = getaddrinfo(host, NULL, &hints, &a);
+
+	if (r) {
+		printf("  relay       its name is not resolved: %s\n", gai_strerror(r));
+		return;
+	}
+	memcpy(to, a->ai_addr, a->ai_addrlen);
+	freeaddrinfo(a);
+}
+
 /* Where the flow's connections go: the relay of a session, else the peer. */
 static void target(const struct pol_rule *r, bool udp, const struct sockaddr *peer,
                    struct sockaddr_storage *to)
@@ -111,9 +125,10 @@ static void target(const struct pol_rule *r, bool udp, const struct sockaddr *pe
 		memcpy(to, peer, peer->sa_family == AF_INET6 ? sizeof(*v6) : sizeof(*v4));
 	} else if (inet_pton(AF_INET, r->relay_host, &v4->sin_addr) == 1) {
 		v4->sin_family = AF_INET;
-	} else {
-		inet_pton(AF_INET6, r->relay_host, &v6->sin6_addr);
+	} else if (inet_pton(AF_INET6, r->relay_host, &v6->sin6_addr) == 1) {
 		v6->sin6_family = AF_INET6;
+	} else {
+		resolve(r->relay_host, to);
 	}
 }
 
@@ -125,16 +140,16 @@ void explain_peer(const struct pol *p, const char *file, const struct mif_monito
 	                        .protocol = udp ? IPPROTO_UDP : IPPROTO_TCP};
 	char text[INET6_ADDRSTRLEN];
 	struct sockaddr_storage dial;
-	const struct pol_rule *r, *named;
+	const struct pol_rule *r, *unnamed;
 	const char *alone;
 
 	if (to->sa_family == AF_INET6)
 		memcpy(peer.ip, &((const struct sockaddr_in6 *)to)->sin6_addr, 16);
 	else
 		memcpy(peer.ip, &((const struct sockaddr_in *)to)->sin_addr, 4);
-	r = pol_match(p, &peer);
+	unnamed = pol_match(p, &peer);
 	peer.host = host;
-	named = pol_match(p, &peer);
+	r = pol_match(p, &peer);
 	inet_ntop(to->sa_family, peer.ip, text, sizeof(text));
 	printf(to->sa_family == AF_INET6 ? "[%s]:%d/%s\n" : "%s:%d/%s\n", text, port,
 	       udp ? "udp" : "tcp");
@@ -144,10 +159,10 @@ void explain_peer(const struct pol *p, const char *file, const struct mif_monito
 		return;
 	}
 	print_rule(r, file);
-	if (named != r)
-		printf("  but         %s:%d peer \"%s\" matches the name %s; the library sees "
-		       "addresses only, so that rule does not apply\n",
-		       file, named->line, named->pattern, host);
+	if (unnamed != r && unnamed->line)
+		printf("  but         for a program that connects without resolving %s itself: "
+		       "%s:%d peer \"%s\"\n",
+		       host, file, unnamed->line, unnamed->pattern);
 	printf("  continuity  %s: %s\n", pol_continuity_name(r->continuity), meaning(r, udp));
 	if (r->continuity == POL_SESSION && !udp)
 		printf("  relay       %s%s, port %d\n",

@@ -15,6 +15,10 @@ static const struct command {
     {"events", cmd_events, "[--json] [--once]", "the MIF API's events, live"},
     {"policy", cmd_policy, "check FILE | explain [--policy FILE] HOST:PORT[/udp]",
      "check a policy file; say what it means for a peer"},
+    {"keygen", cmd_keygen, "[FILE]",
+     "make this client's key, for relays that serve listed clients; print its public half"},
+    {"relays", cmd_relays, "[forget HOST:PORT]",
+     "the relays met before and their keys; forget one that has a new key"},
 };
 #define COMMANDS (int)(sizeof(commands) / sizeof(*commands))
 
@@ -43,7 +47,9 @@ int main(int argc, char **argv)
 	for (int i = 0; i < COMMANDS; i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
-	fprintf(stderr, "mifcont: no command \"%s\"; expected run, status, events or policy\n",
+	fprintf(stderr,
+	        "mifcont: no command \"%s\"; expected run, status, events, policy, keygen or "
+	        "relays\n",
 	        argv[1]);
 	return 2;
 }

@@ -30,8 +30,8 @@ static int check(const char *file)
 		const struct pol_rule *r = &p->peer[i].rule;
 
 		if (pattern_names(&p->peer[i].pattern))
-			printf("%s:%d: note: peer \"%s\" is over host names; the library sees "
-			       "addresses only, so it never applies\n",
+			printf("%s:%d: note: peer \"%s\" is over host names; it applies "
+			       "where the program resolves the name with the C library\n",
 			       file, r->line, r->pattern);
 		if (r->continuity == POL_HTTP)
 			printf("%s:%d: note: continuity = http does nothing of its own in this "

@@ -19,9 +19,10 @@
 
 #define FILE_MAX (1 << 20)
 
-enum key { PREFER, METERED, CONTINUITY, REPLAY, RELAY, KEYS };
+enum key { PREFER, METERED, CONTINUITY, REPLAY, RELAY, RELAY_KEY, IDENTITY, KEYS };
 
-static const char *const key_names[KEYS] = {"prefer", "metered", "continuity", "replay", "relay"};
+static const char *const key_names[KEYS] = {"prefer", "metered",   "continuity", "replay",
+                                            "relay",  "relay-key", "identity"};
 
 struct load {
 	const char *file;
@@ -70,7 +71,8 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 
 	vsnprintf(text, sizeof(text), fmt, ap);
 	if (is_peer(cfg))
-		expected = "continuity = WORD, replay = WORD or relay = \"ADDRESS:PORT\"";
+		expected = "continuity = WORD, replay = WORD, relay = \"HOST:PORT\", "
+		           "relay-key = \"KEY\" or identity = \"FILE\"";
 	else if (cfg && cfg->name && strcmp(cfg->name, "interface") == 0)
 		expected = "prefer = NUMBER or metered = true";
 	complain(cfg ? cfg->line : 0, "%s; expected %s", text, expected);
@@ -84,6 +86,7 @@ static const char *expected(enum key key, const char *text)
 	enum pol_replay r;
 	uint16_t port;
 	char *host;
+	uint8_t k[32];
 	bool b;
 	int n;
 
@@ -101,6 +104,10 @@ static const char *expected(enum key key, const char *text)
 			return VALUE_RELAY_EXPECTED;
 		free(host);
 		return NULL;
+	case RELAY_KEY:
+		return value_relay_key(text, k) ? NULL : VALUE_RELAY_KEY_EXPECTED;
+	case IDENTITY:
+		return value_identity(text) ? NULL : VALUE_IDENTITY_EXPECTED;
 	case KEYS:
 		break;
 	}
@@ -208,11 +215,17 @@ static int on_peer(cfg_t *cfg, cfg_opt_t *opt)
 	}
 	if ((text = cfg_getstr(sec, "relay")))
 		value_relay(text, (char **)&r->rule.relay_host, &r->rule.relay_port);
-	if (text && r->rule.continuity != POL_SESSION) {
-		complain(now->key_line[RELAY],
-		         "relay without session; expected continuity = session beside it");
-		return -1;
-	}
+	if ((text = cfg_getstr(sec, "relay-key")))
+		r->rule.relay_key_known = value_relay_key(text, r->rule.relay_key);
+	if ((text = cfg_getstr(sec, "identity")))
+		r->rule.identity = strdup(text);
+	for (int k = RELAY; k <= IDENTITY && r->rule.continuity != POL_SESSION; k++)
+		if (now->key_line[k]) {
+			complain(now->key_line[k],
+			         "%s without session; expected continuity = session beside it",
+			         key_names[k]);
+			return -1;
+		}
 	return r->rule.pattern ? 0 : -1;
 }
 
@@ -273,10 +286,9 @@ static bool parse(const char *text)
 	    CFG_END(),
 	};
 	cfg_opt_t peer[] = {
-	    CFG_STR("continuity", NULL, CFGF_NONE),
-	    CFG_STR("replay", NULL, CFGF_NONE),
-	    CFG_STR("relay", NULL, CFGF_NONE),
-	    CFG_END(),
+	    CFG_STR("continuity", NULL, CFGF_NONE), CFG_STR("replay", NULL, CFGF_NONE),
+	    CFG_STR("relay", NULL, CFGF_NONE),      CFG_STR("relay-key", NULL, CFGF_NONE),
+	    CFG_STR("identity", NULL, CFGF_NONE),   CFG_END(),
 	};
 	cfg_opt_t top[] = {
 	    CFG_SEC("interface", interface, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
@@ -288,7 +300,7 @@ static bool parse(const char *text)
 
 	for (int i = 0; i < 2; i++)
 		interface[i].validcb = on_key;
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 5; i++)
 		peer[i].validcb = on_key;
 	top[0].validcb = on_interface;
 	top[1].validcb = on_peer;

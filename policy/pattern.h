@@ -28,7 +28,7 @@ bool pattern_parse(const char *text, struct pattern *p, const char **why);
 
 bool pattern_match(const struct pattern *p, const struct pol_peer *peer);
 
-/* Can it match nothing but a host name? Who knows a peer by its address alone never meets it. */
+/* Can it match nothing but a host name? A peer known by its address alone never meets it. */
 bool pattern_names(const struct pattern *p);
 
 #endif

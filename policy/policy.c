@@ -5,6 +5,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "common/userfile.h"
 #include "policy/glob.h"
 #include "policy/rules.h"
 
@@ -28,6 +29,7 @@ void pol_free(struct pol *p)
 	for (unsigned i = 0; i < p->peers; i++) {
 		free((char *)p->peer[i].rule.pattern);
 		free((char *)p->peer[i].rule.relay_host);
+		free((char *)p->peer[i].rule.identity);
 	}
 	for (unsigned i = 0; i < p->interfaces; i++)
 		free(p->interface[i].pattern);
@@ -72,13 +74,7 @@ bool pol_find(char *path, size_t len)
 	if (!getauxval(AT_SECURE)) {
 		if ((v = getenv("MIFCONT_POLICY")) && *v)
 			return snprintf(path, len, "%s", v) < (int)len;
-		int n = -1;
-
-		if ((v = getenv("XDG_CONFIG_HOME")) && *v == '/')
-			n = snprintf(path, len, "%s/mifcont/policy.conf", v);
-		else if ((v = getenv("HOME")) && *v == '/')
-			n = snprintf(path, len, "%s/.config/mifcont/policy.conf", v);
-		if (n > 0 && n < (int)len && access(path, F_OK) == 0)
+		if (userfile(USERFILE_CONFIG, "policy.conf", path, len) && access(path, F_OK) == 0)
 			return true;
 	}
 	return snprintf(path, len, "/etc/mifcont/policy.conf") < (int)len &&

@@ -24,8 +24,12 @@ struct pol_rule {
 	int line;            /* 0 for the built-in default */
 	enum pol_continuity continuity;
 	enum pol_replay replay;
-	const char *relay_host; /* NULL: the peer's own host ("same-host") */
+	const char *relay_host; /* address or name; NULL: the peer's own host ("same-host") */
 	uint16_t relay_port;
+	bool relay_key_known; /* `relay_key` is the only one it may have */
+	uint8_t relay_key[32];
+	const char
+	    *identity; /* file with the client's own key; NULL: the usual one, for named relays */
 };
 
 /* What is to be matched. `host` is the name the program resolved, or NULL. */

@@ -2,6 +2,8 @@
 #include "policy/value.h"
 
 #include <arpa/inet.h>
+#include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,10 +67,25 @@ bool value_replay(const char *text, enum pol_replay *r)
 	return false;
 }
 
+/* What could be a host's name, and is no address with a mistake in it. */
+static bool host_name(const char *s)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const char digits[] = "0123456789";
+	char accepted[80];
+
+	snprintf(accepted, sizeof(accepted), "%s%s.-_", letters, digits);
+	const char *last = strrchr(s, '.');
+
+	last = last ? last + 1 : s;
+	return *s && *s != '.' && *s != '-' && s[strspn(s, accepted)] == 0 &&
+	       strpbrk(last, letters);
+}
+
 bool value_relay(const char *text, char **host, uint16_t *port)
 {
 	const char *colon = strrchr(text, ':');
-	char buf[INET6_ADDRSTRLEN + 2];
+	char buf[256];
 	uint8_t ip[16];
 	size_t len;
 	long n;
@@ -89,10 +106,30 @@ bool value_relay(const char *text, char **host, uint16_t *port)
 		address = buf + 1;
 		if (inet_pton(AF_INET6, address, ip) != 1)
 			return false;
-	} else if (!same && inet_pton(AF_INET, buf, ip) != 1) {
+	} else if (!same && inet_pton(AF_INET, buf, ip) != 1 && !host_name(buf)) {
 		return false;
 	}
 	*host = same ? NULL : strdup(address);
 	*port = (uint16_t)n;
 	return same || *host;
+}
+
+bool value_relay_key(const char *text, uint8_t key[32])
+{
+	uint8_t k[32];
+	const char *end;
+	size_t n;
+
+	if (strlen(text) != 44 ||
+	    sodium_base642bin(k, sizeof(k), text, 44, NULL, &n, &end,
+	                      sodium_base64_VARIANT_ORIGINAL) != 0 ||
+	    n != sizeof(k) || end != text + 44)
+		return false;
+	memcpy(key, k, sizeof(k));
+	return true;
+}
+
+bool value_identity(const char *text)
+{
+	return text[0] == '/' && strlen(text) < 4096;
 }

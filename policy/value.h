@@ -13,13 +13,17 @@ bool value_replay(const char *text, enum pol_replay *r);
 
 /* `host` is NULL for "same-host", else to be freed by the caller. */
 bool value_relay(const char *text, char **host, uint16_t *port);
+bool value_relay_key(const char *text, uint8_t key[32]);
+bool value_identity(const char *text);
 
 #define VALUE_PREFER_EXPECTED "a number from 0 to 1000000"
 #define VALUE_BOOL_EXPECTED "true or false"
 #define VALUE_CONTINUITY_EXPECTED "auto, none, reset, redial, http or session"
 #define VALUE_REPLAY_EXPECTED "line, length-prefix or none"
-/* A name would have to be resolved behind the program's back, and over which interface? */
 #define VALUE_RELAY_EXPECTED                                                                       \
-	"\"same-host:7343\", or an address and port: \"192.0.2.1:7343\", \"[2001:db8::1]:7343\""
+	"\"same-host:7343\", or an address or name and a port: \"192.0.2.1:7343\", "               \
+	"\"[2001:db8::1]:7343\", \"relay.example:7343\""
+#define VALUE_RELAY_KEY_EXPECTED "the relay's public key, 44 characters as it logs it at its start"
+#define VALUE_IDENTITY_EXPECTED "the absolute path of a key file, as `mifcont keygen` makes it"
 
 #endif

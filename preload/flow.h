@@ -95,9 +95,8 @@ struct flow {
 	bool connected_udp;
 	bool unconnected; /* datagrams to addresses; `peer` is the first */
 	bool connect_told;
-	union flow_address relay; /* where the policy sends it */
-	bool closed;              /* the last alias was closed by the program */
-	uint64_t closed_read;     /* what it had read by then */
+	bool closed;          /* the last alias was closed by the program */
+	uint64_t closed_read; /* what it had read by then */
 
 	/* --- agent only --- */
 	const struct pol_rule *rule;

@@ -201,12 +201,12 @@ static void release_guards(struct flow *f)
 	}
 }
 
-void flowtalk_straight(struct flow *f)
+void flowtalk_straight(struct flow *f, const char *why)
 {
 	f->kind = FLOW_RESET;
 	f->link = NULL;
 	f->uncovered = true;
-	snprintf(f->note, sizeof(f->note), "relay not available");
+	snprintf(f->note, sizeof(f->note), "no session: %s", why);
 	int result = -EINPROGRESS;
 
 	if (f->nonblocking_dial) {

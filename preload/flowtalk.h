@@ -26,7 +26,7 @@ void flowtalk_link_up(struct link *l);
 void flowtalk_step(struct flow *f);
 
 /* No session is to be had: the flow goes straight to the peer, uncovered. */
-void flowtalk_straight(struct flow *f);
+void flowtalk_straight(struct flow *f, const char *why);
 
 /* From now on the flow cannot be moved; its bytes flow on. `why` must be a constant. */
 void flowtalk_uncover(struct flow *f, const char *why);

@@ -12,6 +12,7 @@
 #include "preload/dial.h"
 #include "preload/flowtalk.h"
 #include "preload/hook.h"
+#include "preload/names.h"
 #include "preload/own.h"
 #include "preload/placeholder.h"
 #include "preload/process.h"
@@ -79,6 +80,10 @@ static const struct pol_rule *rule_for(const union flow_address *a, int protocol
 
 	p.family = family;
 	memcpy(p.ip, ip, family == AF_INET6 ? 16 : 4);
+	char name[NAME_MAX_LEN + 1];
+
+	if (names_find(family, ip, name))
+		p.host = name;
 	return pol_match(process_policy(), &p);
 }
 
@@ -113,27 +118,6 @@ static void forget_stale(int fd)
 }
 
 /* --- sessions --- */
-
-static bool relay_address(const struct pol_rule *rule, const union flow_address *peer,
-                          union flow_address *relay)
-{
-	*relay = *peer;
-	if (rule->relay_host) {
-		/* Numeric only: names would have to be resolved behind the program's back. */
-		memset(relay, 0, sizeof(*relay));
-		if (inet_pton(AF_INET, rule->relay_host, &relay->in.sin_addr) == 1)
-			relay->sa.sa_family = AF_INET;
-		else if (inet_pton(AF_INET6, rule->relay_host, &relay->in6.sin6_addr) == 1)
-			relay->sa.sa_family = AF_INET6;
-		else
-			return false;
-	}
-	if (relay->sa.sa_family == AF_INET6)
-		relay->in6.sin6_port = htons(rule->relay_port);
-	else
-		relay->in.sin_port = htons(rule->relay_port);
-	return true;
-}
 
 /* A non-blocking connect() answers EINPROGRESS at once: meanwhile the descriptor holds a socket
  * that is connecting for ever. */
@@ -170,15 +154,13 @@ static int connect_session(int fd, const union flow_address *peer, const struct 
                            const struct sockaddr *addr, socklen_t len)
 {
 	bool nonblock = nonblocking(fd, 0);
-	union flow_address relay;
 	struct flow *f;
 
-	if (!relay_address(rule, peer, &relay) || !agent_ensure())
+	if (!agent_ensure())
 		return real.connect(fd, addr, len);
 	f = adopt(fd, FLOW_SESSION, peer, rule);
 	if (!f)
 		return real.connect(fd, addr, len);
-	f->relay = relay;
 	f->nonblocking_dial = nonblock;
 	if (nonblock) {
 		int r = show_connecting(f);

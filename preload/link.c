@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/link.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "preload/choose.h"
+#include "preload/keys.h"
+#include "preload/lookup.h"
 #include "preload/own.h"
 #include "preload/raw.h"
 
@@ -17,10 +21,21 @@
 #define CONNECT_MS 10000 /* a connect that hears nothing is given up */
 #define RETRY_MS 500
 #define SHUN_MS 30000
+#define DISTRUST_MS 600000 /* a relay whose key has changed is asked again after this time */
+#define GREETINGS 4        /* so often another relay behind the same address is tried */
 
 struct link {
 	bool used;
-	union flow_address relay;
+	char name[300]; /* ADDRESS:PORT or HOST:PORT: what its key is known under */
+	const struct pol_rule *rule;
+	union flow_address relay[LOOKUP_ADDRESSES]; /* the first is the one to dial */
+	unsigned relays;                            /* 0: its name is not resolved yet */
+	bool looking;
+	bool leaving; /* it takes no new sessions */
+	bool key_changed;
+	unsigned greetings; /* refused by relays that are leaving */
+	bool have_identity;
+	struct ses_identity identity;
 	bool have_assoc;
 	struct ses_assoc assoc;
 
@@ -51,34 +66,188 @@ void links_set_handlers(link_frame_fn *frame, link_up_fn *up)
 	on_up = up;
 }
 
-static bool same_address(const union flow_address *a, const union flow_address *b)
-{
-	sa_family_t fa, fb;
-	const void *ia = address_ip(a, &fa), *ib = address_ip(b, &fb);
+static void stop_dialling(struct link *l);
+static void drop_control(struct link *l);
 
-	return fa == fb && address_port(a) == address_port(b) &&
-	       memcmp(ia, ib, fa == AF_INET6 ? 16 : 4) == 0;
+/* --- which relay, and where --- */
+
+static void name_of(const struct pol_rule *rule, const union flow_address *peer, char *out,
+                    size_t len)
+{
+	char ip[INET6_ADDRSTRLEN] = "?";
+	sa_family_t family;
+	const void *raw = address_ip(peer, &family);
+
+	inet_ntop(family, raw, ip, sizeof(ip));
+	const char *host = rule->relay_host ? rule->relay_host : ip;
+
+	snprintf(out, len, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, rule->relay_port);
 }
 
-struct link *link_to(const union flow_address *relay)
+static void set_port(union flow_address *a, uint16_t port)
+{
+	if (a->sa.sa_family == AF_INET6)
+		a->in6.sin6_port = htons(port);
+	else
+		a->in.sin_port = htons(port);
+}
+
+/* An address in the policy, or the peer's own: known at once. */
+static void locate(struct link *l, const union flow_address *peer)
+{
+	union flow_address *a = &l->relay[0];
+
+	*a = *peer;
+	l->relays = 1;
+	if (l->rule->relay_host) {
+		memset(a, 0, sizeof(*a));
+		if (inet_pton(AF_INET, l->rule->relay_host, &a->in.sin_addr) == 1)
+			a->sa.sa_family = AF_INET;
+		else if (inet_pton(AF_INET6, l->rule->relay_host, &a->in6.sin6_addr) == 1)
+			a->sa.sa_family = AF_INET6;
+		else
+			l->relays = 0;
+	}
+	set_port(a, l->rule->relay_port);
+}
+
+/* The client's own key is for relays that the policy names, or where it names the key. */
+static void load_identity(struct link *l)
+{
+	if (!l->rule->relay_host && !l->rule->identity)
+		return;
+	int r = keys_own(l->rule->identity, &l->identity);
+
+	l->have_identity = r == 0;
+	if (r < 0 && (r != -ENOENT || l->rule->identity))
+		log_error("%s: %s", l->rule->identity ? l->rule->identity : "client.key",
+		          r == -EPERM     ? "others may read it; expected mode 600"
+		          : r == -EBADMSG ? "not a key; expected what `mifcont keygen` writes"
+		                          : strerrordesc_np(-r));
+}
+
+static bool needed(const struct link *l);
+
+struct link *link_to(const struct pol_rule *rule, const union flow_address *peer)
 {
 	struct link *l = NULL;
+	char name[sizeof(l->name)];
 
+	name_of(rule, peer, name, sizeof(name));
 	for (int i = 0; i < LINKS; i++) {
-		if (links[i].used && same_address(&links[i].relay, relay))
-			return &links[i];
-		if (!links[i].used && !l)
-			l = &links[i];
+		struct link *k = &links[i];
+
+		if (k->used && !k->leaving && strcmp(k->name, name) == 0)
+			return k;
+		if (!l && (!k->used || (k->leaving && !needed(k))))
+			l = k;
 	}
 	if (!l)
 		return NULL;
+	if (l->used) {
+		stop_dialling(l);
+		drop_control(l);
+		ses_assoc_wipe(&l->assoc);
+	}
 	memset(l, 0, sizeof(*l));
 	l->used = true;
-	l->relay = *relay;
+	memcpy(l->name, name, sizeof(name));
+	l->rule = rule;
 	l->control = l->dial[0].fd = l->dial[1].fd = -1;
 	l->slot = -1;
+	locate(l, peer);
+	load_identity(l);
 	return l;
 }
+
+static void found(void *arg, const union flow_address *addr, unsigned n)
+{
+	struct link *l = arg;
+
+	l->looking = false;
+	memcpy(l->relay, addr, n * sizeof(*addr));
+	l->relays = n;
+	l->failed = n == 0;
+}
+
+int link_located(struct link *l)
+{
+	if (l->relays)
+		return 0;
+	if (l->looking)
+		return -EINPROGRESS;
+	l->looking = true;
+	if (!lookup_begin(l->rule->relay_host, l->rule->relay_port, found, l))
+		l->looking = false;
+	/* It may have been answered at once, from a file. */
+	return l->relays ? 0 : l->looking ? -EINPROGRESS : -EHOSTUNREACH;
+}
+
+bool link_address(const struct link *l, sa_family_t family, union flow_address *to)
+{
+	sa_family_t have;
+
+	for (unsigned i = 0; l->have_assoc && i < l->assoc.homes; i++) {
+		*to = address_of(&l->assoc.home[i]);
+		if (to->sa.sa_family == family)
+			return true;
+	}
+	for (unsigned i = 0; i < l->relays && !(l->have_assoc && l->assoc.homes); i++) {
+		*to = l->relay[i];
+		address_ip(to, &have);
+		if (have == family)
+			return true;
+	}
+	return false;
+}
+
+const union flow_address *link_relay(const struct link *l)
+{
+	static union flow_address home;
+
+	if (!l->have_assoc || !l->assoc.homes)
+		return &l->relay[0];
+	if (!link_address(l, l->relay[0].sa.sa_family, &home))
+		home = address_of(&l->assoc.home[0]);
+	return &home;
+}
+
+bool link_at_home(const struct link *l, int fd)
+{
+	union flow_address a;
+	socklen_t len = sizeof(a);
+
+	if (!l->have_assoc || !l->assoc.homes || raw_getpeername(fd, &a.sa, &len) < 0)
+		return true;
+	struct ses_addr there = address_to_session(&a);
+
+	for (unsigned i = 0; i < l->assoc.homes; i++)
+		if (memcmp(&l->assoc.home[i], &there, sizeof(there)) == 0)
+			return true;
+	return false;
+}
+
+const char *link_name(const struct link *l)
+{
+	return l->name;
+}
+
+const struct ses_identity *link_identity(const struct link *l)
+{
+	return l->have_identity ? &l->identity : NULL;
+}
+
+bool link_gateway(const struct link *l)
+{
+	return l->rule->relay_host != NULL;
+}
+
+const char *link_refusal(const struct link *l)
+{
+	return l->key_changed ? "the relay's key has changed" : NULL;
+}
+
+/* --- its connections --- */
 
 struct ses_assoc *link_assoc(struct link *l)
 {
@@ -98,11 +267,9 @@ bool link_failed(const struct link *l)
 void link_shun(struct link *l)
 {
 	l->shunned_ms = clock_ms() + SHUN_MS;
-}
-
-const union flow_address *link_relay(const struct link *l)
-{
-	return &l->relay;
+	/* Its name may stand for another address by then. */
+	if (l->rule->relay_host && !l->have_assoc && !l->dialling)
+		locate(l, &l->relay[0]);
 }
 
 static void stop_dialling(struct link *l)
@@ -126,10 +293,15 @@ static void drop_control(struct link *l)
 
 static void begin(struct link *l, const struct mif_path *path)
 {
+	union flow_address to = *link_relay(l);
+
 	stop_dialling(l);
 	l->begun_ms = clock_ms();
 	l->failed = false;
-	int r = dial_start(&l->dial[0], &l->relay, path);
+	/* A path of the other family leads to another of the relay's addresses. */
+	if (path)
+		link_address(l, path->source.family, &to);
+	int r = dial_start(&l->dial[0], &to, path);
 
 	l->dialling = true;
 	l->first_ifindex = dial_interface(&l->dial[0]);
@@ -175,7 +347,7 @@ static void review(struct link *l)
 	if (!l->used || !l->have_assoc || l->dialling || clock_ms() < l->retry_ms || !needed(l))
 		return;
 	l->at.failed = l->control < 0;
-	choose(&l->relay, &l->at, &d, paths);
+	choose(link_relay(l), &l->at, &d, paths);
 	l->again_ms = d.again_ms >= 0 ? clock_ms() + d.again_ms : 0;
 	if (d.verb == POL_MOVE || d.verb == POL_RESCUE) {
 		log_debug("control connection: %s", d.reason);
@@ -246,8 +418,13 @@ static void receive(struct link *l)
 			if (size > 0 && (size_t)size <= l->got - used) {
 				r = ses_record_open(&l->assoc.rx, l->in + used, (size_t)size, &f);
 				used += (size_t)size;
-				if (r == 0)
+				if (r == 0 && f.type == SES_F_GOAWAY) {
+					log_info("relay %s is leaving: new sessions go elsewhere",
+					         l->name);
+					l->leaving = true;
+				} else if (r == 0) {
 					on_frame(l, &f);
+				}
 			} else if (size >= 0) {
 				break;
 			}
@@ -273,6 +450,32 @@ static void note_path(struct link *l, const struct dial *d)
 	l->at.failed = false;
 }
 
+/* Is it the relay that the policy means, or the one that was here before? */
+static bool trusted(struct link *l)
+{
+	bool good = l->rule->relay_key_known
+	                ? kdf_same(l->rule->relay_key, l->assoc.relay_key, SES_KEY)
+	                : keys_judge(l->name, l->assoc.relay_key) == KEYS_GOOD;
+	char key[KEY_TEXT];
+
+	l->key_changed = !good;
+	if (good)
+		return true;
+	l->shunned_ms = clock_ms() + DISTRUST_MS;
+	key_to_text(l->assoc.relay_key, key);
+	if (l->rule->relay_key_known)
+		log_error("relay %s: its key is %s, not the relay-key of the policy (line %d). "
+		          "Somebody may be in between; it is not used.",
+		          l->name, key, l->rule->line);
+	else
+		log_error(
+		    "relay %s: its key has changed to %s. Somebody may be in between, or it was "
+		    "set up anew; it is not used. If that is right: mifcont relays forget %s "
+		    "(the line is in %s)",
+		    l->name, key, l->name, keys_file());
+	return false;
+}
+
 static void answered(struct link *l, struct dial *d, int len)
 {
 	int r = l->have_assoc
@@ -281,6 +484,12 @@ static void answered(struct link *l, struct dial *d, int len)
 
 	if (r < 0) {
 		int why = ses_refused(d->in, (size_t)len);
+
+		/* Behind a balancer there may be others. */
+		if (why == SES_LEAVING && !l->have_assoc && ++l->greetings < GREETINGS) {
+			begin(l, NULL);
+			return;
+		}
 
 		/* The relay was restarted: its sessions are gone, a new association serves new
 		 * ones. */
@@ -291,8 +500,14 @@ static void answered(struct link *l, struct dial *d, int len)
 		fail(l, why ? "refused by the relay" : "not a relay's answer");
 		return;
 	}
+	if (!l->have_assoc && !trusted(l)) {
+		ses_assoc_wipe(&l->assoc);
+		fail(l, "not trusted");
+		return;
+	}
 	note_path(l, d);
 	drop_control(l);
+	l->greetings = 0;
 	l->control = dial_take(d);
 	stop_dialling(l);
 	l->have_assoc = true;
@@ -351,12 +566,12 @@ static void progress(struct link *l, const struct waits *w)
 	if (l->dial[1].fd < 0 && (none || now - l->begun_ms >= STAGGER_MS) &&
 	    now - l->begun_ms < CONNECT_MS) {
 		struct mif_path paths[PATHS_MAX];
-		int n = choose_paths(&l->relay, paths);
+		int n = choose_paths(link_relay(l), paths);
 
 		/* The next path, if there is one that is not being tried. */
 		for (int i = 0; i < n; i++) {
 			if (paths[i].ifindex != l->first_ifindex) {
-				dial_start(&l->dial[1], &l->relay, &paths[i]);
+				dial_start(&l->dial[1], link_relay(l), &paths[i]);
 				break;
 			}
 		}
@@ -370,6 +585,7 @@ static void progress(struct link *l, const struct waits *w)
 
 void links_wait(struct waits *w)
 {
+	lookup_wait(w);
 	for (int i = 0; i < LINKS; i++) {
 		struct link *l = &links[i];
 
@@ -394,6 +610,7 @@ void links_wait(struct waits *w)
 
 void links_step(const struct waits *w)
 {
+	lookup_step(w);
 	for (int i = 0; i < LINKS; i++) {
 		struct link *l = &links[i];
 
@@ -421,7 +638,9 @@ void links_farewell(void)
 void links_forget(void)
 {
 	for (int i = 0; i < LINKS; i++)
-		if (links[i].have_assoc)
+		if (links[i].used) {
 			ses_assoc_wipe(&links[i].assoc);
+			wipe(&links[i].identity, sizeof(links[i].identity));
+		}
 	memset(links, 0, sizeof(links));
 }

@@ -18,8 +18,14 @@
 
 struct link;
 
-/* The link to a relay, new or old. NULL: no room for another. */
-struct link *link_to(const union flow_address *relay);
+/* The link to the relay that this rule gives this peer, new or old. NULL: no room for another. */
+struct link *link_to(const struct pol_rule *rule, const union flow_address *peer);
+
+/*
+ * Is it known where the relay is? 0: yes. -EINPROGRESS: its name is being looked up (begun here);
+ * else why it is not to be had.
+ */
+int link_located(struct link *l);
 
 /* Begins the first contact unless it is made or under way. */
 void link_begin(struct link *l);
@@ -40,7 +46,27 @@ void link_shun(struct link *l);
  * again. */
 void link_send(struct link *l, const struct ses_frame *f);
 
+/*
+ * Where the relay is to be dialled: where it said it is at home, else where the policy has it. The
+ * other family's address where there is one and the first is not reached by this path; never NULL.
+ */
 const union flow_address *link_relay(const struct link *l);
+bool link_address(const struct link *l, sa_family_t family, union flow_address *to);
+
+/* Is this connection (its far end) one to where the relay is at home? */
+bool link_at_home(const struct link *l, int fd);
+
+/* The relay's name, for messages. */
+const char *link_name(const struct link *l);
+
+/* The key the client shows it; NULL: none. */
+const struct ses_identity *link_identity(const struct link *l);
+
+/* Is the relay to resolve names itself? Only where the policy gives one by address or name. */
+bool link_gateway(const struct link *l);
+
+/* Why the relay is not to be used although it answers; NULL: it is. */
+const char *link_refusal(const struct link *l);
 
 /* Something changed (MIF event): look whether the control connection should move. */
 void links_review(void);

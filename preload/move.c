@@ -11,6 +11,7 @@
 #include "preload/dial.h"
 #include "preload/flowtalk.h"
 #include "preload/link.h"
+#include "preload/names.h"
 #include "preload/options.h"
 #include "preload/own.h"
 #include "preload/raw.h"
@@ -98,9 +99,11 @@ static void open_failed(struct move *m, const char *why)
 {
 	struct flow *f = m->flow;
 
+	if (link_refusal(f->link))
+		why = link_refusal(f->link);
 	log_info("flow %u: no session (%s), going straight to the peer", f->id, why);
 	move_free(m);
-	flowtalk_straight(f);
+	flowtalk_straight(f, why);
 }
 
 bool move_open(struct flow *f)
@@ -177,7 +180,14 @@ static int ask(struct move *m, struct runner *r)
 
 	if (m->kind == MOVE_OPEN) {
 		struct ses_request what = {.target = address_to_session(&f->peer),
-		                           .ring = RELAY_RING};
+		                           .ring = RELAY_RING,
+		                           .who = link_identity(f->link)};
+		char name[NAME_MAX_LEN + 1];
+		sa_family_t family;
+		const void *ip = address_ip(&f->peer, &family);
+
+		if (link_gateway(f->link) && names_find(family, ip, name))
+			what.name = name;
 
 		n = ses_open(link_assoc(f->link), &f->ses, &what, msg);
 	} else {
@@ -272,6 +282,12 @@ static void runner_step(struct move *m, struct runner *r, struct waits *w)
 			/* Connected; OPEN can leave as soon as there is an association. */
 			if (!link_assoc(m->flow->link))
 				return;
+			/* Only now it is known where the relay wants it. */
+			if (!link_at_home(m->flow->link, r->dial.fd)) {
+				dial_close(&r->dial);
+				dial_start(&r->dial, link_relay(m->flow->link), NULL);
+				return;
+			}
 		}
 		e = ask(m, r);
 		if (e < 0 && e != -EAGAIN)
@@ -300,9 +316,10 @@ static bool address_for(const struct flow *f, const struct mif_path *path, union
 {
 	sa_family_t family;
 
-	*to = f->kind == FLOW_SESSION ? *link_relay(f->link) : f->peer;
+	*to = f->peer;
 	address_ip(to, &family);
-	if (family == path->source.family)
+	if (f->kind == FLOW_SESSION ? link_address(f->link, path->source.family, to)
+	                            : family == path->source.family)
 		return true;
 	for (unsigned i = 0; f->kind == FLOW_SESSION && i < f->ses.relays; i++) {
 		*to = address_of(&f->ses.relay[i]);

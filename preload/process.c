@@ -14,7 +14,10 @@
 #include "common/log.h"
 #include "preload/agent.h"
 #include "preload/flow.h"
+#include "preload/keys.h"
 #include "preload/link.h"
+#include "preload/lookup.h"
+#include "preload/names.h"
 #include "preload/own.h"
 #include "preload/raw.h"
 #include "preload/real.h"
@@ -133,6 +136,8 @@ static void in_child(void)
 	this_thread.tid = 0;
 	owner = (int)raw_getpid();
 	atomic_store(&loading.word, 0);
+	names_forked();
+	lookup_forget();
 	flow_forget_all();
 	agent_forget();
 	own_close_all(log_fd());
@@ -171,6 +176,7 @@ __attribute__((constructor)) static void start(void)
 	if (!(off && *off && strcmp(off, "0") != 0)) {
 		pthread_atfork(NULL, in_parent, in_child);
 		open_log();
+		keys_locate();
 		process_enabled = true;
 	}
 	errno = saved;

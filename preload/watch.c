@@ -234,11 +234,22 @@ static void look(struct flow *f, bool network, struct waits *w)
 
 	if (state == FLOW_CONNECTING) {
 		if (f->kind == FLOW_SESSION && !f->move && f->asked_dial) {
-			f->link = link_to(&f->relay);
+			f->link = link_to(f->rule, &f->peer);
 			bool there = f->link && !link_shunned(f->link);
+			int at = there ? link_located(f->link) : 0;
+
+			/* The name server's answer wakes us. */
+			if (at == -EINPROGRESS)
+				return;
+			if (at < 0) {
+				link_shun(f->link);
+				there = false;
+			}
 
 			if (!there)
-				flowtalk_straight(f);
+				flowtalk_straight(f, f->link && link_refusal(f->link)
+				                         ? link_refusal(f->link)
+				                         : "relay not available");
 			f->asked_dial = there && !move_open(f);
 			if (f->asked_dial)
 				waits_until(w, now + 10);

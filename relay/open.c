@@ -95,6 +95,10 @@ static void resolved(void *arg, const struct ses_addr *addr, unsigned n)
 			begin(o->conn, a, &o->request, good, k);
 		else
 			refuse(o->conn, a, o->request.sid, n ? EACCES : EHOSTUNREACH);
+		if (n && !k)
+			log_info("session to %s refused: it stands for addresses that are nobody "
+			         "else's business",
+			         o->request.name);
 	}
 	free(o);
 }

@@ -23,7 +23,8 @@ static bool length_fits(int type, size_t body)
 	case MSG_COMMIT:
 		return body == 4 + 8 + 8 + KDF_MAC;
 	case MSG_WELCOME:
-		return body > NOISE_MSG2 && body <= NOISE_MSG2 + HOMES_MAX;
+		return body > NOISE_MSG2 && body <= NOISE_MSG2 + HOMES_MAX &&
+		       (body - NOISE_MSG2) % 19 == 1;
 	case MSG_ATTACHED:
 		return body == 4 + KDF_MAC;
 	case MSG_OPENED:

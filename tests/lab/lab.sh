@@ -7,7 +7,7 @@
 #   lab_up [delay MS] [rate MBIT] [loss PERCENT]     makes it; figures are for each of the client's links, one way
 #   lab_down                                         removes it, and ends what was started in it
 #   in_client CMD..., in_server CMD..., in_router CMD...
-#   lab_spawn server|client LOG CMD...               in the background, ended by lab_down; its pid in $lab_pid
+#   lab_spawn server|client|router LOG CMD...               in the background, ended by lab_down; its pid in $lab_pid
 #   lab_event wlan0|wwan0 down|up|carrier-off|carrier-on|addr-del|addr-add|delete|create
 #
 # The server is 10.9.0.2 and fd00:9::2; the client 10.1.0.2 / fd00:1::2 on wlan0 (metric 100) and
@@ -46,6 +46,18 @@ lab_spawn() {
 	ip netns exec "$lab-${where:0:1}" "$@" >"$log" 2>&1 3>&- </dev/null &
 	lab_pid=$!
 	echo "$lab_pid" >>"$lab_dir/pids"
+}
+
+# A name server on the server's addresses, and everybody's resolv.conf: lab_names NAME=ADDRESS ...
+# ADDRESS@relay answers only those who ask from the router.
+lab_names() {
+	echo "nameserver 10.9.0.2" >"$lab_dir/resolv.conf"
+	lab_spawn server "$lab_dir/dns.log" python3 "$lab_root/tests/lab/dns.py" 10.9.0.2 "$@"
+}
+
+# A command that sees that resolv.conf.
+lab_resolving() {
+	unshare -m sh -c 'mount --bind "$0" /etc/resolv.conf && exec "$@"' "$lab_dir/resolv.conf" "$@"
 }
 
 lab_wire() { # NAME INTERFACE
@@ -97,6 +109,8 @@ lab_address() {
 lab_up() {
 	lab=mc$$-$RANDOM
 	lab_dir=$(mktemp -d)
+	# The user's own policy, keys and known relays are not the lab's.
+	export XDG_STATE_HOME="$lab_dir/xdg-state" XDG_CONFIG_HOME="$lab_dir/xdg-config"
 	lab_delay=${1:-0} lab_rate=${2:-0} lab_loss=${3:-0} lab_shaped=
 	if [ "$lab_delay$lab_rate$lab_loss" != 000 ]; then
 		lab_shaped=yes

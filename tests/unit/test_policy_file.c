@@ -46,6 +46,9 @@ static void first_match_wins(void **state)
 	                     "peer \"*:25\"\n{\n  continuity = session\n"
 	                     "  relay = \"[2001:db8::1]:99\" }\n"
 	                     "peer \"*:26\" { continuity = session relay = \"same-host:100\" }\n"
+	                     "peer \"*:27\" { continuity = session relay = \"relay.example:7343\"\n"
+	                     "  relay-key = \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"\n"
+	                     "  identity = \"/etc/mifcont/client.key\" }\n"
 	                     "peer \"*\" { continuity = none }\n",
 	                     err, sizeof(err));
 	bool named, metered;
@@ -72,6 +75,14 @@ static void first_match_wins(void **state)
 	assert_null(pol_match(p, &a)->relay_host);
 	assert_int_equal(pol_match(p, &a)->relay_port, 100);
 	assert_int_equal(pol_match(p, &a)->line, 10);
+	a.port = 27;
+	r = pol_match(p, &a);
+	assert_string_equal(r->relay_host, "relay.example");
+	assert_true(r->relay_key_known);
+	for (int i = 0; i < 32; i++)
+		assert_int_equal(r->relay_key[i], i);
+	assert_string_equal(r->identity, "/etc/mifcont/client.key");
+	assert_int_equal(r->line, 11);
 	a.port = 24;
 	assert_int_equal(pol_match(p, &a)->continuity, POL_NONE);
 	assert_int_equal(pol_match(pol_builtin(), &a)->continuity, POL_AUTO);
@@ -133,10 +144,17 @@ static void errors_name_file_line_and_what_was_expected(void **state)
 	    {"interface \"*\" {\n metered = maybe }",
 	     ":2: metered = \"maybe\" not understood; expected true or false"},
 	    {"peer \"*\" { continuity = session relay = \"a\" }",
-	     ":1: relay = \"a\" not understood; expected \"same-host:7343\", or an address and "
-	     "port"},
-	    {"peer \"*\" { continuity = session relay = \"relay.example.com:7343\" }",
-	     ":1: relay = \"relay.example.com:7343\" not understood; expected"},
+	     ":1: relay = \"a\" not understood; expected \"same-host:7343\", or an address or name "
+	     "and "
+	     "a port"},
+	    {"peer \"*\" { continuity = session relay = \"relay..1:7343\" }", "not understood"},
+	    {"peer \"*\" { continuity = session relay = \"-relay:7343\" }", "not understood"},
+	    {"peer \"*\" { continuity = session relay = \"10.0.0.999:7343\" }", "not understood"},
+	    {"peer \"*\" { continuity = session relay-key = \"short\" }",
+	     ":1: relay-key = \"short\" not understood; expected the relay's public key"},
+	    {"peer \"*\" { continuity = session identity = \"client.key\" }",
+	     "expected the absolute path of a key file"},
+	    {"peer \"*\" { continuity = auto identity = \"/k\" }", "identity without session"},
 	    {"peer \"*\" { continuity = session relay = \"192.0.2.1:0\" }", "not understood"},
 	    {"peer \"*\" { continuity = session relay = \"192.0.2.1:65536\" }", "not understood"},
 	    {"peer \"*\" { continuity = session relay = \"192.0.2.1:\" }", "not understood"},

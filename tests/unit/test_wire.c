@@ -39,7 +39,7 @@ static int associate(void **state)
 
 	assert_int_equal(n, SES_HEADER + 32);
 	n = server_hello(&relay, NULL, 0, m1, (size_t)n, &server, m2);
-	assert_int_equal(n, SES_HEADER + 96);
+	assert_int_equal(n, SES_HEADER + 97);
 	assert_int_equal(ses_welcome((struct ses_hello *)hello, m2, (size_t)n, &client), 0);
 	return 0;
 }
