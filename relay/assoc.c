@@ -57,6 +57,14 @@ static void drop_tokens(struct association *a, uint32_t from, uint32_t to)
 	}
 }
 
+void assoc_adopt(struct association *a)
+{
+	HASH_ADD(hh, table, a.id, 16, a);
+	count++;
+	for (uint32_t i = 1; i <= SERVER_ATTACH_AHEAD; i++)
+		add_token(a, a->a.attached + i);
+}
+
 void assoc_hello(struct conn *c, int len)
 {
 	uint8_t out[SES_MSG_MAX];
@@ -78,10 +86,7 @@ void assoc_hello(struct conn *c, int len)
 		conn_refuse(c, SES_MALFORMED);
 		return;
 	}
-	HASH_ADD(hh, table, a.id, 16, a);
-	count++;
-	for (uint32_t i = 1; i <= SERVER_ATTACH_AHEAD; i++)
-		add_token(a, i);
+	assoc_adopt(a);
 	c->role = ROLE_CONTROL;
 	conn_settle(c);
 	c->assoc = a;
@@ -189,6 +194,31 @@ void assoc_input(struct conn *c)
 		c->got -= used;
 		memmove(c->in, c->in + used, c->got);
 	}
+}
+
+bool assocs_each(bool (*what)(struct association *a, void *arg), void *arg)
+{
+	struct association *a, *next;
+
+	HASH_ITER(hh, table, a, next)
+	{
+		if (!what(a, arg))
+			return false;
+	}
+	return true;
+}
+
+static bool watch(struct association *a, void *arg)
+{
+	(void)arg;
+	if (a->control)
+		loop_watch(&a->control->source, EPOLLIN | (a->control->pending ? EPOLLOUT : 0));
+	return true;
+}
+
+void assocs_watch(void)
+{
+	assocs_each(watch, NULL);
 }
 
 /* Existing sessions stay; for new ones the clients are to go elsewhere. */

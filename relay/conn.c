@@ -115,6 +115,23 @@ void conn_accept(struct source *listener)
 	}
 }
 
+unsigned conns_unsettled(void)
+{
+	return nshaking;
+}
+
+struct conn *conn_adopt(int fd)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->source = (struct source){.kind = SOURCE_CONN, .fd = fd};
+	DL_APPEND(others, c);
+	nconns++;
+	return c;
+}
+
 void conn_settle(struct conn *c)
 {
 	DL_DELETE(shaking, c);

@@ -12,14 +12,18 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "relay/handoff.h"
 #include "relay/relay.h"
 #include "relay/resolve.h"
 
 #define SWEEP_MS 250
+#define LISTENERS 16
 
 bool relay_leaving;
 static int ep = -1;
 static int64_t now_ms, soon_ms;
+static struct source listener[LISTENERS];
+static int listeners;
 
 void loop_soon(int64_t at_ms)
 {
@@ -46,12 +50,29 @@ void loop_watch(struct source *s, uint32_t events)
 	s->events = events;
 }
 
-void loop_no_accept(struct source *listener)
+void loop_no_accept(struct source *l)
 {
-	loop_watch(listener, 0);
+	loop_watch(l, 0);
 }
 
-static int listen_one(const char *where, struct source *s)
+bool loop_adopt_listener(int fd)
+{
+	if (listeners == LISTENERS)
+		return false;
+	listener[listeners] = (struct source){.kind = SOURCE_LISTENER, .fd = fd};
+	loop_watch(&listener[listeners++], EPOLLIN);
+	return true;
+}
+
+bool loop_each_listener(bool (*what)(struct source *l, void *arg), void *arg)
+{
+	for (int i = 0; i < listeners; i++)
+		if (!what(&listener[i], arg))
+			return false;
+	return true;
+}
+
+static int listen_one(const char *where)
 {
 	char host[256], *port;
 	struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
@@ -94,8 +115,7 @@ static int listen_one(const char *where, struct source *s)
 		return -1;
 	}
 	freeaddrinfo(a);
-	*s = (struct source){.kind = SOURCE_LISTENER, .fd = fd};
-	loop_watch(s, EPOLLIN);
+	loop_adopt_listener(fd);
 	log_info("listening on %s", where);
 	return 0;
 }
@@ -140,19 +160,24 @@ static bool on_signal(int fd)
 	return false;
 }
 
+bool loop_start(void)
+{
+	ep = epoll_create1(EPOLL_CLOEXEC);
+	now_ms = clock_ms();
+	return ep >= 0;
+}
+
 int loop_run(void)
 {
-	static struct source listener[8];
 	struct epoll_event got[64], ev = {.events = EPOLLIN, .data.ptr = NULL};
 	int64_t swept = 0;
 
 	int sig = signals();
 
-	ep = epoll_create1(EPOLL_CLOEXEC);
-	now_ms = clock_ms();
-	for (int i = 0; i < config.listens; i++)
-		if (listen_one(config.listen[i], &listener[i]) < 0)
+	for (int i = 0; i < config.listens && !config.take_over; i++)
+		if (listen_one(config.listen[i]) < 0)
 			return 1;
+	handoff_offer();
 	epoll_ctl(ep, EPOLL_CTL_ADD, sig, &ev);
 	for (;;) {
 		int64_t left = soon_ms ? soon_ms - now_ms : SWEEP_MS;
@@ -175,7 +200,11 @@ int loop_run(void)
 			/* An object closed earlier in this round is only freed after it. */
 			if (s->fd < 0)
 				continue;
-			if (s->kind == SOURCE_LISTENER)
+			if (s->kind == SOURCE_HANDOFF)
+				handoff_event();
+			else if (s->kind == SOURCE_LISTENER && handoff_pending())
+				loop_watch(s, 0);
+			else if (s->kind == SOURCE_LISTENER)
 				conn_accept(s);
 			else if (s->kind == SOURCE_RESOLVER)
 				resolve_event(s->fd, got[i].events);
@@ -196,11 +225,15 @@ int loop_run(void)
 			tokens_sweep(now_ms);
 			assocs_sweep(now_ms);
 			resolve_event(-1, 0);
-			for (int i = 0; i < config.listens; i++)
-				loop_watch(&listener[i], EPOLLIN);
+			for (int i = 0; i < listeners; i++)
+				loop_watch(&listener[i], handoff_pending() ? 0 : EPOLLIN);
 		}
 		sessions_reap();
 		conns_reap();
+		if (handoff_step(now_ms)) {
+			log_info("handed over, ending");
+			return 0;
+		}
 		if (relay_leaving && !sessions_count()) {
 			log_info("the last session is over, ending");
 			return 0;

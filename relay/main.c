@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "relay/handoff.h"
 #include "relay/relay.h"
 #include "relay/resolve.h"
 
@@ -35,6 +36,8 @@ static const char usage[] =
     "                         prefix or a pattern, as in a policy file\n"
     "  --authorized-clients FILE  serve only the clients whose keys stand there\n"
     "  --advertise ADDRESS:PORT   where clients are to come back to (may be repeated)\n"
+    "  --take-over            the sessions and listeners of the relay that runs with the same\n"
+    "                         state directory, which then ends: for upgrades\n"
     "  --proxy-protocol PORT|HOST:PORT  targets that are told the client's address (v2)\n"
     "  --state-dir DIR        where the relay's key is kept\n"
     "  --linger TIME          how long a session without connection is kept (default 24h)\n"
@@ -156,6 +159,7 @@ static void options(int argc, char **argv)
 	    {"state-dir", required_argument, NULL, 'd'},
 	    {"authorized-clients", required_argument, NULL, 'c'},
 	    {"advertise", required_argument, NULL, 'A'},
+	    {"take-over", no_argument, NULL, 't'},
 	    {"proxy-protocol", required_argument, NULL, 'p'},
 	    {"max-handshakes", required_argument, NULL, 'H'},
 	    {"rate", required_argument, NULL, 'R'},
@@ -190,6 +194,9 @@ static void options(int argc, char **argv)
 			break;
 		case 'A':
 			advertise(optarg);
+			break;
+		case 't':
+			config.take_over = true;
 			break;
 		case 'p':
 			tell_client(optarg);
@@ -295,5 +302,15 @@ int main(int argc, char **argv)
 		resolve_start();
 	key_to_text(relay_key.public, text);
 	log_info("relay key %s", text);
+	if (!loop_start())
+		return 1;
+	if (config.take_over) {
+		int r = handoff_take();
+
+		if (r < 0)
+			return 1;
+		/* Nobody there: an ordinary start. */
+		config.take_over = r == 1;
+	}
 	return loop_run();
 }

@@ -35,6 +35,7 @@ struct config {
 	const char *listen[8];
 	int listens;
 	const char *state_dir, *clients;
+	bool take_over; /* from the process that holds the state directory */
 	struct ses_addr advertise[SES_RELAY_ADDRS]; /* where clients are to come back to */
 	unsigned advertised;
 	struct pattern proxy[8]; /* targets that are told who it is */
@@ -46,7 +47,14 @@ struct config {
 };
 extern struct config config;
 
-enum source_kind { SOURCE_NONE, SOURCE_LISTENER, SOURCE_CONN, SOURCE_TARGET, SOURCE_RESOLVER };
+enum source_kind {
+	SOURCE_NONE,
+	SOURCE_LISTENER,
+	SOURCE_CONN,
+	SOURCE_TARGET,
+	SOURCE_RESOLVER,
+	SOURCE_HANDOFF
+};
 
 /* What epoll gives back. First member of everything that is watched. */
 struct source {
@@ -150,7 +158,10 @@ unsigned addresses_to_resume(int fd, struct ses_addr *out);
 
 /* loop.c */
 extern bool relay_leaving; /* SIGUSR2: no new associations; over when the last session is */
+bool loop_start(void);
 int loop_run(void);
+bool loop_adopt_listener(int fd);
+bool loop_each_listener(bool (*what)(struct source *l, void *arg), void *arg);
 void loop_watch(struct source *s, uint32_t events); /* 0 takes it out */
 int64_t loop_now(void);
 void loop_soon(int64_t at_ms);                /* sweep sessions no later than this */
@@ -167,6 +178,8 @@ void conn_refuse(struct conn *c, enum ses_refusal why);
 void conns_sweep(int64_t now);
 void conns_reap(void);
 unsigned conns_count(void);
+unsigned conns_unsettled(void);               /* have not said yet what they are */
+struct conn *conn_adopt(int fd);              /* from another process; the caller fills it in */
 bool source_may(const struct ses_addr *from); /* has it tokens left? Takes one */
 
 /* assoc.c */
@@ -178,12 +191,18 @@ void assoc_control_gone(struct conn *c, bool orderly);
 void assoc_send(struct association *a, const struct ses_frame *f);
 void assocs_sweep(int64_t now);
 void assocs_goaway(void);
+void assoc_adopt(struct association *a);
+void assocs_watch(void);
+bool assocs_each(bool (*what)(struct association *a, void *arg), void *arg);
 
 /* tokens.c */
 struct token *token_find(const uint8_t token[SES_TOKEN]);
 void tokens_refresh(struct session *s); /* one for each epoch that may come next */
 void tokens_bury(struct session *s);    /* from here on they answer "gone", for a while */
 void tokens_sweep(int64_t now);
+void tokens_adopt_grave(const uint8_t token[SES_TOKEN], int64_t until_ms);
+bool tokens_each_grave(bool (*what)(const uint8_t token[SES_TOKEN], int64_t until, void *arg),
+                       void *arg);
 
 /* memory.c */
 bool memory_take(struct session *s, size_t s2c, size_t c2s);
@@ -219,6 +238,9 @@ void sessions_sweep(int64_t now);
 void sessions_trim(void);
 void sessions_reap(void);
 void sessions_log(void);
+void sessions_watch(void); /* those taken over */
+bool sessions_connecting(void);
+bool sessions_each(bool (*what)(struct session *s, void *arg), void *arg);
 
 /* data.c */
 void data_client_event(struct conn *c, uint32_t events);

@@ -38,6 +38,41 @@ void sessions_add(struct session *s)
 	tokens_refresh(s);
 }
 
+bool sessions_each(bool (*what)(struct session *s, void *arg), void *arg)
+{
+	struct session *s, *next;
+
+	DL_FOREACH_SAFE(sessions, s, next)
+	{
+		if (!what(s, arg))
+			return false;
+	}
+	return true;
+}
+
+static bool settled(struct session *s, void *arg)
+{
+	(void)arg;
+	return !s->connecting;
+}
+
+bool sessions_connecting(void)
+{
+	return !sessions_each(settled, NULL);
+}
+
+static bool watch(struct session *s, void *arg)
+{
+	(void)arg;
+	data_update(s);
+	return true;
+}
+
+void sessions_watch(void)
+{
+	sessions_each(watch, NULL);
+}
+
 bool session_silent(const struct session *s)
 {
 	const struct association *a = s->assoc;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The tokens of the epochs that may come next, and the tombstones of sessions that are over. */
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 #include "relay/relay.h"
@@ -67,6 +68,32 @@ void tokens_bury(struct session *s)
 		DL_APPEND(graves, t);
 		ngraves++;
 	}
+}
+
+void tokens_adopt_grave(const uint8_t token[SES_TOKEN], int64_t until_ms)
+{
+	struct token *t = ngraves < TOMBSTONES_MAX ? calloc(1, sizeof(*t)) : NULL;
+
+	if (!t)
+		return;
+	memcpy(t->token, token, SES_TOKEN);
+	t->until_ms = until_ms;
+	HASH_ADD(hh, table, token, SES_TOKEN, t);
+	DL_APPEND(graves, t);
+	ngraves++;
+}
+
+bool tokens_each_grave(bool (*what)(const uint8_t token[SES_TOKEN], int64_t until, void *arg),
+                       void *arg)
+{
+	struct token *t;
+
+	DL_FOREACH(graves, t)
+	{
+		if (!what(t->token, t->until_ms, arg))
+			return false;
+	}
+	return true;
 }
 
 void tokens_sweep(int64_t now)

@@ -24,8 +24,7 @@ teardown() {
 
 # The relay, on the router; the arguments are further options.
 start_gateway() {
-	lab_spawn router "$lab_dir/relay.log" unshare -m sh -c 'mount --bind "$0" /etc/resolv.conf && exec "$@"' \
-		"$lab_dir/resolv.conf" "$lab_build/mifcont-relay" --state-dir "$lab_dir/state" --log debug \
+	lab_spawn router "$lab_dir/relay.log" bash "$lab_dir/resolving" "$lab_build/mifcont-relay" --state-dir "$lab_dir/state" --log debug \
 		--authorized-clients "$lab_dir/clients" "$@"
 	relay_pid=$lab_pid
 	local i
@@ -39,8 +38,7 @@ start_gateway() {
 
 covered() {
 	in_client env LD_PRELOAD="$lab_build/libmifcont.so" MIFCONT_POLICY="$lab_dir/policy.conf" \
-		MIFCONT_LOG="debug:$lab_dir/client.log" unshare -m sh -c 'mount --bind "$0" /etc/resolv.conf && exec "$@"' \
-		"$lab_dir/resolv.conf" "$@"
+		MIFCONT_LOG="debug:$lab_dir/client.log" bash "$lab_dir/resolving" "$@"
 }
 
 none() {

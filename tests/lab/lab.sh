@@ -48,16 +48,13 @@ lab_spawn() {
 	echo "$lab_pid" >>"$lab_dir/pids"
 }
 
-# A name server on the server's addresses, and everybody's resolv.conf: lab_names NAME=ADDRESS ...
-# ADDRESS@relay answers only those who ask from the router.
+# A name server on the server: lab_names NAME=ADDRESS[@PREFIX] ... (see dns.py), and a script by which a command
+# asks it: bash $lab_dir/resolving CMD...
 lab_names() {
 	echo "nameserver 10.9.0.2" >"$lab_dir/resolv.conf"
+	printf 'exec unshare -m sh -c "mount --bind %s /etc/resolv.conf && exec \\"\\$@\\"" - "$@"\n' \
+		"$lab_dir/resolv.conf" >"$lab_dir/resolving"
 	lab_spawn server "$lab_dir/dns.log" python3 "$lab_root/tests/lab/dns.py" 10.9.0.2 "$@"
-}
-
-# A command that sees that resolv.conf.
-lab_resolving() {
-	unshare -m sh -c 'mount --bind "$0" /etc/resolv.conf && exec "$@"' "$lab_dir/resolv.conf" "$@"
 }
 
 lab_wire() { # NAME INTERFACE
