@@ -94,7 +94,7 @@ relay() {
 protocol() {
 	unshare -n bash -c '
 		ip link set lo up
-		"$1/mifcont-relay" --listen 127.0.0.1:7343 --allow 9000 --linger 1s --state-dir "$2" --log debug &
+		"$1/mifcont-relay" --listen 127.0.0.1:7343 --allow 9000 --linger "$4" --rate 100000 --state-dir "$2" --log "$5" &
 		relay=$!
 		for ((i = 0; i < 100; i++)); do
 			ss -Hltn "sport = :7343" | grep -q . && break
@@ -103,7 +103,7 @@ protocol() {
 		timeout 60 "$1/lab/relay_client" 127.0.0.1 7343 9000 "$relay" "$3"
 		status=$?
 		kill "$relay" 2>/dev/null
-		exit "$status"' - "$lab_build" "$BATS_TEST_TMPDIR/state" "$1"
+		exit "$status"' - "$lab_build" "$BATS_TEST_TMPDIR/state" "$1" "${2:-1s}" "${3:-debug}"
 }
 
 @test "unlisted ports, other addresses and replayed requests are refused, real errors passed on" {
@@ -136,4 +136,10 @@ protocol() {
 @test "a FIN that nobody announced ends nothing" {
 	need_lab
 	protocol false-fin
+}
+
+@test "ten thousand detached sessions in a stated amount of memory" {
+	need_lab
+	[ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge 11000 ] || skip "no right to 11000 descriptors"
+	protocol detached 1h info
 }

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -398,6 +399,65 @@ static void false_fin(void)
 	check(is_end(fd), "no FIN");
 }
 
+static long relay_kb(void)
+{
+	char path[64], line[256];
+	long kb = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)relay_pid);
+	FILE *f = fopen(path, "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "VmRSS: %ld", &kb) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kb;
+}
+
+#define DETACHED 10000
+
+/* Ten thousand sessions whose client is away, each with some bytes for it; what they cost, and that
+ * they live. */
+static void detached(void)
+{
+	static struct ses_client c[DETACHED];
+	static int service[DETACHED];
+	struct rlimit files = {DETACHED + 100, DETACHED + 100};
+	long before = relay_kb();
+
+	check(setrlimit(RLIMIT_NOFILE, &files) == 0, "not so many descriptors here");
+	for (int i = 0; i < DETACHED; i++) {
+		int fd = open_session(&c[i], address, service_port);
+
+		check(fd >= 0, "not opened");
+		service[i] = accept_one();
+		put_stream(fd, 0, 300);
+		get_stream(service[i], 0, 300);
+		reset(fd);
+		put_stream(service[i], 0, 500);
+	}
+	sleep(1);
+	long after = relay_kb();
+
+	printf("%.1f kB for each of %d detached sessions\n", (double)(after - before) / DETACHED,
+	       DETACHED);
+	/* Two pages of bytes, and what a session is. */
+	check((after - before) / DETACHED < 24, "detached sessions take too much memory");
+	for (int i = 0; i < DETACHED; i += 997) {
+		struct ses_attempt t;
+		uint8_t msg[SES_MSG_MAX];
+		int fd = dial(), n = ses_resume(&c[i], &t, 0, SES_NO_END, 0, msg);
+
+		put(fd, msg, (size_t)n);
+		n = get_message(fd, msg);
+		check(ses_resumed(&c[i], &t, msg, (size_t)n) == 0 && t.peer_count == 300,
+		      "not resumed");
+		get_stream(fd, 0, 500);
+		close(fd);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 6) {
@@ -426,6 +486,8 @@ int main(int argc, char **argv)
 		lingered();
 	else if (strcmp(argv[5], "process-over") == 0)
 		process_over();
+	else if (strcmp(argv[5], "detached") == 0)
+		detached();
 	else if (strcmp(argv[5], "false-fin") == 0)
 		false_fin();
 	else
