@@ -97,6 +97,7 @@ struct flow {
 	bool connect_told;
 	bool closed;          /* the last alias was closed by the program */
 	uint64_t closed_read; /* what it had read by then */
+	bool owed_at_close;   /* and the kernel had not delivered all of it */
 
 	/* --- agent only --- */
 	const struct pol_rule *rule;

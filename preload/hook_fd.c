@@ -5,8 +5,10 @@
  */
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/sockios.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 
 #include "preload/agent.h"
 #include "preload/counts.h"
@@ -30,6 +32,11 @@ static bool leave_table(struct flow *f, int fd)
 	if (f->fds == 1 && f->kind == FLOW_SESSION && atomic_load(&f->through_relay) &&
 	    f->old_fd < 0 && flow_owns(f, fd) && counts_read(fd, &k) == 0)
 		f->closed_read = flow_read_count(f, &k);
+	int unacked = 0;
+
+	if (f->fds == 1 && f->kind == FLOW_SESSION)
+		f->owed_at_close = f->move || atomic_load(&f->state) != FLOW_STABLE ||
+		                   (raw_ioctl(fd, SIOCOUTQ, &unacked) == 0 && unacked > 0);
 	bool last = flow_drop_fd(f, fd);
 
 	if (last)

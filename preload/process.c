@@ -13,6 +13,7 @@
 
 #include "common/log.h"
 #include "preload/agent.h"
+#include "preload/farewell.h"
 #include "preload/flow.h"
 #include "preload/keys.h"
 #include "preload/link.h"
@@ -162,8 +163,10 @@ static void open_log(void)
 
 __attribute__((destructor)) static void end(void)
 {
-	if (process_enabled && process_ours())
+	if (process_enabled && process_ours()) {
+		farewell_wait();
 		links_farewell();
+	}
 }
 
 __attribute__((constructor)) static void start(void)

@@ -59,3 +59,31 @@ teardown() {
 	cat "$lab_dir/got"
 	[ "$(cat "$lab_dir/got")" = "$(for i in 1 2 3; do echo "before loss $i"; echo "after loss $i"; done)" ]
 }
+
+# The path goes in the moment in which the program has written its last byte and ends: HOW is what it does then.
+last_words() {
+	lab_spawn server "$lab_dir/got.$1" timeout 15 nc -l 9000
+	local server=$lab_pid
+	wait_port 9000
+	covered timeout 30 python3 -c '
+import socket, sys, os
+s = socket.create_connection(("10.9.0.2", 9000))
+s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4000000)
+data = open(sys.argv[1], "rb").read(3000000)
+s.sendall(data)
+os.write(1, b"written\n")
+if sys.argv[2] == "close": s.close()
+elif sys.argv[2] == "half": s.shutdown(socket.SHUT_WR)
+sys.exit(0)' "$lab_dir/data" "$1" | { read -r _ && lab_event wlan0 down; cat; }
+	wait "$server"
+	head -c 3000000 "$lab_dir/data" >"$lab_dir/sent"
+	same "$lab_dir/sent" "$lab_dir/got.$1"
+	lab_event wlan0 up
+	sleep 0.5
+}
+
+@test "the last bytes before close and exit arrive although the path goes in that moment" {
+	last_words close
+	last_words half
+	last_words exit
+}
