@@ -97,7 +97,8 @@ struct flow {
 	bool connect_told;
 	union flow_address relay; /* where the policy sends it */
 	bool closed;              /* the last alias was closed by the program */
-	uint64_t closed_read;     /* what it had read by then */
+	uint64_t closed_read;     /* what it had read by then, once closed_known */
+	bool closed_known;
 
 	/* --- agent only --- */
 	const struct pol_rule *rule;
@@ -132,7 +133,7 @@ struct flow {
 	int64_t failed_ms;
 	unsigned handovers;
 	bool uncovered;
-	bool end_sent;                         /* EOF or CLOSE told to the relay */
+	bool end_sent, close_sent;             /* EOF or CLOSE, CLOSE told to the relay */
 	uint64_t received_before, sent_before; /* of redialled connections, for status */
 	unsigned refusals;
 	int64_t refused_ms;
