@@ -506,6 +506,11 @@ static void commit(struct move *m)
 	}
 	ring_confirm(&f->ring, atomic_load(&f->confirmed));
 	if (m->kind == MOVE_RESUME) {
+		if (t->peer_count < atomic_load(&f->confirmed)) {
+			/* Its answer is older than its last confirmation: the cover is whole. */
+			fail(m, "the relay has gone on without this attempt");
+			return;
+		}
 		if (c.written != f->ring.tail || c.read < t->count ||
 		    !ring_holds(&f->ring, t->peer_count)) {
 			/* Bytes went by that no hook saw, or more than the ring holds: a splice
