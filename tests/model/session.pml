@@ -886,8 +886,8 @@ end:
 			alive && !closed ->
 			exited = 1;
 			for (k : 0 .. CONNS - 1) {
-#ifndef MUTATE_RETIRED_FIN
-				/* It lingers for no time since the handover. */
+#ifndef CODE_RETIRED_FIN
+				/* As if it had been told to linger for no time. */
 				if
 				:: conn[k].at_client == C_RETIRED -> client_leaves(k, RST)
 				:: else
