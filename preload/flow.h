@@ -96,8 +96,9 @@ struct flow {
 	bool unconnected; /* datagrams to addresses; `peer` is the first */
 	bool connect_told;
 	bool closed;          /* the last alias was closed by the program */
-	uint64_t closed_read; /* what it had read by then */
-	bool owed_at_close;   /* and the kernel had not delivered all of it */
+	uint64_t closed_read; /* what it had read by then, once closed_known */
+	bool closed_known;
+	bool owed_at_close; /* and the kernel had not delivered all of it */
 
 	/* --- agent only --- */
 	const struct pol_rule *rule;
@@ -132,7 +133,7 @@ struct flow {
 	int64_t failed_ms;
 	unsigned handovers;
 	bool uncovered;
-	bool end_sent;                         /* EOF or CLOSE told to the relay */
+	bool end_sent, close_sent;             /* EOF or CLOSE, CLOSE told to the relay */
 	uint64_t received_before, sent_before; /* of redialled connections, for status */
 	unsigned refusals;
 	int64_t refused_ms;

@@ -58,7 +58,7 @@ static void confirmed(struct flow *f, uint64_t count)
 
 static void answer(struct flow *f)
 {
-	struct stream_counts c = {.read = f->closed_read};
+	struct stream_counts c = {.read = f->closed ? splice_closed_read(f) : 0};
 	struct ses_frame a = {.type = SES_F_ACK, .sid = f->ses.sid, .end = SES_NO_END};
 
 	/*
@@ -82,7 +82,7 @@ static void frame_for(struct flow *f, const struct ses_frame *r)
 		confirmed(f, r->count);
 		flowtalk_peer_state(f, r->end, r->flags);
 		/* The relay has all the program wrote before it closed. */
-		if (f->closed && r->count >= f->ring.tail && f->end_sent)
+		if (f->closed && r->count >= f->ring.tail && f->close_sent)
 			flowtalk_end(f);
 		break;
 	case SES_F_ASK:
@@ -130,7 +130,7 @@ void flowtalk_link_up(struct link *l)
 
 		if (f->link != l)
 			continue;
-		f->end_sent = false;
+		f->end_sent = f->close_sent = false;
 		if (atomic_load(&f->keeps))
 			atomic_store(&f->want_confirm, true);
 	}
@@ -141,7 +141,9 @@ void flowtalk_step(struct flow *f)
 	if (f->kind != FLOW_SESSION || !link_assoc(f->link) ||
 	    atomic_load(&f->state) == FLOW_CONNECTING)
 		return;
-	if (!f->end_sent && (f->closed || atomic_load(&f->half_closed))) {
+	/* EOF does not say CLOSE: without it the relay keeps the session as long as the process
+	 * lives. */
+	if (f->closed ? !f->close_sent : !f->end_sent && atomic_load(&f->half_closed)) {
 		struct ses_frame e = {.type = f->closed ? SES_F_CLOSE : SES_F_EOF,
 		                      .sid = f->ses.sid,
 		                      .end = f->ring.tail};
@@ -154,6 +156,7 @@ void flowtalk_step(struct flow *f)
 			e.type = SES_F_DETACH;
 		link_send(f->link, &e);
 		f->end_sent = true;
+		f->close_sent = f->closed;
 		f->asked_at = f->ring.tail;
 		if (e.type == SES_F_DETACH) {
 			flowtalk_end(f);
@@ -176,7 +179,7 @@ void flowtalk_step(struct flow *f)
 
 void flowtalk_moved(struct flow *f)
 {
-	f->end_sent = false;
+	f->end_sent = f->close_sent = false;
 	if (atomic_load(&f->keeps))
 		atomic_store(&f->want_confirm, true);
 	flowtalk_step(f);

@@ -30,8 +30,10 @@ static bool leave_table(struct flow *f, int fd)
 	struct counts k;
 
 	if (f->fds == 1 && f->kind == FLOW_SESSION && atomic_load(&f->through_relay) &&
-	    f->old_fd < 0 && flow_owns(f, fd) && counts_read(fd, &k) == 0)
+	    f->old_fd < 0 && flow_owns(f, fd) && counts_read(fd, &k) == 0) {
 		f->closed_read = flow_read_count(f, &k);
+		f->closed_known = true;
+	}
 	int unacked = 0;
 
 	if (f->fds == 1 && f->kind == FLOW_SESSION)

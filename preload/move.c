@@ -191,7 +191,7 @@ static int ask(struct move *m, struct runner *r)
 
 		n = ses_open(link_assoc(f->link), &f->ses, &what, msg);
 	} else {
-		struct stream_counts c = {.read = f->closed_read};
+		struct stream_counts c = {.read = f->closed ? splice_closed_read(f) : 0};
 
 		if (!f->closed && splice_counts(f, &c) < 0)
 			return -EAGAIN;
@@ -501,7 +501,8 @@ static void commit(struct move *m)
 {
 	struct flow *f = m->flow;
 	struct ses_attempt *t = &m->run[m->winner].attempt;
-	struct stream_counts c = {.read = f->closed_read, .written = f->ring.tail};
+	struct stream_counts c = {.read = f->closed ? splice_closed_read(f) : 0,
+	                          .written = f->ring.tail};
 	uint8_t msg[SES_MSG_MAX];
 	int r, n;
 
@@ -523,6 +524,11 @@ static void commit(struct move *m)
 	}
 	ring_confirm(&f->ring, atomic_load(&f->confirmed));
 	if (m->kind == MOVE_RESUME) {
+		if (t->peer_count < atomic_load(&f->confirmed)) {
+			/* Its answer is older than its last confirmation: the cover is whole. */
+			fail(m, "the relay has gone on without this attempt");
+			return;
+		}
 		if (c.written != f->ring.tail || c.read < t->count ||
 		    !ring_holds(&f->ring, t->peer_count)) {
 			/* Bytes went by that no hook saw, or more than the ring holds: a splice
@@ -629,6 +635,9 @@ static void skip(struct move *m)
 	struct flow *f = m->flow;
 	static uint8_t bin[65536];
 
+	/* Who has closed is sent nothing more: there is nothing to wait for. */
+	if (f->closed)
+		m->skip = 0;
 	while (m->skip) {
 		size_t want = m->skip < sizeof(bin) ? (size_t)m->skip : sizeof(bin);
 		long n = raw_recvfrom(m->fd, bin, want, MSG_DONTWAIT | MSG_TRUNC, NULL, NULL);
@@ -642,6 +651,8 @@ static void skip(struct move *m)
 		m->skip -= (uint64_t)n;
 	}
 	if (!f->closed) {
+		/* At least this much, should the program close it at this very moment. */
+		f->closed_read = m->read;
 		int r = change_over(m);
 
 		if (r == -EBUSY)

@@ -317,6 +317,16 @@ int splice_counts(struct flow *f, struct stream_counts *c)
 	return 0;
 }
 
+uint64_t splice_closed_read(struct flow *f)
+{
+	struct stream_counts c;
+
+	if (!f->closed_known && f->old_fd >= 0 && splice_counts(f, &c) == 0)
+		f->closed_read = c.read;
+	f->closed_known = true;
+	return f->closed_read;
+}
+
 int splice_base(struct flow *f, int fd, uint64_t read, uint64_t written)
 {
 	struct counts k;

@@ -65,6 +65,12 @@ struct stream_counts {
 };
 int splice_counts(struct flow *f, struct stream_counts *c);
 
+/*
+ * What the program had read when it closed the flow. The hook that saw the close cannot tell while
+ * a placeholder is on; the old file behind it can. Agent only.
+ */
+uint64_t splice_closed_read(struct flow *f);
+
 /* From here on the kernel's counts of `fd` stand for these stream counts. */
 int splice_base(struct flow *f, int fd, uint64_t read, uint64_t written);
 

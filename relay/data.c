@@ -207,8 +207,13 @@ static bool ends(struct session *s)
 
 	/* FIN with everything in: the end if it was announced, or nobody will announce anything. */
 	if (c && c->fin_received && !serve_paused(&s->s, c->index)) {
-		if (s->s.c2s_end == SES_NO_END && session_silent(s))
+		if (s->s.c2s_end == SES_NO_END && session_silent(s)) {
+			if (serve_client_short(&s->s)) {
+				session_reset_target(s, "the client ended before it had replayed");
+				return true;
+			}
 			s->s.c2s_end = s->s.c2s.tail;
+		}
 		if (serve_client_complete(&s->s))
 			s->fin_ms = 0;
 		else if (!s->fin_ms)

@@ -209,7 +209,7 @@ void session_reset_target(struct session *s, const char *why)
 /* The client's stream ends where it is: the process is over, and all it sent has been read. */
 static void end_of_client(struct session *s)
 {
-	if (s->reset_seen || (s->s.c2s_end != SES_NO_END && !serve_client_complete(&s->s))) {
+	if (s->reset_seen || serve_client_short(&s->s)) {
 		session_reset_target(s, "the client's process ended, and bytes of it are lost");
 		return;
 	}

@@ -257,6 +257,13 @@ bool serve_client_complete(const struct serve *s)
 	return s->c2s_end != SES_NO_END && s->c2s.tail == s->c2s_end;
 }
 
+bool serve_client_short(const struct serve *s)
+{
+	/* COMMIT says how much the program had written by then; who ends while it replays is short
+	 * of that. */
+	return s->c2s.tail < s->swallow || (s->c2s_end != SES_NO_END && s->c2s.tail < s->c2s_end);
+}
+
 bool serve_target_done(const struct serve *s)
 {
 	return s->c2s_end != SES_NO_END && s->c2s.base == s->c2s_end;

@@ -148,7 +148,9 @@ size_t serve_to_target(const struct serve *s, const void **p);
 void serve_target_sent(struct serve *s, size_t n);
 /* The client's stream has ended and all of it is in our memory: an ACK that says so is due. */
 bool serve_client_complete(const struct serve *s);
-/* ... and all of it was given to the target. */
+/* It has said that it wrote more than has come: the end of its process is no end of its stream. */
+bool serve_client_short(const struct serve *s);
+/* The client's stream has ended, and all of it was given to the target. */
 bool serve_target_done(const struct serve *s);
 
 /* ACK, EOF, CLOSE, RESET, DETACH. */

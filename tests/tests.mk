@@ -29,7 +29,12 @@ $(B)/lab/relay_client: tests/lab/relay_client.c $(relay_client_objs)
 unit: $(unit_bins)
 lab: $(patsubst tests/lab/%.c,$(B)/lab/%,$(wildcard tests/lab/*.c))
 
+# The protocol, searched through by spin.
+model:
+	@scripts/bootstrap test
+	@tests/model/run
+
 test: all
 	@scripts/test
 
-.PHONY: unit lab
+.PHONY: unit lab model

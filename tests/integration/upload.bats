@@ -87,3 +87,29 @@ sys.exit(0)' "$lab_dir/data" "$1" | { read -r _ && lab_event wlan0 down; cat; }
 	last_words half
 	last_words exit
 }
+
+@test "a session is over when the program has closed it, after a half-close, too" {
+	lab_spawn server /dev/null timeout 60 socat TCP-LISTEN:9000,reuseaddr,fork EXEC:cat
+	wait_port 9000
+	mkfifo "$lab_dir/fifo"
+	covered timeout 60 python3 -c '
+import socket, sys
+s = socket.create_connection(("10.9.0.2", 9000))
+s.sendall(b"x" * 1000)
+s.shutdown(socket.SHUT_WR)
+while s.recv(4096):
+    pass
+s.close()
+sys.stdin.read()' <"$lab_dir/fifo" 7>&- &
+	exec 7>"$lab_dir/fifo"
+	local i over=
+	for ((i = 0; i < 100; i++)); do
+		grep -q 'session 1 over: both directions are done' "$lab_dir/relay.log" && over=1 && break
+		sleep 0.1
+	done
+	# It is over while the process still lives.
+	kill -0 $!
+	exec 7>&-
+	wait $!
+	[ "$over" = 1 ]
+}

@@ -404,6 +404,30 @@ static void closed_clients_are_sent_nothing(void **state)
 	assert_true(serve_target_done(&s));
 }
 
+/* COMMIT tells how much the program had written: a process that ends before is short of it. */
+static void who_ends_while_replaying_is_short(void **state)
+{
+	struct ses_attempt t;
+	void *p;
+
+	(void)state;
+	assert_false(serve_client_short(&s));
+	int conn = resume(&t, 0, SES_NO_END);
+
+	assert_int_equal(commit(conn, &t, 0, 100), 0);
+	assert_true(serve_client_short(&s));
+	assert_true(serve_from_client(&s, conn, &p) >= 100);
+	serve_client_added(&s, 99);
+	assert_true(serve_client_short(&s));
+	serve_client_added(&s, 1);
+	assert_false(serve_client_short(&s));
+	/* So is one that has announced more. */
+	struct ses_frame f = {.type = SES_F_EOF, .end = 101};
+
+	serve_frame(&s, &f);
+	assert_true(serve_client_short(&s));
+}
+
 static void a_fifth_connection_replaces_the_oldest_attempt(void **state)
 {
 	struct ses_attempt t[6];
@@ -442,6 +466,7 @@ int main(void)
 	    cmocka_unit_test_setup(false_commits, begin),
 	    cmocka_unit_test_setup(a_replay_does_not_wait_for_the_target, begin),
 	    cmocka_unit_test_setup(closed_clients_are_sent_nothing, begin),
+	    cmocka_unit_test_setup(who_ends_while_replaying_is_short, begin),
 	    cmocka_unit_test_setup(a_fifth_connection_replaces_the_oldest_attempt, begin),
 	};
 
