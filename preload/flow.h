@@ -98,7 +98,8 @@ struct flow {
 	bool closed;          /* the last alias was closed by the program */
 	uint64_t closed_read; /* what it had read by then, once closed_known */
 	bool closed_known;
-	bool owed_at_close; /* and the kernel had not delivered all of it */
+	int64_t progress_ms; /* when the relay last confirmed more; 0: not since close() */
+	bool owed_at_close;  /* and the kernel had not delivered all of it */
 
 	/* --- agent only --- */
 	const struct pol_rule *rule;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "preload/choose.h"
 #include "preload/move.h"
@@ -37,8 +38,10 @@ void flowtalk_peer_state(struct flow *f, uint64_t end, uint8_t flags)
 
 static void confirmed(struct flow *f, uint64_t count)
 {
-	if (count > atomic_load(&f->confirmed))
+	if (count > atomic_load(&f->confirmed)) {
 		atomic_store(&f->confirmed, count);
+		f->progress_ms = clock_ms();
+	}
 	/*
 	 * Everything has arrived: give the pages back. Only when no writer is at work; the next
 	 * confirmation comes round again.
@@ -61,13 +64,15 @@ static void answer(struct flow *f)
 	struct stream_counts c = {.read = f->closed ? splice_closed_read(f) : 0};
 	struct ses_frame a = {.type = SES_F_ACK, .sid = f->ses.sid, .end = SES_NO_END};
 
-	/*
-	 * While an attempt to resume is under way the program may read on: a figure above the one
-	 * in RESUME must not be there before it. The relay asks again.
-	 */
-	if (!f->closed && ((f->move && !splice_parked(f)) || splice_counts(f, &c) < 0))
+	if (!f->closed && splice_counts(f, &c) < 0)
 		return;
-	a.count = c.read;
+	/*
+	 * While an attempt to resume is under way the program may read on: no figure above the one
+	 * in RESUME may be there before it. Silence would cost the cover if it lasted.
+	 */
+	uint64_t most = move_floor(f);
+
+	a.count = c.read < most ? c.read : most;
 	if (atomic_load(&f->half_closed) || f->closed)
 		a.end = f->ring.tail;
 	if (f->closed)
@@ -82,7 +87,8 @@ static void frame_for(struct flow *f, const struct ses_frame *r)
 		confirmed(f, r->count);
 		flowtalk_peer_state(f, r->end, r->flags);
 		/* The relay has all the program wrote before it closed. */
-		if (f->closed && r->count >= f->ring.tail && f->close_sent)
+		if (f->closed && r->count >= f->ring.tail && f->close_sent &&
+		    r->flags & SES_FLAG_HEARD)
 			flowtalk_end(f);
 		break;
 	case SES_F_ASK:

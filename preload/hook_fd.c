@@ -41,8 +41,10 @@ static bool leave_table(struct flow *f, int fd)
 		                   (raw_ioctl(fd, SIOCOUTQ, &unacked) == 0 && unacked > 0);
 	bool last = flow_drop_fd(f, fd);
 
-	if (last)
+	if (last) {
+		f->progress_ms = 0;
 		f->closed = true;
+	}
 	return last;
 }
 

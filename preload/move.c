@@ -164,6 +164,26 @@ static void fail(struct move *m, const char *why)
 	atomic_store(&f->state, f->closed ? FLOW_CLOSING : gentle ? FLOW_STABLE : FLOW_WAITING);
 }
 
+uint64_t move_floor(const struct flow *f)
+{
+	const struct move *m = f->move;
+	uint64_t least = UINT64_MAX;
+
+	if (!m || m->kind != MOVE_RESUME)
+		return least;
+	for (int i = 0; i < 2; i++) {
+		const struct runner *r = &m->run[i];
+
+		/* The winner's dial has been taken out, but its attempt is the one that counts. */
+		bool lives =
+		    r->asked && (r->dial.fd >= 0 || (m->phase != RACING && m->winner == i));
+
+		if (lives && r->attempt.count < least)
+			least = r->attempt.count;
+	}
+	return least;
+}
+
 void move_abandon(struct flow *f, const char *why)
 {
 	if (f->move)
@@ -503,6 +523,7 @@ static void commit(struct move *m)
 	struct ses_attempt *t = &m->run[m->winner].attempt;
 	struct stream_counts c = {.read = f->closed ? splice_closed_read(f) : 0,
 	                          .written = f->ring.tail};
+	struct linger reset = {1, 0};
 	uint8_t msg[SES_MSG_MAX];
 	int r, n;
 
@@ -549,6 +570,12 @@ static void commit(struct move *m)
 			fail(m, "COMMIT not sent");
 			return;
 		}
+		/*
+		 * There is no way back. Should the process end before this connection is left
+		 * behind, its FIN must not be taken for the end of a stream that went on elsewhere.
+		 */
+		if (f->old_fd >= 0)
+			raw_setsockopt(f->old_fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 		m->skip = c.read - t->count;
 		m->replay = t->peer_count;
 		flowtalk_peer_state(f, t->peer_end, t->peer_flags);

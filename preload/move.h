@@ -40,6 +40,10 @@ void moves_review(void);
 void moves_wait(struct waits *w);
 void moves_step(struct waits *w);
 
+/* The least count that an attempt under way has named: nothing above it may be confirmed.
+ * UINT64_MAX: none. */
+uint64_t move_floor(const struct flow *f);
+
 /* In a forked child. */
 void moves_forget(void);
 

@@ -17,9 +17,10 @@
 #include "preload/splice.h"
 #include "preload/udp.h"
 
-#define RESET_AFTER_MS 30000  /* `auto`: how long the source address must be gone */
-#define SHORT_OUTAGE_MS 3000  /* `reset` */
-#define REFUSED_MS 3000       /* "unknown session" from every path for this long ends it */
+#define RESET_AFTER_MS 30000 /* `auto`: how long the source address must be gone */
+#define SHORT_OUTAGE_MS 3000 /* `reset` */
+#define REFUSED_MS 3000      /* "unknown session" from every path for this long ends it */
+#define STALLED_MS 2000 /* a closed flow that is not confirmed: is its connection still there? */
 #define GIVE_UP_MS 86400000LL /* the relay lingers no longer by default */
 #define CLOSING_MS                                                                                 \
 	120000 /* a closed flow's last bytes are looked after this long without any path */
@@ -227,6 +228,27 @@ static bool hopeless(struct flow *f, int64_t now)
 	       (f->closed && f->lost_ms && now - f->lost_ms > CLOSING_MS);
 }
 
+/*
+ * After close() no hook meets a reset of the connection, and there is no descriptor to ask. What
+ * stays unconfirmed for long is brought by another connection: that is always safe.
+ */
+static void look_after_closed(struct flow *f, int64_t now, struct waits *w)
+{
+	if (f->move || f->lost_ms || atomic_load(&f->state) == FLOW_ENDED)
+		return;
+	if (!f->progress_ms)
+		f->progress_ms = now;
+	if (now - f->progress_ms < STALLED_MS) {
+		waits_until(w, f->progress_ms + STALLED_MS);
+		return;
+	}
+	f->progress_ms = now;
+	/* Perhaps only the answer was lost: it is asked for each time, and CLOSE said again. */
+	f->close_sent = false;
+	atomic_store(&f->failed, true);
+	waits_until(w, now + STALLED_MS);
+}
+
 static void look(struct flow *f, bool network, struct waits *w)
 {
 	int64_t now = clock_ms();
@@ -273,6 +295,8 @@ static void look(struct flow *f, bool network, struct waits *w)
 		flowtalk_end(f);
 		return;
 	}
+	if (f->closed)
+		look_after_closed(f, now, w);
 	bool failed = atomic_load(&f->failed);
 
 	/* A hook has met a path error: the program must see a quiet socket at once, whatever comes

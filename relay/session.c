@@ -315,7 +315,8 @@ void session_frame(struct association *a, const struct ses_frame *f)
 		struct ses_frame ack = {.type = SES_F_ACK,
 		                        .sid = f->sid,
 		                        .count = f->type == SES_F_CLOSE ? f->end : UINT64_MAX,
-		                        .end = SES_NO_END};
+		                        .end = SES_NO_END,
+		                        .flags = SES_FLAG_HEARD};
 
 		assoc_send(a, &ack);
 	}

@@ -106,6 +106,7 @@ enum ses_frame_type {
 
 #define SES_FLAG_RESET 1
 #define SES_FLAG_CLOSED 2
+#define SES_FLAG_HEARD 4 /* ACK: the receiver's CLOSE has arrived */
 
 struct ses_frame {
 	enum ses_frame_type type;

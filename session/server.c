@@ -306,7 +306,8 @@ struct ses_frame serve_ack(const struct serve *s, uint64_t sid)
 	                      .sid = sid,
 	                      .count = s->c2s.tail,
 	                      .end = s->s2c_end,
-	                      .flags = s->target_reset ? SES_FLAG_RESET : 0};
+	                      .flags = (s->target_reset ? SES_FLAG_RESET : 0) |
+	                               (s->client_closed ? SES_FLAG_HEARD : 0)};
 
 	return f;
 }

@@ -442,7 +442,7 @@ inline take_commit(i)
 #define goal conn[winner]
 #define alive (!exited && !client_loud && !over)
 /* After close() no hook tells of a reset; with the path itself it is the monitor that does. */
-#ifdef CODE_CLOSED_AND_RESET
+#ifdef MUTATE_CLOSED_AND_RESET
 #define reset_unseen 0
 #else
 #define reset_unseen (closed && now_on.at_relay == S_GONE && now_on.down_end)
@@ -633,7 +633,7 @@ inline relay_takes_ack()
 }
 
 /* The ACK that ends a closed flow answers its CLOSE, not an earlier question. */
-#ifdef CODE_ANY_ACK
+#ifdef MUTATE_ANY_ACK
 #define close_heard 1
 #else
 #define close_heard (client_closed || session_over)
@@ -886,7 +886,7 @@ end:
 			alive && !closed ->
 			exited = 1;
 			for (k : 0 .. CONNS - 1) {
-#ifndef CODE_RETIRED_FIN
+#ifndef MUTATE_RETIRED_FIN
 				/* As if it had been told to linger for no time. */
 				if
 				:: conn[k].at_client == C_RETIRED -> client_leaves(k, RST)
