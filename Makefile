@@ -60,6 +60,9 @@ lint:
 format:
 	@clang-format -i $(foreach r,$(rooms),$(wildcard $(r)/*.[ch])) $(wildcard tests/unit/*.[ch] tests/lab/*.[ch])
 
+soak: all
+	@scripts/soak
+
 bench: all
 	@scripts/bench
 
@@ -75,5 +78,5 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all demo test lint format bench install clean
+.PHONY: all demo test lint format bench soak install clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

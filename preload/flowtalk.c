@@ -121,11 +121,15 @@ void flowtalk_frame(struct link *l, const struct ses_frame *r)
 		struct flow *f = flow_at(i);
 		uint32_t s = atomic_load(&f->state);
 
-		if (f->link == l && f->ses.sid == r->sid && s != FLOW_FREE && s != FLOW_ENDED &&
-		    s != FLOW_CONNECTING) {
+		if (f->link != l || f->ses.sid != r->sid || s == FLOW_FREE || s == FLOW_ENDED)
+			continue;
+		/* A short answer may be over before OPENED has been looked at: its end is not told
+		 * twice. */
+		if (s != FLOW_CONNECTING)
 			frame_for(f, r);
-			return;
-		}
+		else if (r->type == SES_F_EOF && f->move)
+			flowtalk_peer_state(f, r->end, 0);
+		return;
 	}
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <poll.h>
 #include "preload/hook.h"
 
 #include <fcntl.h>
@@ -44,28 +45,41 @@ bool hold_flow(struct flow *f, int fd)
 	return atomic_load(&f->gen) != gen;
 }
 
+/*
+ * The relay announces the end on the control connection before the FIN leaves on this one; the
+ * agent may be a moment behind.
+ */
+static bool end_announced(const struct flow *f)
+{
+	for (int i = 0; i < 20 && !atomic_load(&f->peer_ended); i++)
+		futex_wait((_Atomic uint32_t *)&f->gen, atomic_load(&f->gen), 1);
+	return atomic_load(&f->peer_ended);
+}
+
 bool end_is_true(struct flow *f, int fd)
 {
 	struct counts k;
 
 	if (f->kind != FLOW_SESSION || !covered(f))
 		return true;
-	/*
-	 * The relay announces the end on the control connection before the FIN leaves on this one;
-	 * the agent may be a moment behind.
-	 */
-	for (int i = 0; i < 20 && !atomic_load(&f->peer_ended); i++)
-		futex_wait(&f->gen, atomic_load(&f->gen), 1);
-	if (!atomic_load(&f->peer_ended))
+	if (!end_announced(f))
 		return false;
 	/* Announced, but has all of it come this way? The base of the counts is the agent's; it is
 	 * stable between exchanges. */
 	return counts_read(fd, &k) < 0 || flow_read_count(f, &k) >= atomic_load(&f->peer_end);
 }
 
-bool end_known(const struct flow *f)
+bool event_is_true(const struct flow *f, short events)
 {
-	return !covered(f) || atomic_load(&f->peer_ended) || atomic_load(&f->peer_reset);
+	if (!covered(f) || atomic_load(&f->peer_reset))
+		return true;
+	/* The peer's end says nothing of the other direction, which an error cuts off. */
+	if (events & POLLERR)
+		return false;
+	/* Both directions are over, as far as the kernel knows: and as far as we do? */
+	if (events & POLLHUP && !atomic_load(&f->half_closed))
+		return false;
+	return end_announced(f);
 }
 
 bool nonblocking(int fd, int flags)

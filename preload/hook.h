@@ -43,8 +43,11 @@ void datagram_flow(int fd, const struct sockaddr *to, socklen_t len);
 /* Was this end of stream announced by the relay (or is the flow one that needs no announcement)? */
 bool end_is_true(struct flow *f, int fd);
 
-/* The peer's end or reset was announced: errors on the flow are genuine. */
-bool end_known(const struct flow *f);
+/*
+ * Does POLLERR, POLLHUP or POLLRDHUP on the flow say something about the peer, as far as the relay
+ * has told, rather than about the path? May wait some milliseconds for the announcement.
+ */
+bool event_is_true(const struct flow *f, short events);
 
 /* Is the call non-blocking, by flag or by descriptor? */
 bool nonblocking(int fd, int flags);

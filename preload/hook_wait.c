@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting. The kernel's readiness is the real one: the hooks look only at ERR and HUP on session
- * flows, which may speak of a path that is being replaced. epoll_ctl is hooked so that a
+ * Waiting. The kernel's readiness is the real one: the hooks look only at ERR, HUP and RDHUP on
+ * session flows, which may speak of a path that is being replaced. epoll_ctl is hooked so that a
  * registration does not change in the middle of an exchange.
  */
 #include <string.h>
@@ -12,6 +12,9 @@
 #include "preload/real.h"
 #include "preload/registrations.h"
 
+/* Events that speak of an end. epoll has the same numbers for them. */
+#define TELLING (POLLERR | POLLHUP | POLLRDHUP)
+
 /* Of these, is one a covered flow with an error that the agent should hide? Then it is hidden:
  * true. */
 static bool hide_errors(struct pollfd *p, nfds_t n)
@@ -19,10 +22,11 @@ static bool hide_errors(struct pollfd *p, nfds_t n)
 	bool hidden = false;
 
 	for (nfds_t i = 0; i < n; i++) {
-		struct flow *f = p[i].revents & (POLLERR | POLLHUP) ? flow_of(p[i].fd) : NULL;
+		struct flow *f = p[i].revents & TELLING ? flow_of(p[i].fd) : NULL;
 		uint32_t s = f ? atomic_load(&f->state) : FLOW_FREE;
 
-		if (!f || f->kind != FLOW_SESSION || s == FLOW_CONNECTING || end_known(f))
+		if (!f || f->kind != FLOW_SESSION || s == FLOW_CONNECTING ||
+		    event_is_true(f, p[i].revents))
 			continue;
 		if (hold_flow(f, p[i].fd)) {
 			p[i].revents = 0;
@@ -80,7 +84,7 @@ static int poll_on(struct pollfd *p, nfds_t n, int64_t until, const sigset_t *ma
 static bool any_error(const struct pollfd *p, nfds_t n)
 {
 	for (nfds_t i = 0; i < n; i++)
-		if (p[i].revents & (POLLERR | POLLHUP) && flow_of(p[i].fd))
+		if (p[i].revents & TELLING && flow_of(p[i].fd))
 			return true;
 	return false;
 }
@@ -160,8 +164,9 @@ static int without_hidden(int ep, struct epoll_event *ev, int n)
 	int left = 0;
 
 	for (int i = 0; i < n; i++) {
-		int fd = ev[i].events & (EPOLLERR | EPOLLHUP) ? reg_find(ep, ev[i].data.u64) : -1;
-		struct pollfd p = {.fd = fd, .events = 0, .revents = POLLERR};
+		int fd = ev[i].events & TELLING ? reg_find(ep, ev[i].data.u64) : -1;
+		struct pollfd p = {
+		    .fd = fd, .events = 0, .revents = (short)(ev[i].events & TELLING)};
 
 		if (fd < 0 || !flow_of(fd) || !hide_errors(&p, 1))
 			ev[left++] = ev[i];
@@ -172,7 +177,7 @@ static int without_hidden(int ep, struct epoll_event *ev, int n)
 static bool epoll_error(const struct epoll_event *ev, int n)
 {
 	for (int i = 0; i < n; i++)
-		if (ev[i].events & (EPOLLERR | EPOLLHUP))
+		if (ev[i].events & TELLING)
 			return true;
 	return false;
 }

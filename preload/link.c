@@ -629,10 +629,18 @@ void links_step(const struct waits *w)
 
 void links_farewell(void)
 {
-	/* With unread frames in its buffer the kernel would close it with a RST. */
-	for (int i = 0; i < LINKS; i++)
-		if (links[i].control >= 0 && links[i].used && own_intact(links[i].control))
-			raw_shutdown(links[i].control, SHUT_WR);
+	const struct ses_frame bye = {.type = SES_F_GOAWAY};
+
+	for (int i = 0; i < LINKS; i++) {
+		struct link *l = &links[i];
+
+		if (!l->used || l->control < 0 || !own_intact(l->control))
+			continue;
+		link_send(l, &bye);
+		/* With unread frames in its buffer the kernel would close it with a RST. */
+		if (l->control >= 0)
+			raw_shutdown(l->control, SHUT_WR);
+	}
 }
 
 void links_forget(void)

@@ -74,7 +74,10 @@ void links_review(void);
 void links_wait(struct waits *w);
 void links_step(const struct waits *w);
 
-/* At exit(): the relay is to learn that the process ended in order. */
+/*
+ * At exit(), with the agent parked: tells the relays that the process is over. A FIN alone could be
+ * that of a box in between, and is believed only after some seconds.
+ */
 void links_farewell(void);
 
 /* In a forked child, and for no other use: wipes keys, forgets descriptors (they are closed

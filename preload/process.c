@@ -165,6 +165,7 @@ __attribute__((destructor)) static void end(void)
 {
 	if (process_enabled && process_ours()) {
 		farewell_wait();
+		agent_park();
 		links_farewell();
 	}
 }

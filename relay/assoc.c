@@ -126,7 +126,7 @@ void assoc_attach(struct conn *c, int len)
 	c->assoc = a;
 	a->control = c;
 	a->gone_ms = 0;
-	a->ended = false;
+	a->fin = a->ended = false;
 	session_control_new(a);
 	conn_send(c, out, n);
 	log_debug("association attached anew");
@@ -148,9 +148,7 @@ void assoc_control_gone(struct conn *c, bool orderly)
 		return;
 	a->control = NULL;
 	a->gone_ms = loop_now();
-	a->ended = orderly;
-	if (orderly)
-		session_process_over(a);
+	a->fin = orderly;
 }
 
 void assoc_input(struct conn *c)
@@ -233,6 +231,14 @@ void assocs_goaway(void)
 	}
 }
 
+void assoc_over(struct association *a)
+{
+	if (a->ended)
+		return;
+	a->ended = true;
+	session_process_over(a);
+}
+
 static void forget(struct association *a)
 {
 	drop_tokens(a, a->a.attached + 1, a->a.attached + SERVER_ATTACH_AHEAD);
@@ -248,6 +254,10 @@ void assocs_sweep(int64_t now)
 
 	HASH_ITER(hh, table, a, next)
 	{
+		/* A box that died has sent that FIN, and the client comes back; a process that was
+		 * killed does not. */
+		if (!a->control && a->fin && now - a->gone_ms > PROCESS_MS)
+			assoc_over(a);
 		if (!a->control && !a->sessions && (a->ended || now - a->gone_ms > IDLE_MS))
 			forget(a);
 	}

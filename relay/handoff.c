@@ -143,6 +143,7 @@ static void code_association(struct codec *c, struct association *a)
 	for (size_t i = 0; i < SERVER_SIDS / 64; i++)
 		code_u64(c, &a->a.sid_seen[i]);
 	code_i64(c, &a->gone_ms);
+	code_bool(c, &a->fin);
 	code_bool(c, &a->ended);
 }
 

@@ -19,6 +19,8 @@
 #include "session/server.h"
 
 #define RING_MIN 65536
+#define PROCESS_MS                                                                                 \
+	4000 /* a client whose control connection ended is back within this time, or over */
 
 static inline size_t min_size(size_t a, size_t b)
 {
@@ -93,9 +95,10 @@ struct conn {
 
 struct association {
 	struct server_assoc a;
-	struct conn *control;     /* NULL: gone */
-	int64_t gone_ms;          /* since when; 0 while there */
-	bool ended;               /* the control connection ended in order: the process is over */
+	struct conn *control; /* NULL: gone */
+	int64_t gone_ms;      /* since when; 0 while there */
+	bool fin;   /* the control connection ended by a FIN: its, or a box's in between */
+	bool ended; /* the process is over: it said so, or stays away after that FIN */
 	struct session *sessions; /* by sid */
 	UT_hash_handle hh;        /* by id */
 };
@@ -191,6 +194,7 @@ void assoc_control_gone(struct conn *c, bool orderly);
 void assoc_send(struct association *a, const struct ses_frame *f);
 void assocs_sweep(int64_t now);
 void assocs_goaway(void);
+void assoc_over(struct association *a);
 void assoc_adopt(struct association *a);
 void assocs_watch(void);
 bool assocs_each(bool (*what)(struct association *a, void *arg), void *arg);

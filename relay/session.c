@@ -293,6 +293,10 @@ void session_frame(struct association *a, const struct ses_frame *f)
 		assoc_send(a, &pong);
 		return;
 	}
+	if (f->type == SES_F_GOAWAY) {
+		assoc_over(a);
+		return;
+	}
 	HASH_FIND(hh, a->sessions, &f->sid, sizeof(f->sid), s);
 	if (s && f->type == SES_F_ASK) {
 		struct ses_frame ack = serve_ack(&s->s, s->sid);
@@ -350,7 +354,8 @@ static void sweep_one(struct session *s, int64_t now)
 	}
 	/* FIN, but neither EOF nor the end of the process: the path was cut by somebody in between.
 	 */
-	if (s->fin_ms && now - s->fin_ms > FIN_GRACE_MS && s->s.committed >= 0) {
+	if (s->fin_ms && now - s->fin_ms > (a->control ? FIN_GRACE_MS : PROCESS_MS) &&
+	    s->s.committed >= 0) {
 		s->fin_ms = 0;
 		/*
 		 * With the control connection reset at the same time it was the process all the

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# What can happen to a network besides lab_event, to be sourced after lab.sh and used once the lab is up.
+#
+#   trouble_blackhole wlan0|wwan0 on|off   the router takes everything and passes nothing on; the link stays up
+#   trouble_renumber wlan0|wwan0           the client's IPv4 address is replaced by another one
+#   trouble_nat                            from now on the router translates the client's addresses (IPv4)
+#   trouble_rebind                         and now it forgets every mapping it has; 1: no tool for it
+#   trouble_box                            a split-TCP box: haproxy in the router acknowledges and passes on (IPv4, port 7343)
+#   trouble_box_killed                     it dies with all it holds, and is started anew
+
+trouble_blackhole() {
+	in_router nft add table ip black 2>/dev/null
+	in_router nft add table ip6 black6 2>/dev/null
+	local family table
+	for family in ip ip6; do
+		table=black${family#ip}
+		in_router nft delete chain "$family" "$table" "hole_$1" 2>/dev/null || :
+		[ "$2" = on ] || continue
+		in_router nft add chain "$family" "$table" "hole_$1" \
+			'{ type filter hook prerouting priority -400; }'
+		in_router nft add rule "$family" "$table" "hole_$1" iifname "r-$1" drop
+		in_router nft delete chain "$family" "$table" "holo_$1" 2>/dev/null || :
+	done
+	for family in ip ip6; do
+		table=black${family#ip}
+		in_router nft delete chain "$family" "$table" "out_$1" 2>/dev/null || :
+		[ "$2" = on ] || continue
+		in_router nft add chain "$family" "$table" "out_$1" \
+			'{ type filter hook postrouting priority 400; }'
+		in_router nft add rule "$family" "$table" "out_$1" oifname "r-$1" drop
+	done
+}
+
+trouble_renumber() {
+	local k
+	k=$(lab_number "$1")
+	ip -n "$lab-c" addr add "10.$k.0.$((RANDOM % 200 + 10))/24" dev "$1" 2>/dev/null || return 0
+	ip -n "$lab-c" addr del "10.$k.0.2/24" dev "$1" 2>/dev/null ||
+		ip -n "$lab-c" addr del "$(ip -n "$lab-c" -4 -o addr show dev "$1" | awk '{print $4; exit}')" dev "$1"
+	ip -n "$lab-c" route replace default via "10.$k.0.1" dev "$1" metric "${k}00" 2>/dev/null || :
+}
+
+trouble_nat() {
+	in_router nft add table ip translate
+	in_router nft add chain ip translate post '{ type nat hook postrouting priority 100; }'
+	in_router nft add rule ip translate post oifname r-server ip protocol tcp snat to 10.9.0.1:20000-60000 random
+}
+
+trouble_rebind() {
+	command -v conntrack >/dev/null || return 1
+	in_router conntrack -F >/dev/null 2>&1
+}
+
+trouble_box() {
+	cat >"$lab_dir/box.cfg" <<-'END'
+		defaults
+			mode tcp
+			timeout connect 5s
+			timeout client 1h
+			timeout server 1h
+		listen box
+			bind 0.0.0.0:17343
+			server relay 10.9.0.2:7343
+	END
+	in_router nft add table ip box
+	in_router nft add chain ip box pre '{ type nat hook prerouting priority -100; }'
+	in_router nft add rule ip box pre iifname '{ "r-wlan0", "r-wwan0" }' tcp dport 7343 redirect to :17343
+	trouble_box_started
+}
+
+trouble_box_started() {
+	lab_spawn router "$lab_dir/box.log" haproxy -db -f "$lab_dir/box.cfg"
+	box_pid=$lab_pid
+	local i
+	for ((i = 0; i < 100; i++)); do
+		in_router ss -Hltn 'sport = :17343' | grep -q . && return 0
+		sleep 0.02
+	done
+	echo "the split-TCP box does not start"
+	return 1
+}
+
+trouble_box_killed() {
+	local old=$box_pid
+	# The next one listens already (SO_REUSEPORT): it is what the box held that is lost, not its address.
+	trouble_box_started
+	kill -9 "$old" 2>/dev/null || :
+	wait "$old" 2>/dev/null || :
+}
