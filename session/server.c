@@ -141,8 +141,10 @@ int serve_commit(struct serve *s, int conn, const void *msg, size_t len, unsigne
 	}
 	s->committed = conn;
 	s->epoch_committed = m.epoch;
+	/* What was dropped since the RESUME is on its way in this connection and nowhere else. */
+	if (m.count >= s->s2c.base)
+		s->covered = true;
 	confirm(s, m.count);
-	s->covered = true;
 	s->asked = c->sent;
 	/* Never more than memory: what does not fit waits in the kernel, as any TCP data would. */
 	s->swallow = m.tail;

@@ -248,6 +248,35 @@ static void uncovered_flows_on(void **state)
 	assert_int_equal(target_sends(10000), 10);
 }
 
+/* Bytes given to an attempt may be dropped before it is committed. */
+static void a_commit_covers_what_is_held(void **state)
+{
+	struct ses_attempt t;
+
+	(void)state;
+	target_sends(RING);
+	give(0);
+	serve_uncover(&s);
+	target_sends(RING / 4);
+	int conn = resume(&t, RING / 2, SES_NO_END);
+
+	assert_true(conn > 0);
+	give(conn);
+	target_sends(RING / 2);
+	assert_true(s.s2c.base > RING / 2);
+	uint64_t held = s.s2c.base;
+
+	assert_int_equal(commit(conn, &t, held - 1, 0), 0);
+	assert_false(s.covered);
+	ack(held);
+	assert_true(s.covered);
+	serve_uncover(&s);
+	conn = resume(&t, held, SES_NO_END);
+	assert_true(conn >= 0);
+	assert_int_equal(commit(conn, &t, held, 0), 0);
+	assert_true(s.covered);
+}
+
 static void detached_sessions_drop_nothing(void **state)
 {
 	(void)state;
@@ -436,6 +465,7 @@ int main(void)
 	    cmocka_unit_test_setup(confirmation_waits_for_tentative_ones, begin),
 	    cmocka_unit_test_setup(confirmed_while_detached, begin),
 	    cmocka_unit_test_setup(uncovered_flows_on, begin),
+	    cmocka_unit_test_setup(a_commit_covers_what_is_held, begin),
 	    cmocka_unit_test_setup(detached_sessions_drop_nothing, begin),
 	    cmocka_unit_test_setup(detach_keeps_nothing, begin),
 	    cmocka_unit_test_setup(a_limit_is_kept, begin),
