@@ -4,11 +4,16 @@
  * small world in any order, messages of the fuzzer's own bytes, dumps whole and broken, time. What
  * is told must fit together, and the table what was told.
  */
+#include <sys/mman.h>
+
 #include "tests/fuzz/listener.h"
 #include "tests/unit/fake_rtnetlink.h"
 
 #define STEPS 300
 #define PATHS 4
+#define PAGE 4096
+
+static uint8_t *page;
 
 static struct {
 	struct input in;
@@ -19,16 +24,19 @@ static struct {
 
 /* --- messages --- */
 
-/* To memory of exactly its size, 4-aligned as the kernel's. */
+/*
+ * 4-aligned as the kernel's, and with nothing readable behind it: the readers of libmnl have no
+ * sanitizer in them.
+ */
 static void feed(const void *message, size_t len)
 {
-	uint8_t *p = exactly(message, len);
+	uint8_t *p = page + PAGE - MNL_ALIGN(len);
 
+	memcpy(p, message, len);
 	if (take_u8(&now.in) % 4 != 3)
 		mirror_events(&now.f.m, p, len, now.f.now);
 	else
 		mirror_answers(&now.f.m, p, len, now.f.now);
-	free(p);
 }
 
 /* Makes it an answer, a replacement, or shorter than it says. */
@@ -43,6 +51,9 @@ static void feed_header(struct nlmsghdr *h)
 		h->nlmsg_flags |= NLM_F_REPLACE;
 	if (kind & 4)
 		h->nlmsg_flags |= NLM_F_DUMP_INTR;
+	/* A length, type or value within it is another. */
+	if (kind >> 3 & 1)
+		((uint16_t *)h)[take_u8(&now.in) % (len / 2)] = take_u16(&now.in);
 	if (kind >> 5 == 7)
 		h->nlmsg_len = take_u32(&now.in);
 	feed(h, len);
@@ -275,6 +286,15 @@ static void asked_for_paths(const struct iftable *t)
 			    "paths out of order");
 		}
 	}
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(page != MAP_FAILED && mprotect(page + PAGE, PAGE, PROT_NONE) == 0, "memory");
+	return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

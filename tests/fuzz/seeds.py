@@ -71,6 +71,9 @@ def netlink():
     write("netlink", "deleted", [1, link] + delete + event + [flush, link] + up + event)
     write("netlink", "address", [1, address, 2, 0, 1, 24] + event + [address, 34, 0, 1, 24] + event)
     write("netlink", "route", [1, route, 10, 1, 24, 0] + event + [route, 2, 0xc9, 0, 0] + event)
+    # Two next hops, and the length of the second is not what it was.
+    write("netlink", "nexthops", [1, route, 10, 0xc0, 24, 0] + event
+          + [route, 10, 0xc1, 24, 0, 8, 32, 0, 255, 0])
     write("netlink", "dump", [0] + [ask, 1, whole] * 4 + [world, 0x57, trouble, 0] + [ask, 1, whole] * 4)
     write("netlink", "broken-dump", [1, trouble, 0] + [ask, 1, end, 1] * 6 + [ask, 1, trouble, 1, whole])
     # A link's own bytes: index 2, up, its MTU and name.
