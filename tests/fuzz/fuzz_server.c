@@ -80,6 +80,24 @@ static void session_sound(const struct serve *before)
 	     "called covered, though unconfirmed bytes were dropped");
 }
 
+/* What the relay asks of a session after every step. */
+static void answers_sound(void)
+{
+	const struct serve *s = &now.s;
+	struct ses_frame ack = serve_ack(s, 1);
+
+	must(ack.count == s->c2s.tail && ack.end == s->s2c_end, "an ACK says what is not so");
+	must(!serve_wants_ack(s) || (s->committed >= 0 && !s->detached_for_good),
+	     "asks where nobody answers");
+	must(serve_full(s) == (s->s2c.tail - s->s2c.base >= s->s2c_limit), "full, or not");
+	must(!serve_client_complete(s) || s->c2s.tail == s->c2s_end, "complete without its end");
+	must(!serve_target_done(s) || s->c2s.base == s->c2s_end, "done before the end");
+	for (int i = 0; i < SERVE_CONNS; i++)
+		must(!serve_client_done(s, i) ||
+		         (i == s->committed && s->conn[i].sent == s->s2c_end),
+		     "a FIN before the end of the stream");
+}
+
 /* --- messages --- */
 
 static void raw(void)
@@ -438,6 +456,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		step[take_u8(&now.in) % (sizeof(step) / sizeof(*step))]();
 		session_sound(&before);
+		answers_sound();
 	}
 	return 0;
 }
