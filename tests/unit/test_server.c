@@ -400,6 +400,26 @@ static void false_commits(void **state)
 	assert_int_equal(commit(conn, &t, 100, 200), -EBADMSG);
 }
 
+/* Claims of having read what is still here would count as confirmations. */
+static void what_was_not_given_was_not_read(void **state)
+{
+	struct ses_frame detach = {.type = SES_F_DETACH};
+	struct ses_attempt t;
+
+	(void)state;
+	target_sends(200);
+	assert_int_equal(resume(&t, 1, SES_NO_END), -SES_GONE);
+	int conn = resume(&t, 0, SES_NO_END);
+
+	assert_true(conn > 0);
+	assert_int_equal(commit(conn, &t, 1, 0), -EBADMSG);
+	ses.epoch_committed = 0;
+	give(conn);
+	assert_int_equal(commit(conn, &t, 200, 0), 0);
+	serve_frame(&s, &detach);
+	assert_int_equal(s.confirmed, 200);
+}
+
 /* A replay is taken although the target reads nothing. */
 static void a_replay_does_not_wait_for_the_target(void **state)
 {
@@ -471,6 +491,7 @@ int main(void)
 	    cmocka_unit_test_setup(a_limit_is_kept, begin),
 	    cmocka_unit_test_setup(an_end_is_an_end, begin),
 	    cmocka_unit_test_setup(false_commits, begin),
+	    cmocka_unit_test_setup(what_was_not_given_was_not_read, begin),
 	    cmocka_unit_test_setup(a_replay_does_not_wait_for_the_target, begin),
 	    cmocka_unit_test_setup(closed_clients_are_sent_nothing, begin),
 	    cmocka_unit_test_setup(a_fifth_connection_replaces_the_oldest_attempt, begin),
