@@ -58,7 +58,7 @@ lint:
 	@scripts/lint
 
 format:
-	@clang-format -i $(foreach r,$(rooms),$(wildcard $(r)/*.[ch])) $(wildcard tests/unit/*.[ch] tests/lab/*.[ch])
+	@clang-format -i $(foreach r,$(rooms),$(wildcard $(r)/*.[ch])) $(wildcard tests/unit/*.[ch] tests/lab/*.[ch] tests/fuzz/*.[ch])
 
 soak: all
 	@scripts/soak

@@ -147,6 +147,26 @@ static int status_of(const struct nlmsghdr *nlh)
 	return nlh->nlmsg_type == NLMSG_ERROR ? -EPROTO : 0;
 }
 
+/*
+ * Is it a line of the dump that was asked for? Anything else there would change the table behind
+ * the listener's back: it is told of a dump when its part is complete.
+ */
+static bool line_of(enum mirror_phase phase, uint16_t type)
+{
+	switch (phase) {
+	case MIRROR_IDLE:
+		break;
+	case MIRROR_LINKS:
+		return type == RTM_NEWLINK;
+	case MIRROR_ADDRESSES:
+		return type == RTM_NEWADDR;
+	case MIRROR_ROUTES4:
+	case MIRROR_ROUTES6:
+		return type == RTM_NEWROUTE;
+	}
+	return false;
+}
+
 void mirror_answers(struct mirror *m, const void *buf, size_t len, int64_t now)
 {
 	const struct nlmsghdr *nlh = buf;
@@ -161,7 +181,7 @@ void mirror_answers(struct mirror *m, const void *buf, size_t len, int64_t now)
 			m->interrupted = true;
 		if (nlh->nlmsg_type == NLMSG_DONE || nlh->nlmsg_type == NLMSG_ERROR)
 			end_phase(m, status_of(nlh), now);
-		else
+		else if (line_of(m->phase, nlh->nlmsg_type))
 			rtparse(&m->table, nlh, IFTABLE_DUMP);
 	}
 }

@@ -8,6 +8,11 @@ static unsigned char lower(char c, bool fold)
 	return (unsigned char)(fold && c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 }
 
+static unsigned char upper(char c, bool fold)
+{
+	return (unsigned char)(fold && c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+}
+
 /* What stands behind the set that begins at `p`; NULL: it never ends, and '[' is an ordinary one.
  */
 static const char *set_end(const char *p)
@@ -27,16 +32,17 @@ static const char *set_end(const char *p)
 static bool in_set(const char *p, const char *end, char c, bool fold)
 {
 	bool negated = p[1] == '!' || p[1] == '^', found = false;
-	unsigned char x = lower(c, fold);
+	/* The character in both cases, not the range's ends: [A-_] has members, [a-_] has none. */
+	unsigned char x = lower(c, fold), y = upper(c, fold);
 
 	for (p += 1 + negated; p < end - 1; p++) {
-		unsigned char first = lower(*p, fold), last = first;
+		unsigned char first = (unsigned char)*p, last = first;
 
 		if (p[1] == '-' && p + 2 < end - 1) {
-			last = lower(p[2], fold);
+			last = (unsigned char)p[2];
 			p += 2;
 		}
-		if (x >= first && x <= last)
+		if ((x >= first && x <= last) || (y >= first && y <= last))
 			found = true;
 	}
 	return found != negated;

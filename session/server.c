@@ -75,7 +75,8 @@ int serve_resume(struct serve *s, const void *msg, size_t len, uint8_t *out, int
 		wipe(k, sizeof(k));
 		return -SES_UNAUTHENTIC;
 	}
-	if (!ring_holds(&s->s2c, m.count)) {
+	/* Nor can a program have read what nobody gave it. */
+	if (!ring_holds(&s->s2c, m.count) || m.count > s->given) {
 		wipe(k, sizeof(k));
 		return -SES_GONE;
 	}
@@ -129,9 +130,9 @@ int serve_commit(struct serve *s, int conn, const void *msg, size_t len, unsigne
 	            msg_authentic(msg, len, c->nonce, k);
 
 	wipe(k, sizeof(k));
-	/* The program cannot have read what was never there, nor written less than we have, nor
+	/* The program cannot have read what it was never given, nor written less than we have, nor
 	 * more than it said. */
-	if (!good || m.count > s->s2c.tail || m.tail < s->c2s.tail || m.tail > s->c2s_end)
+	if (!good || m.count > s->given || m.tail < s->c2s.tail || m.tail > s->c2s_end)
 		return -EBADMSG;
 	for (int i = 0; i < SERVE_CONNS; i++) {
 		if (i == conn || !s->conn[i].used)
@@ -141,8 +142,10 @@ int serve_commit(struct serve *s, int conn, const void *msg, size_t len, unsigne
 	}
 	s->committed = conn;
 	s->epoch_committed = m.epoch;
+	/* What was dropped since the RESUME is on its way in this connection and nowhere else. */
+	if (m.count >= s->s2c.base)
+		s->covered = true;
 	confirm(s, m.count);
-	s->covered = true;
 	s->asked = c->sent;
 	/* Never more than memory: what does not fit waits in the kernel, as any TCP data would. */
 	s->swallow = m.tail;

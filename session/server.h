@@ -167,7 +167,7 @@ bool serve_wants_ack(const struct serve *s);
 
 /*
  * Flow before cover: from now on bytes that the connection was given may be dropped unconfirmed
- * when the ring is full. An ACK that reaches what the ring still holds, or a COMMIT, covers the
+ * when the ring is full. An ACK or a COMMIT that reaches what the ring still holds covers the
  * session again.
  */
 void serve_uncover(struct serve *s);

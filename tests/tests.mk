@@ -26,6 +26,23 @@ $(B)/lab/relay_client: tests/lab/relay_client.c $(relay_client_objs)
 	@mkdir -p $(@D)
 	$(call quiet,LAB,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lsodium
 
+# Fuzz targets: every tests/fuzz/fuzz_*.c is one, for libFuzzer. scripts/fuzz builds them in a tree of their own, with
+# clang and its sanitizers, and runs them.
+fuzz_bins = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz_objs = $(unit_objs) $(B)/cli/elf.o $(B)/cli/valid.o $(B)/relay/access.o
+
+$(B)/fuzz/%: tests/fuzz/%.c $(fuzz_objs)
+	@mkdir -p $(@D)
+	$(call quiet,FUZZ,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(fuzz_objs) \
+		-lsodium -lmnl -lconfuse -ljansson -lcmocka -lpthread
+
+fuzzers: $(fuzz_bins)
+
+# All targets together, for so many seconds.
+FUZZ_SECONDS ?= 600
+fuzz:
+	@scripts/fuzz $(FUZZ_SECONDS)
+
 unit: $(unit_bins)
 lab: $(patsubst tests/lab/%.c,$(B)/lab/%,$(wildcard tests/lab/*.c))
 
@@ -37,4 +54,4 @@ model:
 test: all
 	@scripts/test
 
-.PHONY: unit lab model
+.PHONY: unit lab model fuzzers fuzz test

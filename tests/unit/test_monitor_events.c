@@ -336,6 +336,32 @@ static void a_dump_does_not_undo_what_was_heard(void **state)
 	fake_free(f);
 }
 
+/* The kernel sends no such answers, but an interface must not vanish untold because of one. */
+static void an_answer_to_another_question_is_ignored(void **state)
+{
+	struct fake *f = fake_settled();
+	struct mirror_request r;
+
+	(void)state;
+	new_address(f, f->address[3]);
+	f->now = mirror_due(&f->m);
+	assert_true(mirror_request(&f->m, f->now, &r));
+	assert_int_equal(r.type, RTM_GETROUTE);
+	answer(f, link_message(RTM_DELLINK, &wlan, r.seq));
+	answer(f, address_message(RTM_DELADDR, &f->address[3], r.seq));
+	answer(f,
+	       link_message(RTM_NEWLINK,
+	                    &(struct fake_link){8, "old0", UP, IF_OPER_UP, NULL, NULL, 0}, r.seq));
+	assert_non_null(iftable_link(&f->m.table, 2));
+	assert_null(iftable_link(&f->m.table, 8));
+	answer_lines(f, &r);
+	answer_done(f, r.seq, 0, 0);
+	settle(f);
+	assert_told(f, "");
+	assert_string_equal(paths(f, "192.0.2.1"), "wlan0:10.1.0.2 wwan0:10.2.0.2");
+	fake_free(f);
+}
+
 static void an_interrupted_dump_is_asked_for_again(void **state)
 {
 	struct fake *f = fake_settled();
@@ -455,6 +481,7 @@ int main(void)
 	    cmocka_unit_test(messages_of_wireless_extensions_are_no_links),
 	    cmocka_unit_test(an_overrun_ends_in_the_difference),
 	    cmocka_unit_test(a_dump_does_not_undo_what_was_heard),
+	    cmocka_unit_test(an_answer_to_another_question_is_ignored),
 	    cmocka_unit_test(an_interrupted_dump_is_asked_for_again),
 	    cmocka_unit_test(dumps_that_never_succeed_take_nothing_away),
 	    cmocka_unit_test(errors_and_silence_are_survived),

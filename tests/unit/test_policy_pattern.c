@@ -185,6 +185,13 @@ static void globs_match(void **state)
 		if (glob_match(t[i].pattern, t[i].text, false) != t[i].match)
 			fail_msg("%s against %s", t[i].pattern, t[i].text);
 	assert_true(glob_match("[A-C]B", "bb", true));
+	/* Ranges from one case into the other, or out of the letters. */
+	assert_true(glob_match("[J-h]", "X", true));
+	assert_true(glob_match("[J-h]", "x", true));
+	assert_true(glob_match("[A-_]", "Q", true));
+	assert_true(glob_match("[A-_]", "q", true));
+	assert_false(glob_match("[!A-_]", "q", true));
+	assert_false(glob_match("[A-_]", "q", false));
 	/* Would take for ever if every star were tried at every place. */
 	assert_false(glob_match("*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b",
 	                        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",

@@ -247,6 +247,35 @@ static void uncovered_flows_on(void **state)
 	assert_int_equal(target_sends(10000), 10);
 }
 
+/* Bytes given to an attempt may be dropped before it is committed. */
+static void a_commit_covers_what_is_held(void **state)
+{
+	struct ses_attempt t;
+
+	(void)state;
+	target_sends(RING);
+	give(0);
+	serve_uncover(&s);
+	target_sends(RING / 4);
+	int conn = resume(&t, RING / 2, SES_NO_END);
+
+	assert_true(conn > 0);
+	give(conn);
+	target_sends(RING / 2);
+	assert_true(s.s2c.base > RING / 2);
+	uint64_t held = s.s2c.base;
+
+	assert_int_equal(commit(conn, &t, held - 1, 0), 0);
+	assert_false(s.covered);
+	ack(held);
+	assert_true(s.covered);
+	serve_uncover(&s);
+	conn = resume(&t, held, SES_NO_END);
+	assert_true(conn >= 0);
+	assert_int_equal(commit(conn, &t, held, 0), 0);
+	assert_true(s.covered);
+}
+
 static void detached_sessions_drop_nothing(void **state)
 {
 	(void)state;
@@ -370,6 +399,26 @@ static void false_commits(void **state)
 	assert_int_equal(commit(conn, &t, 100, 200), -EBADMSG);
 }
 
+/* Claims of having read what is still here would count as confirmations. */
+static void what_was_not_given_was_not_read(void **state)
+{
+	struct ses_frame detach = {.type = SES_F_DETACH};
+	struct ses_attempt t;
+
+	(void)state;
+	target_sends(200);
+	assert_int_equal(resume(&t, 1, SES_NO_END), -SES_GONE);
+	int conn = resume(&t, 0, SES_NO_END);
+
+	assert_true(conn > 0);
+	assert_int_equal(commit(conn, &t, 1, 0), -EBADMSG);
+	ses.epoch_committed = 0;
+	give(conn);
+	assert_int_equal(commit(conn, &t, 200, 0), 0);
+	serve_frame(&s, &detach);
+	assert_int_equal(s.confirmed, 200);
+}
+
 /* A replay is taken although the target reads nothing. */
 static void a_replay_does_not_wait_for_the_target(void **state)
 {
@@ -459,11 +508,13 @@ int main(void)
 	    cmocka_unit_test_setup(confirmation_waits_for_tentative_ones, begin),
 	    cmocka_unit_test_setup(confirmed_while_detached, begin),
 	    cmocka_unit_test_setup(uncovered_flows_on, begin),
+	    cmocka_unit_test_setup(a_commit_covers_what_is_held, begin),
 	    cmocka_unit_test_setup(detached_sessions_drop_nothing, begin),
 	    cmocka_unit_test_setup(detach_keeps_nothing, begin),
 	    cmocka_unit_test_setup(a_limit_is_kept, begin),
 	    cmocka_unit_test_setup(an_end_is_an_end, begin),
 	    cmocka_unit_test_setup(false_commits, begin),
+	    cmocka_unit_test_setup(what_was_not_given_was_not_read, begin),
 	    cmocka_unit_test_setup(a_replay_does_not_wait_for_the_target, begin),
 	    cmocka_unit_test_setup(closed_clients_are_sent_nothing, begin),
 	    cmocka_unit_test_setup(who_ends_while_replaying_is_short, begin),

@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Writes the binary seeds: seeds.py DIRECTORY makes DIRECTORY/server, client, netlink and status.
+
+Steps are numbered as in the tables at the end of tests/fuzz/fuzz_*.c.
+"""
+import os
+import struct
+import sys
+
+
+def write(target, name, data):
+    os.makedirs(os.path.join(sys.argv[1], target), exist_ok=True)
+    with open(os.path.join(sys.argv[1], target, name), "wb") as f:
+        f.write(bytes(data))
+
+
+def near(kind, *more):
+    """take_near(): 0 low, 1 high, 2 within, 3 below, 4 above ..."""
+    return [kind, *more]
+
+
+SOUND = [0]  # take_damage(): none
+
+
+def server():
+    (raw, hello, attach, opened, resume, commit, record, from_target, to_client, from_client,
+     to_target, target_end, lost, uncover, limit) = range(15)
+    request = [4, 127, 0, 0, 1] + [0] * 12 + [0, 22, 0, 0, 4, 0, 0] + [4, *b"host"] + [0] * 299
+    ask_resume = [resume, 0] + near(0) + near(0) + [1] + SOUND
+
+    def ack(count):
+        return [record, 1] + [0] * 25 + [1] + count + SOUND
+
+    def eof(kind, end):
+        return [record, kind] + [0] * 16 + [1] + end + SOUND
+
+    write("server", "hello", [hello] + list(range(32)))
+    write("server", "attach", ([attach] + near(4, 1) + SOUND) * 3)
+    write("server", "open", ([opened] + near(4, 1) + [0] + request + [1] + SOUND) * 3)
+    write("server", "raw", [raw, 0, 69, 4, 1, 0, 65] + [7] * 65)
+    flow = [from_target, 200, to_client, 0, 200, from_client, 0, 150, to_target, 99]
+    write("server", "flow", (flow + ack(near(1))) * 4)
+    write("server", "resume", flow + ask_resume + [to_client, 1, 255, commit, 1, 0] + near(0) + near(0) + SOUND
+          + [from_client, 1, 40, to_target, 99, from_target, 255, to_client, 1, 255] + ack(near(1)))
+    write("server", "attempts", flow + ask_resume * 5 + [lost, 0, lost, 2] + flow)
+    write("server", "uncovered", [from_target, 255, to_client, 0, 255, uncover, from_target, 90]
+          + ask_resume + [to_client, 1, 255, from_target, 90, commit, 1, 0] + near(3, 200) + near(0) + SOUND)
+    write("server", "ends", flow + eof(3, near(1)) + [target_end, 0, to_client, 0, 255] + eof(5, near(1)) + [limit, 9])
+
+
+def client():
+    raw, welcome, attached, opened, resume, resumed, commit, record = range(8)
+    answer = [0, 0, 0, 0, 0, 0, 4, 0] + [0] + [4, 127, 0, 0, 1] + [0] * 12 + [0x1c, 0xaf]
+    write("client", "welcome", [welcome, 1, 1, 1, 4, 127, 0, 0, 1] + [0] * 12 + [28, 175] + SOUND + [welcome, 0, 0, 0, 32] + [5] * 32 + SOUND)
+    write("client", "attached", [attached, 1, 1] + SOUND)
+    write("client", "opened", [opened, 1, 0] + answer + SOUND)
+    write("client", "resume", ([resume, 0, 0, 9, resumed, 0, 0, 1] + near(0) + near(6, 0) + [3] * 16 + SOUND
+                               + [commit, 0] + near(0) + [0, 5]) * 2)
+    for kind, length in enumerate((1, 9, 26, 9, 17, 13, 17, 9, 9, 9, 1)):
+        write("client", "record%d" % kind, [record, kind] + [1] * length + SOUND)
+    write("client", "refused", [raw, 0, 5, 0xff, 1, 0, 1, 7])
+
+
+def netlink():
+    (link, address, route, message, junk, ask, whole, end, trouble, time, flush, world) = range(12)
+    event = [0, 0]  # feed_header(), feed()
+    up, down, delete = [2, 8, 0], [2, 0, 0, 0], [2, 16, 0, 0]
+    write("netlink", "up", [1, link] + up + event + [flush])
+    write("netlink", "down", [1, link] + down + event + [flush, link] + up + event)
+    write("netlink", "deleted", [1, link] + delete + event + [flush, link] + up + event)
+    write("netlink", "address", [1, address, 2, 0, 1, 24] + event + [address, 34, 0, 1, 24] + event)
+    write("netlink", "route", [1, route, 10, 1, 24, 0] + event + [route, 2, 0xc9, 0, 0] + event)
+    # Two next hops, and the length of the second is not what it was.
+    write("netlink", "nexthops", [1, route, 10, 0xc0, 24, 0] + event
+          + [route, 10, 0xc1, 24, 0, 8, 32, 0, 255, 0])
+    write("netlink", "dump", [0] + [ask, 1, whole] * 4 + [world, 0x57, trouble, 0] + [ask, 1, whole] * 4)
+    write("netlink", "broken-dump", [1, trouble, 0] + [ask, 1, end, 1] * 6 + [ask, 1, trouble, 1, whole])
+    # A link's own bytes: index 2, up, its MTU and name.
+    body = struct.pack("=BxHiII", 0, 1, 2, 0x10043, 0) + struct.pack("=HHI", 8, 4, 1500) + struct.pack("=HH8s", 12, 3, b"wlan0")
+    write("netlink", "message", [1, message, 0, len(body), 1] + list(body) + event)
+
+
+def status():
+    def program(loader, section):
+        names = b"\0" + section + b"\0"
+        e = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 3, 62, 1, 0, 64, 128, 0, 64, 56, 1, 64, 2, 1)
+        p = struct.pack("<IIQQQQQQ", 3 if loader else 1, 4, 256, 0, 0, len(loader), len(loader), 1)
+        s = struct.pack("<IIQQQQIIQQ", 1, 1, 0, 0, 0, 0, 0, 0, 1, 0)
+        n = struct.pack("<IIQQQQIIQQ", 0, 3, 0, 0, 320, len(names), 0, 0, 1, 0)
+        return (e + p).ljust(128, b"\0") + s + n + loader.ljust(64, b"\0") + names
+
+    write("status", "dynamic", program(b"/lib64/ld-linux-x86-64.so.2\0", b".text"))
+    write("status", "musl", program(b"/lib/ld-musl-x86_64.so.1\0", b".text"))
+    write("status", "go", program(b"", b".note.go.buildid"))
+
+
+server()
+client()
+netlink()
+status()
