@@ -21,6 +21,7 @@ local types = {
 local reasons = {
 	[1] = "malformed", [2] = "unknown association or session", [3] = "not authenticated", [4] = "not allowed",
 	[5] = "too many", [6] = "too old: replayed, or behind the committed epoch", [7] = "gone: the session has ended",
+	[8] = "leaving: no new associations here",
 }
 -- How long a frame of each kind is in the clear; sealed, its length is all there is to see.
 local frames = {

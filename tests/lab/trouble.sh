@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
+# shellcheck disable=SC2154,SC2034  # what lab.sh set, and what its callers use
 # What can happen to a network besides lab_event, to be sourced after lab.sh and used once the lab is up.
 #
 #   trouble_blackhole wlan0|wwan0 on|off   the router takes everything and passes nothing on; the link stays up
