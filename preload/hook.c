@@ -26,21 +26,31 @@ bool path_error(int err)
 	return false;
 }
 
+#define HOLD_MS 1000 /* the agent takes microseconds, unless the machine is overwhelmed */
+
 static bool covered(const struct flow *f)
 {
 	return (f->kind == FLOW_SESSION || f->kind == FLOW_REDIAL) && !atomic_load(&f->foreign) &&
 	       atomic_load(&f->keeps) && !atomic_load(&f->peer_reset) && agent_running();
 }
 
-bool hold_flow(struct flow *f, int fd)
+bool hold_flow(struct flow *f, int fd, uint32_t gen)
 {
-	uint32_t gen = atomic_load(&f->gen);
+	if (!covered(f))
+		return false;
+	/*
+	 * While the agent exchanges the file (it holds the lock) the descriptor and what is known
+	 * of it disagree: that is not the program's doing.
+	 */
+	bool busy = lock_owner(&f->table) != 0, ours = flow_owns(f, fd);
 
-	if (!covered(f) || !flow_owns(f, fd))
+	if (atomic_load(&f->gen) != gen)
+		return true;
+	if (!ours && !busy)
 		return false;
 	if (!atomic_exchange(&f->failed, true))
 		agent_kick();
-	for (int waited = 0; waited < 100 && atomic_load(&f->gen) == gen; waited += 5)
+	for (int waited = 0; waited < HOLD_MS && atomic_load(&f->gen) == gen; waited += 5)
 		futex_wait(&f->gen, gen, 5);
 	return atomic_load(&f->gen) != gen;
 }

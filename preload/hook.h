@@ -29,9 +29,11 @@ bool path_error(int err);
  * A call on a flow ended with a path error, or with a FIN that the relay has not announced. True:
  * the agent has taken the descriptor over (a quiet placeholder is on it); a blocking call is to be
  * made again, a non-blocking one ends in EAGAIN. False: it is the program's to know. Waits for the
- * agent, at most a tenth of a second.
+ * agent, at most a second. `gen` is the
+ * flow's generation when the call began: if the file has been exchanged since, the error is not of
+ * the one that is there now.
  */
-bool hold_flow(struct flow *f, int fd);
+bool hold_flow(struct flow *f, int fd, uint32_t gen);
 
 /*
  * Makes a flow of a datagram socket that has just sent to `to` without being connected, if the

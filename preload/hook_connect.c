@@ -385,6 +385,7 @@ EXPORT int getsockname(int fd, struct sockaddr *addr, socklen_t *len)
 EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
 	struct flow *f = flow_of(fd);
+	uint32_t gen = f ? atomic_load(&f->gen) : 0;
 	int r = real.getsockopt(fd, level, name, value, len);
 
 	/* An error of the path that the agent is about to hide must not be shown either. */
@@ -393,7 +394,7 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 
 		memcpy(&err, value, sizeof(err));
 		if (err && path_error(err) && f->kind == FLOW_SESSION &&
-		    atomic_load(&f->through_relay) && hold_flow(f, fd))
+		    atomic_load(&f->through_relay) && hold_flow(f, fd, gen))
 			memset(value, 0, sizeof(err));
 		errno = saved;
 	}

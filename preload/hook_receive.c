@@ -28,7 +28,12 @@ static bool again(const struct call *c, int fd, int flags, bool wanted, ssize_t 
 		errno = err;
 		return false;
 	}
-	if (!hold_flow(f, fd)) {
+	if (!hold_flow(f, fd, c->gen)) {
+		/* Never a false end: who cannot be helped gets an error. */
+		if (*n == 0 && f->kind == FLOW_SESSION && flow_owns(f, fd)) {
+			*n = -1;
+			err = ECONNRESET;
+		}
 		errno = err;
 		return false;
 	}

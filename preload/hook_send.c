@@ -175,7 +175,7 @@ static ssize_t send_kept(struct flow *f, int fd, const struct out *o)
 		if (stale && !nonblocking(fd, o->flags))
 			continue;
 		if (path_error(err) && !(err == EPIPE && atomic_load(&f->half_closed)) &&
-		    hold_flow(f, fd)) {
+		    hold_flow(f, fd, c.gen)) {
 			if (!nonblocking(fd, o->flags))
 				continue;
 			atomic_store(&f->starved, true);

@@ -28,7 +28,12 @@ static bool hide_errors(struct pollfd *p, nfds_t n)
 		if (!f || f->kind != FLOW_SESSION || s == FLOW_CONNECTING ||
 		    event_is_true(f, p[i].revents))
 			continue;
-		if (hold_flow(f, p[i].fd)) {
+		uint32_t gen = atomic_load(&f->gen);
+		struct pollfd now = {.fd = p[i].fd, .events = p[i].events};
+
+		/* Of a file that has been exchanged since: the one that is there now has none. */
+		if ((real.poll(&now, 1, 0) >= 0 && !(now.revents & TELLING)) ||
+		    hold_flow(f, p[i].fd, gen)) {
 			p[i].revents = 0;
 			hidden = true;
 		}
@@ -165,8 +170,9 @@ static int without_hidden(int ep, struct epoll_event *ev, int n)
 
 	for (int i = 0; i < n; i++) {
 		int fd = ev[i].events & TELLING ? reg_find(ep, ev[i].data.u64) : -1;
-		struct pollfd p = {
-		    .fd = fd, .events = 0, .revents = (short)(ev[i].events & TELLING)};
+		struct pollfd p = {.fd = fd,
+		                   .events = (short)(ev[i].events & POLLRDHUP),
+		                   .revents = (short)(ev[i].events & TELLING)};
 
 		if (fd < 0 || !flow_of(fd) || !hide_errors(&p, 1))
 			ev[left++] = ev[i];

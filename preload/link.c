@@ -319,6 +319,11 @@ void link_begin(struct link *l)
 
 static void fail(struct link *l, const char *why)
 {
+	/* It took the connection, and then it was gone: it may be there again. */
+	if (!l->have_assoc && l->asked && !l->key_changed && ++l->greetings < GREETINGS) {
+		begin(l, NULL);
+		return;
+	}
 	log_info("relay: control connection failed: %s", why);
 	stop_dialling(l);
 	l->failed = true;

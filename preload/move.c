@@ -41,6 +41,8 @@ struct move {
 	enum phase phase;
 	bool gentle;
 	bool disturbed; /* the network changed since it began */
+	bool met;       /* MOVE_OPEN: the relay, or a box before it, took a connection */
+	int again;      /* MOVE_OPEN: dialled anew after such a one was reset */
 	struct runner run[2];
 	int winner;
 	struct mif_path paths[PATHS_MAX], path;
@@ -162,6 +164,17 @@ static void fail(struct move *m, const char *why)
 	if (gentle)
 		splice_unpark(f);
 	atomic_store(&f->state, f->closed ? FLOW_CLOSING : gentle ? FLOW_STABLE : FLOW_WAITING);
+}
+
+bool move_racing(const struct flow *f)
+{
+	return f->move && f->move->kind != MOVE_OPEN && f->move->phase == RACING;
+}
+
+void move_old_lost(struct flow *f)
+{
+	if (f->move)
+		f->move->gentle = false;
 }
 
 uint64_t move_floor(const struct flow *f)
@@ -298,6 +311,7 @@ static void runner_step(struct move *m, struct runner *r, struct waits *w)
 			return;
 		}
 		if (m->kind == MOVE_OPEN) {
+			m->met = true;
 			dial_close(&m->run[r == &m->run[0]].dial);
 			/* Connected; OPEN can leave as soon as there is an association. */
 			if (!link_assoc(m->flow->link))
@@ -416,6 +430,13 @@ static void race_open(struct move *m)
 		link_shun(f->link);
 		open_failed(m, "relay not reached");
 		return;
+	}
+	/* One that was there a moment ago: a box was replaced, or a relay started anew. */
+	if (first->fd < 0 && second->fd < 0 && m->met && m->again < 3) {
+		m->again++;
+		m->run[0].asked = m->run[1].asked = false;
+		if (dial_start(first, link_relay(f->link), NULL) == 0)
+			return;
 	}
 	if (first->fd < 0 && second->fd < 0) {
 		if (!known)

@@ -40,6 +40,12 @@ void moves_review(void);
 void moves_wait(struct waits *w);
 void moves_step(struct waits *w);
 
+/* Is a handover under way that has not left the old connection yet? */
+bool move_racing(const struct flow *f);
+
+/* The old connection of a make-before-break has failed meanwhile: there is no way back to it. */
+void move_old_lost(struct flow *f);
+
 /* The least count that an attempt under way has named: nothing above it may be confirmed.
  * UINT64_MAX: none. */
 uint64_t move_floor(const struct flow *f);

@@ -301,9 +301,13 @@ static void look(struct flow *f, bool network, struct waits *w)
 
 	/* A hook has met a path error: the program must see a quiet socket at once, whatever comes
 	 * next. */
-	if (failed && !f->move && !f->closed && !splice_parked(f) &&
-	    (f->kind == FLOW_SESSION || f->kind == FLOW_REDIAL))
-		splice_park(f);
+	if (failed && (!f->move || move_racing(f)) && !f->closed && !splice_parked(f) &&
+	    (f->kind == FLOW_SESSION || f->kind == FLOW_REDIAL)) {
+		if (splice_park(f) == -EBUSY)
+			waits_until(w, now + 2);
+		else
+			move_old_lost(f);
+	}
 	if (splice_parked(f) && !f->move && !f->drained)
 		splice_drained(f);
 	if (f->old_retired >= 0) {
