@@ -26,6 +26,7 @@
 #include "preload/watch.h"
 
 #define STACK (256 * 1024)
+#define PARK_S 3
 
 static struct flock_word starting;
 static pthread_t thread;
@@ -231,16 +232,24 @@ void agent_park(void)
 {
 	int saved = errno;
 
+	/* exit() in a handler that interrupted our own start must not wait for itself. */
 	if (!process_enabled || !process_ours() || thread_id() == atomic_load(&agent_tid) ||
-	    !lock_take(&starting, thread_id(), 5000))
+	    lock_owner(&starting) == thread_id() || !lock_take(&starting, thread_id(), 5000))
 		return;
 	parked++;
 	if (agent_running()) {
+		struct timespec limit;
+
+		clock_gettime(CLOCK_REALTIME, &limit);
+		limit.tv_sec += PARK_S;
 		atomic_store(&stop, true);
 		agent_kick();
-		pthread_join(thread, NULL);
-		atomic_store(&agent_tid, 0);
-		restart = true;
+		/* Without its wake-up (closed by a raw system call) it may sleep for long: not the
+		 * program, too. */
+		if (pthread_timedjoin_np(thread, NULL, &limit) == 0) {
+			atomic_store(&agent_tid, 0);
+			restart = true;
+		}
 	}
 	lock_release(&starting);
 	errno = saved;

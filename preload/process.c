@@ -166,7 +166,8 @@ __attribute__((destructor)) static void end(void)
 	if (process_enabled && process_ours()) {
 		farewell_wait();
 		agent_park();
-		links_farewell();
+		if (!agent_running())
+			links_farewell();
 	}
 }
 
