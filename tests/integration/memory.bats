@@ -18,12 +18,16 @@ teardown() {
 # The library built with the sanitizers, inside a program that was not: what they find goes to files of its own. The
 # interpreter keeps memory of its own to the end, so a leak counts when its stack names the library.
 sanitized() {
-	make -s -C "$lab_root" B=build-asan SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined' \
-		CFLAGS='-O1 -g' build-asan/libmifcont.so >"$lab_dir/build.log" 2>&1 || { cat "$lab_dir/build.log"; return 1; }
 	in_client env LD_PRELOAD="$(gcc -print-file-name=libasan.so) $lab_root/build-asan/libmifcont.so" \
 		ASAN_OPTIONS="log_path=$lab_dir/asan:detect_leaks=1:handle_segv=0:fast_unwind_on_malloc=0" \
 		LSAN_OPTIONS=exitcode=0 UBSAN_OPTIONS="log_path=$lab_dir/asan:print_stacktrace=1" PYTHONMALLOC=malloc \
 		MIFCONT_POLICY="$lab_dir/policy.conf" MIFCONT_LOG="debug:$lab_dir/client.log" "$@"
+}
+
+# Before anything begins to happen: it takes its time.
+build_sanitized() {
+	make -s -C "$lab_root" B=build-asan SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined' \
+		CFLAGS='-O1 -g' build-asan/libmifcont.so >"$lab_dir/build.log" 2>&1 || { cat "$lab_dir/build.log"; return 1; }
 }
 
 no_report() {
@@ -38,6 +42,7 @@ no_report() {
 }
 
 @test "50 flows in 100 threads under the address sanitizer, flaps 50 to 400 ms apart: no invalid access, no leak" {
+	build_sanitized
 	lab_spawn server "$lab_dir/echo.log" python3 "$BATS_TEST_DIRNAME/../lab/echo_server.py" 9001
 	wait_port 9001
 	sanitized timeout 100 python3 "$BATS_TEST_DIRNAME/../lab/echo_many.py" 10.9.0.2 9001 50 300000 &
