@@ -16,6 +16,12 @@ $(B)/tests/test_preload_%: tests/unit/test_preload_%.c $(B)/preload/%.o $(B)/pre
 	$(call quiet,TEST,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(UNIT_EXTRA) \
 		-lcmocka -lsodium -lmnl -lconfuse -ljansson -lpthread
 
+# A pure module of the relay, alone.
+$(B)/tests/test_relay_%: tests/unit/test_relay_%.c $(B)/relay/%.o $(unit_objs)
+	@mkdir -p $(@D)
+	$(call quiet,TEST,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(UNIT_EXTRA) \
+		-lcmocka -lsodium -lmnl -lconfuse -ljansson -lpthread
+
 $(B)/lab/%: tests/lab/%.c | $(B)/.deps-build
 	@mkdir -p $(@D)
 	$(call quiet,LAB,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
