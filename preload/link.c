@@ -20,6 +20,7 @@
 #define ANSWER_MS 3000   /* a relay that took the connection answers within this time */
 #define CONNECT_MS 10000 /* a connect that hears nothing is given up */
 #define RETRY_MS 500
+#define GIVEN_UP 16
 #define SHUN_MS 30000
 #define DISTRUST_MS 600000 /* a relay whose key has changed is asked again after this time */
 #define GREETINGS 4        /* so often another relay behind the same address is tried */
@@ -33,6 +34,8 @@ struct link {
 	bool looking;
 	bool leaving; /* it takes no new sessions */
 	bool key_changed;
+	uint64_t given_up[GIVEN_UP]; /* sessions whose OPEN may still be on its way; the newest */
+	unsigned given_up_next;
 	unsigned greetings; /* refused by relays that are leaving */
 	bool have_identity;
 	struct ses_identity identity;
@@ -398,6 +401,22 @@ void link_send(struct link *l, const struct ses_frame *f)
 	flush(l);
 }
 
+static void tell_given_up(struct link *l, uint64_t sid)
+{
+	struct ses_frame f = {.type = SES_F_RESET, .sid = sid, .err = ECONNABORTED};
+
+	if (sid)
+		link_send(l, &f);
+}
+
+void link_give_up(struct link *l, uint64_t sid)
+{
+	if (!l->have_assoc || !sid)
+		return;
+	l->given_up[l->given_up_next++ % GIVEN_UP] = sid;
+	tell_given_up(l, sid);
+}
+
 static void receive(struct link *l)
 {
 	for (;;) {
@@ -500,6 +519,7 @@ static void answered(struct link *l, struct dial *d, int len)
 		 * ones. */
 		if (why == SES_UNKNOWN && l->have_assoc) {
 			ses_assoc_wipe(&l->assoc);
+			memset(l->given_up, 0, sizeof(l->given_up));
 			l->have_assoc = false;
 		}
 		fail(l, why ? "refused by the relay" : "not a relay's answer");
@@ -518,6 +538,8 @@ static void answered(struct link *l, struct dial *d, int len)
 	l->have_assoc = true;
 	l->failed = false;
 	log_debug("relay: control connection up");
+	for (int i = 0; i < GIVEN_UP; i++)
+		tell_given_up(l, l->given_up[i]);
 	on_up(l);
 }
 

@@ -47,6 +47,12 @@ void link_shun(struct link *l);
 void link_send(struct link *l, const struct ses_frame *f);
 
 /*
+ * An OPEN that nobody waits for any more: the relay is told, now and over each further control
+ * connection, so that the service is not left with a connection that nobody uses.
+ */
+void link_give_up(struct link *l, uint64_t sid);
+
+/*
  * Where the relay is to be dialled: where it said it is at home, else where the policy has it. The
  * other family's address where there is one and the first is not reached by this path; never NULL.
  */

@@ -41,6 +41,7 @@ struct move {
 	enum phase phase;
 	bool gentle;
 	bool disturbed; /* the network changed since it began */
+	uint64_t sid;   /* MOVE_OPEN: asked for, and not answered yet */
 	bool met;       /* MOVE_OPEN: the relay, or a box before it, took a connection */
 	int again;      /* MOVE_OPEN: dialled anew after such a one was reset */
 	struct runner run[2];
@@ -95,12 +96,20 @@ static void dial_done(struct flow *f, int result)
 	futex_wake(&f->dialled);
 }
 
+static void give_up(struct move *m)
+{
+	if (m->sid)
+		link_give_up(m->flow->link, m->sid);
+	m->sid = 0;
+}
+
 /* The way through the relay is not to be had: the program's own connect() goes on, straight to the
  * peer. */
 static void open_failed(struct move *m, const char *why)
 {
 	struct flow *f = m->flow;
 
+	give_up(m);
 	if (link_refusal(f->link))
 		why = link_refusal(f->link);
 	log_info("flow %u: no session (%s), going straight to the peer", f->id, why);
@@ -222,7 +231,11 @@ static int ask(struct move *m, struct runner *r)
 		if (link_gateway(f->link) && names_find(family, ip, name))
 			what.name = name;
 
+		/* An earlier OPEN whose answer was lost: its connection to the service must not
+		 * stay. */
+		give_up(m);
 		n = ses_open(link_assoc(f->link), &f->ses, &what, msg);
+		m->sid = n > 0 ? f->ses.sid : 0;
 	} else {
 		struct stream_counts c = {.read = f->closed ? splice_closed_read(f) : 0};
 
@@ -254,6 +267,10 @@ static void open_answered(struct move *m, struct runner *r, int len)
 {
 	struct flow *f = m->flow;
 	int err = ses_opened(link_assoc(f->link), &f->ses, r->dial.in, (size_t)len);
+
+	/* Refused for good: there is nothing to give up. */
+	if (err > 0)
+		m->sid = 0;
 
 	if (err) {
 		int why = ses_refused(r->dial.in, (size_t)len);
@@ -526,6 +543,7 @@ static void opened(struct move *m)
 	if (r < 0) {
 		/* The program closed the descriptor meanwhile, or replaced it. */
 		log_debug("flow %u: opened too late: %s", f->id, strerrordesc_np(-r));
+		give_up(m);
 		move_free(m);
 		flowtalk_end(f);
 		dial_done(f, -ECANCELED);

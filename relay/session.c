@@ -314,6 +314,9 @@ void session_frame(struct association *a, const struct ses_frame *f)
 			data_update(s);
 		return;
 	}
+	/* Given up before its OPEN has come. */
+	if (f->type == SES_F_RESET || f->type == SES_F_CLOSE)
+		server_void(&a->a, f->sid);
 	/* A session that is over: say so, as far as it can be said. */
 	if (f->type == SES_F_ASK || f->type == SES_F_CLOSE) {
 		struct ses_frame ack = {.type = SES_F_ACK,

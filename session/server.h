@@ -62,6 +62,9 @@ struct server_request {
 int server_open(struct server_assoc *a, const struct ses_identity *key, const void *msg, size_t len,
                 struct server_request *r);
 
+/* The client has given this id up: an OPEN with it that is still on its way comes too late. */
+void server_void(struct server_assoc *a, uint64_t sid);
+
 /* Writes OPENED. `err`: a positive errno or 0. */
 int server_opened(const struct server_assoc *a, uint64_t sid, uint32_t err, uint32_t ring,
                   const struct ses_addr *addr, unsigned naddr, uint8_t *out);

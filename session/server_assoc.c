@@ -136,6 +136,11 @@ int server_open(struct server_assoc *a, const struct ses_identity *key, const vo
 	return take_sid(a, r->sid) ? 0 : -EALREADY;
 }
 
+void server_void(struct server_assoc *a, uint64_t sid)
+{
+	take_sid(a, sid);
+}
+
 int server_opened(const struct server_assoc *a, uint64_t sid, uint32_t err, uint32_t ring,
                   const struct ses_addr *addr, unsigned naddr, uint8_t *out)
 {

@@ -124,6 +124,9 @@ static void session_ids_are_used_once(void **state)
 	assert_int_equal(open_with(UINT64_MAX), 0);
 	assert_int_equal(open_with(UINT64_MAX), -EALREADY);
 	assert_int_equal(open_with(UINT64_MAX - 2), 0);
+	/* One that the client has given up comes too late. */
+	server_void(&server, client.next_sid + 5);
+	assert_int_equal(open_with(client.next_sid + 5), -EALREADY);
 }
 
 static void attach_window(void **state)
