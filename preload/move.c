@@ -32,6 +32,7 @@ struct runner {
 	struct dial dial;
 	struct ses_attempt attempt;
 	bool asked;
+	bool again; /* MOVE_OPEN: what was asked is a RESUME of the session opened before */
 	int64_t asked_ms;
 };
 
@@ -220,7 +221,15 @@ static int ask(struct move *m, struct runner *r)
 	uint8_t msg[SES_MSG_MAX];
 	int n;
 
-	if (m->kind == MOVE_OPEN) {
+	r->again = false;
+	if (m->kind == MOVE_OPEN && m->sid) {
+		/*
+		 * The answer to OPEN was lost with its path. If the session is there it is resumed:
+		 * a second OPEN would be a second connection to the service.
+		 */
+		r->again = true;
+		n = ses_resume(&f->ses, &r->attempt, 0, SES_NO_END, 0, msg);
+	} else if (m->kind == MOVE_OPEN) {
 		struct ses_request what = {.target = address_to_session(&f->peer),
 		                           .ring = RELAY_RING,
 		                           .who = link_identity(f->link)};
@@ -231,9 +240,6 @@ static int ask(struct move *m, struct runner *r)
 		if (link_gateway(f->link) && names_find(family, ip, name))
 			what.name = name;
 
-		/* An earlier OPEN whose answer was lost: its connection to the service must not
-		 * stay. */
-		give_up(m);
 		n = ses_open(link_assoc(f->link), &f->ses, &what, msg);
 		m->sid = n > 0 ? f->ses.sid : 0;
 	} else {
@@ -285,6 +291,31 @@ static void open_answered(struct move *m, struct runner *r, int len)
 		return;
 	}
 	won(m, (int)(r - m->run));
+}
+
+/* The session whose OPENED was lost: is it there? */
+static void reopen_answered(struct move *m, struct runner *r, int len)
+{
+	struct flow *f = m->flow;
+	uint8_t msg[SES_MSG_MAX];
+
+	if (ses_resumed(&f->ses, &r->attempt, r->dial.in, (size_t)len) == 0) {
+		int n = ses_commit(&f->ses, &r->attempt, 0, 0, msg);
+
+		if (r->attempt.peer_count == 0 && n > 0 && dial_send(&r->dial, msg, n) == 0) {
+			flowtalk_peer_state(f, r->attempt.peer_end, r->attempt.peer_flags);
+			won(m, (int)(r - m->run));
+			return;
+		}
+	} else {
+		int why = ses_refused(r->dial.in, (size_t)len);
+
+		/* The OPEN has not arrived, or its connect was not decided: whatever comes of it,
+		 * we open anew. */
+		if (why == SES_UNKNOWN || why == SES_GONE)
+			give_up(m);
+	}
+	dial_close(&r->dial);
 }
 
 static void resume_answered(struct move *m, struct runner *r, int len)
@@ -355,6 +386,8 @@ static void runner_step(struct move *m, struct runner *r, struct waits *w)
 		log_debug("flow %u: answer over %s: %s", m->flow->id, r->dial.path.name,
 		          strerrordesc_np(-n));
 		dial_close(&r->dial);
+	} else if (m->kind == MOVE_OPEN && r->again) {
+		reopen_answered(m, r, n);
 	} else if (m->kind == MOVE_OPEN) {
 		open_answered(m, r, n);
 	} else {
