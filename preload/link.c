@@ -1,65 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-#include "preload/link.h"
+#include "preload/link_private.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "preload/choose.h"
-#include "preload/keys.h"
 #include "preload/lookup.h"
 #include "preload/own.h"
 #include "preload/raw.h"
 
-#define LINKS 64
 #define STAGGER_MS 250   /* RFC 8305: before the next path is tried beside the first */
 #define ANSWER_MS 3000   /* a relay that took the connection answers within this time */
 #define CONNECT_MS 10000 /* a connect that hears nothing is given up */
 #define RETRY_MS 500
-#define GIVEN_UP 16
 #define SHUN_MS 30000
-#define DISTRUST_MS 600000 /* a relay whose key has changed is asked again after this time */
-#define GREETINGS 4        /* so often another relay behind the same address is tried */
+#define GREETINGS 4 /* so often another relay behind the same address is tried */
 
-struct link {
-	bool used;
-	char name[300]; /* ADDRESS:PORT or HOST:PORT: what its key is known under */
-	const struct pol_rule *rule;
-	union flow_address relay[LOOKUP_ADDRESSES]; /* the first is the one to dial */
-	unsigned relays;                            /* 0: its name is not resolved yet */
-	bool looking;
-	bool leaving; /* it takes no new sessions */
-	bool key_changed;
-	uint64_t given_up[GIVEN_UP]; /* sessions whose OPEN may still be on its way; the newest */
-	unsigned given_up_next;
-	unsigned greetings; /* refused by relays that are leaving */
-	bool have_identity;
-	struct ses_identity identity;
-	bool have_assoc;
-	struct ses_assoc assoc;
-
-	int control; /* the connection in use; -1 */
-	int slot;
-	struct whereabouts at;
-	uint8_t in[4096];
-	size_t got;
-	uint8_t out[4096];
-	size_t pending;
-
-	struct dial dial[2]; /* racing to become the next control connection */
-	bool dialling, asked;
-	int first_ifindex; /* the path of the first of the two */
-	int asker;         /* which dial the handshake runs on */
-	int64_t begun_ms, asked_ms, retry_ms, again_ms, shunned_ms;
-	bool failed;
-	_Alignas(16) uint8_t hello[SES_HELLO_SIZE];
-};
-
-static struct link links[LINKS];
+struct link links[LINKS];
 static link_frame_fn *on_frame;
 static link_up_fn *on_up;
 
@@ -68,189 +28,6 @@ void links_set_handlers(link_frame_fn *frame, link_up_fn *up)
 	on_frame = frame;
 	on_up = up;
 }
-
-static void stop_dialling(struct link *l);
-static void drop_control(struct link *l);
-
-/* --- which relay, and where --- */
-
-static void name_of(const struct pol_rule *rule, const union flow_address *peer, char *out,
-                    size_t len)
-{
-	char ip[INET6_ADDRSTRLEN] = "?";
-	sa_family_t family;
-	const void *raw = address_ip(peer, &family);
-
-	inet_ntop(family, raw, ip, sizeof(ip));
-	const char *host = rule->relay_host ? rule->relay_host : ip;
-
-	snprintf(out, len, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, rule->relay_port);
-}
-
-static void set_port(union flow_address *a, uint16_t port)
-{
-	if (a->sa.sa_family == AF_INET6)
-		a->in6.sin6_port = htons(port);
-	else
-		a->in.sin_port = htons(port);
-}
-
-/* An address in the policy, or the peer's own: known at once. */
-static void locate(struct link *l, const union flow_address *peer)
-{
-	union flow_address *a = &l->relay[0];
-
-	*a = *peer;
-	l->relays = 1;
-	if (l->rule->relay_host) {
-		memset(a, 0, sizeof(*a));
-		if (inet_pton(AF_INET, l->rule->relay_host, &a->in.sin_addr) == 1)
-			a->sa.sa_family = AF_INET;
-		else if (inet_pton(AF_INET6, l->rule->relay_host, &a->in6.sin6_addr) == 1)
-			a->sa.sa_family = AF_INET6;
-		else
-			l->relays = 0;
-	}
-	set_port(a, l->rule->relay_port);
-}
-
-/* The client's own key is for relays that the policy names, or where it names the key. */
-static void load_identity(struct link *l)
-{
-	if (!l->rule->relay_host && !l->rule->identity)
-		return;
-	int r = keys_own(l->rule->identity, &l->identity);
-
-	l->have_identity = r == 0;
-	if (r < 0 && (r != -ENOENT || l->rule->identity))
-		log_error("%s: %s", l->rule->identity ? l->rule->identity : "client.key",
-		          r == -EPERM     ? "others may read it; expected mode 600"
-		          : r == -EBADMSG ? "not a key; expected what `mifcont keygen` writes"
-		                          : strerrordesc_np(-r));
-}
-
-static bool needed(const struct link *l);
-
-struct link *link_to(const struct pol_rule *rule, const union flow_address *peer)
-{
-	struct link *l = NULL;
-	char name[sizeof(l->name)];
-
-	name_of(rule, peer, name, sizeof(name));
-	for (int i = 0; i < LINKS; i++) {
-		struct link *k = &links[i];
-
-		if (k->used && !k->leaving && strcmp(k->name, name) == 0)
-			return k;
-		if (!l && (!k->used || (k->leaving && !needed(k))))
-			l = k;
-	}
-	if (!l)
-		return NULL;
-	if (l->used) {
-		stop_dialling(l);
-		drop_control(l);
-		ses_assoc_wipe(&l->assoc);
-	}
-	memset(l, 0, sizeof(*l));
-	l->used = true;
-	memcpy(l->name, name, sizeof(name));
-	l->rule = rule;
-	l->control = l->dial[0].fd = l->dial[1].fd = -1;
-	l->slot = -1;
-	locate(l, peer);
-	load_identity(l);
-	return l;
-}
-
-static void found(void *arg, const union flow_address *addr, unsigned n)
-{
-	struct link *l = arg;
-
-	l->looking = false;
-	memcpy(l->relay, addr, n * sizeof(*addr));
-	l->relays = n;
-	l->failed = n == 0;
-}
-
-int link_located(struct link *l)
-{
-	if (l->relays)
-		return 0;
-	if (l->looking)
-		return -EINPROGRESS;
-	l->looking = true;
-	if (!lookup_begin(l->rule->relay_host, l->rule->relay_port, found, l))
-		l->looking = false;
-	/* It may have been answered at once, from a file. */
-	return l->relays ? 0 : l->looking ? -EINPROGRESS : -EHOSTUNREACH;
-}
-
-bool link_address(const struct link *l, sa_family_t family, union flow_address *to)
-{
-	sa_family_t have;
-
-	for (unsigned i = 0; l->have_assoc && i < l->assoc.homes; i++) {
-		*to = address_of(&l->assoc.home[i]);
-		if (to->sa.sa_family == family)
-			return true;
-	}
-	for (unsigned i = 0; i < l->relays && !(l->have_assoc && l->assoc.homes); i++) {
-		*to = l->relay[i];
-		address_ip(to, &have);
-		if (have == family)
-			return true;
-	}
-	return false;
-}
-
-const union flow_address *link_relay(const struct link *l)
-{
-	static union flow_address home;
-
-	if (!l->have_assoc || !l->assoc.homes)
-		return &l->relay[0];
-	if (!link_address(l, l->relay[0].sa.sa_family, &home))
-		home = address_of(&l->assoc.home[0]);
-	return &home;
-}
-
-bool link_at_home(const struct link *l, int fd)
-{
-	union flow_address a;
-	socklen_t len = sizeof(a);
-
-	if (!l->have_assoc || !l->assoc.homes || raw_getpeername(fd, &a.sa, &len) < 0)
-		return true;
-	struct ses_addr there = address_to_session(&a);
-
-	for (unsigned i = 0; i < l->assoc.homes; i++)
-		if (memcmp(&l->assoc.home[i], &there, sizeof(there)) == 0)
-			return true;
-	return false;
-}
-
-const char *link_name(const struct link *l)
-{
-	return l->name;
-}
-
-const struct ses_identity *link_identity(const struct link *l)
-{
-	return l->have_identity ? &l->identity : NULL;
-}
-
-bool link_gateway(const struct link *l)
-{
-	return l->rule->relay_host != NULL;
-}
-
-const char *link_refusal(const struct link *l)
-{
-	return l->key_changed ? "the relay's key has changed" : NULL;
-}
-
-/* --- its connections --- */
 
 struct ses_assoc *link_assoc(struct link *l)
 {
@@ -272,17 +49,17 @@ void link_shun(struct link *l)
 	l->shunned_ms = clock_ms() + SHUN_MS;
 	/* Its name may stand for another address by then. */
 	if (l->rule->relay_host && !l->have_assoc && !l->dialling)
-		locate(l, &l->relay[0]);
+		link_locate(l, &l->relay[0]);
 }
 
-static void stop_dialling(struct link *l)
+void link_stop_dialling(struct link *l)
 {
 	dial_close(&l->dial[0]);
 	dial_close(&l->dial[1]);
 	l->dialling = l->asked = false;
 }
 
-static void drop_control(struct link *l)
+void link_drop_control(struct link *l)
 {
 	struct linger now = {1, 0};
 
@@ -298,7 +75,7 @@ static void begin(struct link *l, const struct mif_path *path)
 {
 	union flow_address to = *link_relay(l);
 
-	stop_dialling(l);
+	link_stop_dialling(l);
 	l->begun_ms = clock_ms();
 	l->failed = false;
 	/* A path of the other family leads to another of the relay's addresses. */
@@ -328,14 +105,14 @@ static void fail(struct link *l, const char *why)
 		return;
 	}
 	log_info("relay: control connection failed: %s", why);
-	stop_dialling(l);
+	link_stop_dialling(l);
 	l->failed = true;
 	l->retry_ms = clock_ms() + RETRY_MS;
 	l->at.failed = true;
 }
 
 /* Does any flow need this relay? Without one a lost control connection is left alone. */
-static bool needed(const struct link *l)
+bool link_needed(const struct link *l)
 {
 	for (unsigned i = 0; i < flow_count(); i++) {
 		const struct flow *f = flow_at(i);
@@ -352,7 +129,8 @@ static void review(struct link *l)
 	struct pol_decision d;
 	struct mif_path paths[PATHS_MAX];
 
-	if (!l->used || !l->have_assoc || l->dialling || clock_ms() < l->retry_ms || !needed(l))
+	if (!l->used || !l->have_assoc || l->dialling || clock_ms() < l->retry_ms ||
+	    !link_needed(l))
 		return;
 	l->at.failed = l->control < 0;
 	choose(link_relay(l), &l->at, &d, paths);
@@ -377,7 +155,7 @@ static void flush(struct link *l)
 
 		if (n <= 0) {
 			if (n != -EAGAIN)
-				drop_control(l);
+				link_drop_control(l);
 			return;
 		}
 		l->pending -= (size_t)n;
@@ -391,7 +169,7 @@ void link_send(struct link *l, const struct ses_frame *f)
 		return;
 	if (sizeof(l->out) - l->pending < SES_RECORD_MAX) {
 		/* The path takes nothing: it is dead, or worse than none. */
-		drop_control(l);
+		link_drop_control(l);
 		return;
 	}
 	int n = ses_record_seal(&l->assoc.tx, f, l->out + l->pending);
@@ -427,7 +205,7 @@ static void receive(struct link *l)
 			return;
 		if (n <= 0) {
 			log_info("relay: control connection lost");
-			drop_control(l);
+			link_drop_control(l);
 			l->retry_ms = clock_ms() + 50;
 			return;
 		}
@@ -454,7 +232,7 @@ static void receive(struct link *l)
 			}
 			if (r < 0) {
 				log_warn("relay: control connection not authentic, dropped");
-				drop_control(l);
+				link_drop_control(l);
 				return;
 			}
 		}
@@ -472,32 +250,6 @@ static void note_path(struct link *l, const struct dial *d)
 	raw_getsockname(d->fd, &l->at.source.sa, &len);
 	l->at.ifindex = choose_interface(&l->at.source);
 	l->at.failed = false;
-}
-
-/* Is it the relay that the policy means, or the one that was here before? */
-static bool trusted(struct link *l)
-{
-	bool good = l->rule->relay_key_known
-	                ? kdf_same(l->rule->relay_key, l->assoc.relay_key, SES_KEY)
-	                : keys_judge(l->name, l->assoc.relay_key) == KEYS_GOOD;
-	char key[KEY_TEXT];
-
-	l->key_changed = !good;
-	if (good)
-		return true;
-	l->shunned_ms = clock_ms() + DISTRUST_MS;
-	key_to_text(l->assoc.relay_key, key);
-	if (l->rule->relay_key_known)
-		log_error("relay %s: its key is %s, not the relay-key of the policy (line %d). "
-		          "Somebody may be in between; it is not used.",
-		          l->name, key, l->rule->line);
-	else
-		log_error(
-		    "relay %s: its key has changed to %s. Somebody may be in between, or it was "
-		    "set up anew; it is not used. If that is right: mifcont relays forget %s "
-		    "(the line is in %s)",
-		    l->name, key, l->name, keys_file());
-	return false;
 }
 
 static void answered(struct link *l, struct dial *d, int len)
@@ -525,16 +277,16 @@ static void answered(struct link *l, struct dial *d, int len)
 		fail(l, why ? "refused by the relay" : "not a relay's answer");
 		return;
 	}
-	if (!l->have_assoc && !trusted(l)) {
+	if (!l->have_assoc && !link_trusted(l)) {
 		ses_assoc_wipe(&l->assoc);
 		fail(l, "not trusted");
 		return;
 	}
 	note_path(l, d);
-	drop_control(l);
+	link_drop_control(l);
 	l->greetings = 0;
 	l->control = dial_take(d);
-	stop_dialling(l);
+	link_stop_dialling(l);
 	l->have_assoc = true;
 	l->failed = false;
 	log_debug("relay: control connection up");
@@ -550,7 +302,7 @@ static int ask(struct link *l, struct dial *d)
 	                      : ses_hello((struct ses_hello *)l->hello, msg);
 
 	if (l->have_assoc)
-		drop_control(l); /* its keys have just been replaced */
+		link_drop_control(l); /* its keys have just been replaced */
 	return n < 0 ? n : dial_send(d, msg, n);
 }
 
@@ -628,7 +380,7 @@ void links_wait(struct waits *w)
 			                   : clock_ms() + STAGGER_MS);
 		} else if (l->again_ms) {
 			waits_until(w, l->again_ms);
-		} else if (l->control < 0 && l->have_assoc && needed(l)) {
+		} else if (l->control < 0 && l->have_assoc && link_needed(l)) {
 			waits_until(w,
 			            l->retry_ms > clock_ms() ? l->retry_ms : clock_ms() + RETRY_MS);
 		}

@@ -27,13 +27,7 @@ start_gateway() {
 	lab_spawn router "$lab_dir/relay.log" bash "$lab_dir/resolving" "$lab_build/mifcont-relay" --state-dir "$lab_dir/state" --log debug \
 		--authorized-clients "$lab_dir/clients" "$@"
 	relay_pid=$lab_pid
-	local i
-	for ((i = 0; i < 100; i++)); do
-		in_router ss -Hltn "sport = :7343" | grep -q . && return 0
-		sleep 0.05
-	done
-	cat "$lab_dir/relay.log"
-	return 1
+	lab_wait_port router 7343 || { cat "$lab_dir/relay.log"; return 1; }
 }
 
 covered() {

@@ -36,16 +36,7 @@ start_lab() {
 	return 1
 }
 
-# Until something listens there (5 s at most).
-wait_port() {
-	local i
-	for ((i = 0; i < 100; i++)); do
-		in_server ss -Hltn "sport = :$1" | grep -q . && return 0
-		sleep 0.05
-	done
-	echo "nothing listens on port $1"
-	return 1
-}
+wait_port() { lab_wait_port server "$1"; }
 
 # A command in the client, under the library.
 covered() {

@@ -57,6 +57,17 @@ lab_names() {
 	lab_spawn server "$lab_dir/dns.log" python3 "$lab_root/tests/lab/dns.py" 10.9.0.2 "$@"
 }
 
+# Until something listens there (5 s at most): lab_wait_port client|router|server PORT
+lab_wait_port() {
+	local i
+	for ((i = 0; i < 100; i++)); do
+		ip netns exec "$lab-${1:0:1}" ss -Hltn "sport = :$2" | grep -q . && return 0
+		sleep 0.05
+	done
+	echo "nothing listens on port $2 of the $1"
+	return 1
+}
+
 lab_wire() { # NAME INTERFACE
 	[ -n "$lab_shaped" ] || return 0
 	ip netns exec "$lab-a" "$lab_build/lab/wire" "$1-c" "$1-r" --delay "$lab_delay" --rate "$lab_rate" \

@@ -73,13 +73,7 @@ trouble_box() {
 trouble_box_started() {
 	lab_spawn router "$lab_dir/box.log" haproxy -db -f "$lab_dir/box.cfg"
 	box_pid=$lab_pid
-	local i
-	for ((i = 0; i < 100; i++)); do
-		in_router ss -Hltn 'sport = :17343' | grep -q . && return 0
-		sleep 0.02
-	done
-	echo "the split-TCP box does not start"
-	return 1
+	lab_wait_port router 17343
 }
 
 trouble_box_killed() {
