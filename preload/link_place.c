@@ -104,10 +104,20 @@ static void found(void *arg, const union flow_address *addr, unsigned n)
 {
 	struct link *l = arg;
 
+	struct mif_path paths[PATHS_MAX];
+
 	l->looking = false;
 	memcpy(l->relay, addr, n * sizeof(*addr));
 	l->relays = n;
 	l->failed = n == 0;
+	/* The first that some path leads to: a name has IPv6 addresses where this host may have
+	 * none. */
+	for (unsigned i = 0; i < n; i++)
+		if (choose_paths(&addr[i], paths) > 0) {
+			l->relay[0] = addr[i];
+			l->relay[i] = addr[0];
+			break;
+		}
 }
 
 int link_located(struct link *l)

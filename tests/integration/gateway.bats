@@ -7,7 +7,7 @@ load helper
 setup() {
 	need_lab
 	lab_up 2 200 0
-	lab_names vps.lab=10.9.0.1 web.lab=10.9.0.2 hidden.lab=203.0.113.9@10.1 hidden.lab=203.0.113.9@10.2 \
+	lab_names vps.lab=2001:db8::7 vps.lab=10.9.0.1 web.lab=10.9.0.2 hidden.lab=203.0.113.9@10.1 hidden.lab=203.0.113.9@10.2 \
 		hidden.lab=10.9.0.2@10.9 home.lab=203.0.113.9@10.1 home.lab=203.0.113.9@10.2 home.lab=127.0.0.1@10.9
 	cat >"$lab_dir/policy.conf" <<-'END'
 		interface "wlan*" { prefer = 200 }
