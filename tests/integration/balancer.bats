@@ -97,12 +97,7 @@ associations() {
 	[ "$(sessions "$other")" -ge 3 ]
 	grep -q 'is leaving' "$lab_dir/client.log"
 	# Its last session is over.
-	for ((i = 0; i < 60; i++)); do
-		kill -0 "$mine" 2>/dev/null || break
-		sleep 0.1
-	done
-	run kill -0 "$mine"
-	[ "$status" != 0 ]
+	is_over "$mine"
 	# A process that starts now is sent on by the relay that is gone, or by the one that leaves.
 	covered timeout 20 python3 -c '
 import socket

@@ -38,6 +38,17 @@ start_lab() {
 
 wait_port() { lab_wait_port server "$1"; }
 
+# The process ends within some seconds.
+is_over() { # PID
+	local i
+	for ((i = 0; i < 80; i++)); do
+		kill -0 "$1" 2>/dev/null || return 0
+		sleep 0.1
+	done
+	echo "process $1 is still there"
+	return 1
+}
+
 # A command in the client, under the library.
 covered() {
 	in_client env LD_PRELOAD="$lab_build/libmifcont.so" MIFCONT_POLICY="$lab_dir/policy.conf" \

@@ -106,7 +106,7 @@ teardown() {
 	command -v haproxy >/dev/null || skip "no haproxy"
 	trouble_box
 	lab_spawn server "$lab_dir/got" timeout 60 nc -l 9000
-	local server=$lab_pid nc i
+	local server=$lab_pid nc
 	wait_port 9000
 	mkfifo "$lab_dir/fifo"
 	covered nc 10.9.0.2 9000 <"$lab_dir/fifo" &
@@ -115,12 +115,7 @@ teardown() {
 	sleep 1
 	nc=$(in_client ss -Htnp 'dport = :7343' | grep -o 'pid=[0-9]*' | head -n 1 | cut -d= -f2)
 	kill -9 "$nc"
-	for ((i = 0; i < 80; i++)); do
-		kill -0 "$server" 2>/dev/null || break
-		sleep 0.1
-	done
+	is_over "$server" 7>&-
 	exec 7>&-
-	run kill -0 "$server"
-	[ "$status" != 0 ]
 	[ "$(cat "$lab_dir/got")" = hello ]
 }

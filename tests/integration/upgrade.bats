@@ -18,16 +18,11 @@ teardown() {
 
 # The new process; the old one must be gone, and this one serving.
 upgrade() {
-	local old=$relay_pid i
+	local old=$relay_pid
 	lab_spawn server "$lab_dir/relay.$RANDOM.log" "$lab_build/mifcont-relay" --take-over --state-dir "$lab_dir/state" \
 		--log debug --allow 8080 --allow 9001
 	relay_pid=$lab_pid
-	for ((i = 0; i < 100; i++)); do
-		kill -0 "$old" 2>/dev/null || break
-		sleep 0.05
-	done
-	run kill -0 "$old"
-	[ "$status" != 0 ]
+	is_over "$old"
 	kill -0 "$relay_pid"
 }
 

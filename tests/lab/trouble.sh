@@ -11,25 +11,15 @@
 #   trouble_box_killed                     it dies with all it holds, and is started anew
 
 trouble_blackhole() {
-	in_router nft add table ip black 2>/dev/null
-	in_router nft add table ip6 black6 2>/dev/null
-	local family table
+	local family
 	for family in ip ip6; do
-		table=black${family#ip}
-		in_router nft delete chain "$family" "$table" "hole_$1" 2>/dev/null || :
+		in_router nft delete table "$family" "hole_$1" 2>/dev/null || :
 		[ "$2" = on ] || continue
-		in_router nft add chain "$family" "$table" "hole_$1" \
-			'{ type filter hook prerouting priority -400; }'
-		in_router nft add rule "$family" "$table" "hole_$1" iifname "r-$1" drop
-		in_router nft delete chain "$family" "$table" "holo_$1" 2>/dev/null || :
-	done
-	for family in ip ip6; do
-		table=black${family#ip}
-		in_router nft delete chain "$family" "$table" "out_$1" 2>/dev/null || :
-		[ "$2" = on ] || continue
-		in_router nft add chain "$family" "$table" "out_$1" \
-			'{ type filter hook postrouting priority 400; }'
-		in_router nft add rule "$family" "$table" "out_$1" oifname "r-$1" drop
+		in_router nft add table "$family" "hole_$1"
+		in_router nft add chain "$family" "hole_$1" in '{ type filter hook prerouting priority -400; }'
+		in_router nft add rule "$family" "hole_$1" in iifname "r-$1" drop
+		in_router nft add chain "$family" "hole_$1" out '{ type filter hook postrouting priority 400; }'
+		in_router nft add rule "$family" "hole_$1" out oifname "r-$1" drop
 	done
 }
 
