@@ -8,11 +8,13 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "monitor/monitor.h"
 #include "preload/choose.h"
+#include "preload/desk.h"
 #include "preload/flow.h"
 #include "preload/flowtalk.h"
 #include "preload/link.h"
@@ -20,6 +22,7 @@
 #include "preload/nudge.h"
 #include "preload/own.h"
 #include "preload/process.h"
+#include "preload/pump.h"
 #include "preload/raw.h"
 #include "preload/status.h"
 #include "preload/waits.h"
@@ -98,7 +101,7 @@ static void sleep_on(struct waits *w)
 			w->p[i].revents = 0;
 }
 
-static void turn(void)
+static void turn(int most_ms)
 {
 	static struct waits w;
 	int fds[2], slot, policy_slot;
@@ -116,7 +119,11 @@ static void turn(void)
 		waits_until(&w, clock_ms() + mif_monitor_timeout(monitor));
 	links_wait(&w);
 	moves_wait(&w);
+	pumps_wait(&w);
 	status_wait(&w);
+	desk_wait(&w);
+	if (most_ms >= 0)
+		waits_until(&w, clock_ms() + most_ms);
 	sleep_on(&w);
 
 	w.until_ms = INT64_MAX;
@@ -145,8 +152,10 @@ static void turn(void)
 	}
 	links_step(&w);
 	moves_step(&w);
+	pumps_step();
 	watch_flows(network, &w);
 	status_step(&w);
+	desk_step(&w);
 }
 
 static void *run(void *arg)
@@ -161,7 +170,7 @@ static void *run(void *arg)
 	}
 	network_changed = true;
 	while (!atomic_load(&stop))
-		turn();
+		turn(-1);
 	atomic_store(&agent_tid, 0);
 	return NULL;
 }
@@ -270,6 +279,26 @@ void agent_unpark(void)
 	errno = saved;
 }
 
+void agent_succeeded(void)
+{
+	atomic_store(&agent_tid, 0);
+	atomic_store(&starting.word, 0);
+}
+
+#define STANDSTILL_S 60
+
+bool agent_keep(int ms)
+{
+	/* Should it ever stand still (memory whose lock a thread held that is not here) it ends. */
+	alarm(STANDSTILL_S);
+	atomic_store(&agent_tid, thread_id());
+	turn(ms);
+	if (watch_busy())
+		return true;
+	links_farewell();
+	return false;
+}
+
 void agent_forget(void)
 {
 	atomic_store(&agent_tid, 0);
@@ -283,5 +312,7 @@ void agent_forget(void)
 	policy_fd = -1;
 	links_forget();
 	moves_forget();
+	pumps_forget();
 	status_forget();
+	desk_forget();
 }

@@ -33,6 +33,15 @@ void agent_unpark(void);
 /* In a forked child: there is no agent here, and its descriptors are closed by the caller. */
 void agent_forget(void);
 
+/* In a child that takes over the flows: parked as in the parent, but no lock is held. */
+void agent_succeeded(void);
+
+/*
+ * The agent's work done by the calling thread, which nothing else is left for: one turn, sleeping
+ * at most `ms`. False: there is no flow any more (the relays have been told).
+ */
+bool agent_keep(int ms);
+
 /* For the agent's own modules; NULL where netlink is forbidden. */
 struct mif_monitor *agent_monitor(void);
 

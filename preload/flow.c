@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "preload/counts.h"
+#include "preload/kin.h"
 
 _Atomic(struct flow *) *_Atomic flow_table[TABLE_CHUNKS];
 
@@ -39,6 +40,10 @@ static void *map(size_t size)
 
 bool call_enter(struct call *c, struct flow *f, int fd)
 {
+	if (atomic_load_explicit(&f->state, memory_order_relaxed) == FLOW_INHERITED) {
+		kin_claim(f);
+		return false;
+	}
 	for (;;) {
 		uint32_t g = atomic_load(&f->gen);
 
@@ -136,7 +141,8 @@ static void flow_reset(struct flow *f, enum flow_kind kind, uint32_t id)
 	}
 	f->kind = kind;
 	f->id = id;
-	f->old_fd = f->far_fd = f->old_far = f->old_retired = f->guard_fd[0] = f->guard_fd[1] = -1;
+	f->old_fd = f->far_fd = f->old_far = f->old_retired = f->guard_fd[0] = f->guard_fd[1] =
+	    f->heirs_fd = -1;
 	f->peer_end = SES_NO_END;
 }
 
@@ -259,25 +265,40 @@ bool flow_make_ring(struct flow *f, size_t size)
 	return true;
 }
 
-void flow_forget_all(void)
+void flow_forked(struct flow *f, bool kept)
+{
+	/* Keys of the parent's sessions have no business here. */
+	ses_client_wipe(&f->ses);
+	atomic_store(&f->inflight[0], 0);
+	atomic_store(&f->inflight[1], 0);
+	atomic_store(&f->writing.word, 0);
+	atomic_store(&f->table.word, 0);
+	if (kept)
+		return;
+	atomic_store(&f->state, FLOW_FREE);
+	f->fds = 0;
+}
+
+void flow_succeeded(struct flow *f)
+{
+	atomic_store(&f->inflight[0], 0);
+	atomic_store(&f->inflight[1], 0);
+	atomic_store(&f->writing.word, 0);
+	atomic_store(&f->table.word, 0);
+	atomic_store(&making.word, 0);
+}
+
+void flow_table_forked(void)
 {
 	for (unsigned i = 0; i < TABLE_CHUNKS; i++) {
 		_Atomic(struct flow *) *chunk = atomic_load(&flow_table[i]);
 
-		for (unsigned n = 0; chunk && n < TABLE_CHUNK; n++)
-			atomic_store(&chunk[n], NULL);
-	}
-	for (unsigned i = 0; i < flow_count(); i++) {
-		struct flow *f = flow_at(i);
+		for (unsigned n = 0; chunk && n < TABLE_CHUNK; n++) {
+			struct flow *f = atomic_load(&chunk[n]);
 
-		/* Keys of the parent's sessions have no business here. */
-		ses_client_wipe(&f->ses);
-		atomic_store(&f->state, FLOW_FREE);
-		atomic_store(&f->inflight[0], 0);
-		atomic_store(&f->inflight[1], 0);
-		atomic_store(&f->writing.word, 0);
-		atomic_store(&f->table.word, 0);
-		f->fds = 0;
+			if (f && atomic_load(&f->state) != FLOW_INHERITED)
+				atomic_store(&chunk[n], NULL);
+		}
 	}
 	atomic_store(&making.word, 0);
 }

@@ -43,8 +43,17 @@ enum flow_state {
 	FLOW_STABLE,
 	FLOW_MOVING,
 	FLOW_WAITING,
-	FLOW_CLOSING, /* the program has closed it; its last bytes are not confirmed yet */
-	FLOW_ENDED,   /* nothing more to do; free as soon as no call is in it */
+	FLOW_CLOSING,   /* the program has closed it; its last bytes are not confirmed yet */
+	FLOW_ENDED,     /* nothing more to do; free as soon as no call is in it */
+	FLOW_INHERITED, /* in a forked or executed process: a relative has it, see kin.h */
+};
+
+/* Should the agent carry the flow's bytes (pump.h)? */
+enum flow_share {
+	SHARE_NO,
+	SHARE_ASKED,
+	SHARE_DONE,
+	SHARE_REFUSED,
 };
 
 union flow_address {
@@ -74,6 +83,10 @@ struct flow {
 	_Atomic bool want_confirm; /* the writer asks the agent to ask for an ACK */
 	_Atomic bool shared;       /* the process forked while the flow was open */
 	_Atomic bool foreign;      /* bytes moved that no hook saw: uncovered for good */
+	_Atomic bool carried;      /* the descriptors hold a pair, the agent carries the bytes */
+	_Atomic uint32_t share;    /* futex: enum flow_share */
+	uint8_t ticket[16];        /* what a relative that has the descriptor, too, shows */
+	int owner;                 /* the process whose agent has the flow */
 
 	/* --- writers --- */
 	struct flock_word writing;  /* one writer at a time: order in ring = order in stream */
@@ -106,6 +119,10 @@ struct flow {
 	struct link *link;
 	struct ses_client ses;
 	struct move *move;         /* a handover or a dial under way */
+	struct pump *pump;         /* what carries it, or will */
+	bool left;                 /* closed here, but a relative has the descriptor */
+	int heirs_fd;              /* tells whether one has: see kin.h; -1 */
+	int64_t heirs_ms;          /* when to look again */
 	int ifindex;               /* the interface it is on; 0 unknown */
 	union flow_address source; /* its source address now */
 	int old_fd;                /* the open file behind a placeholder; -1 */
@@ -226,7 +243,14 @@ bool flow_make_ring(struct flow *f, size_t size);
 struct flow *flow_at(unsigned i);
 unsigned flow_count(void);
 
-/* Forgets everything without a system call on any descriptor: in a forked child. */
-void flow_forget_all(void);
+/*
+ * In a forked child, without a system call on any descriptor: nobody is in a call, no lock is held,
+ * the parent's keys are wiped. `kept`: the flow stays in the table; else it is free.
+ */
+void flow_forked(struct flow *f, bool kept);
+/* In a child that takes over: as above, but the flow is this process's now. */
+void flow_succeeded(struct flow *f);
+/* After all have been told: only the descriptors of those kept are in the table. */
+void flow_table_forked(void);
 
 #endif

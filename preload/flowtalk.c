@@ -12,6 +12,7 @@
 #include "preload/move.h"
 #include "preload/options.h"
 #include "preload/own.h"
+#include "preload/pump.h"
 #include "preload/raw.h"
 #include "preload/splice.h"
 
@@ -201,6 +202,9 @@ void flowtalk_retire(struct flow *f)
 
 	if (f->old_retired < 0)
 		return;
+	/* Relatives that wait on it are to look again: they have it, so no RST is sent. */
+	if (atomic_load(&f->shared))
+		raw_shutdown(f->old_retired, SHUT_RDWR);
 	raw_setsockopt(f->old_retired, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	own_close(f->old_retired);
 	f->old_retired = -1;
@@ -254,6 +258,9 @@ void flowtalk_end(struct flow *f)
 	if (f->move)
 		return; /* its own step ends first */
 	log_debug("flow %u: ended", f->id);
+	pump_free(f);
+	own_close(f->heirs_fd);
+	f->heirs_fd = -1;
 	flowtalk_retire(f);
 	release_guards(f);
 	own_close(f->old_fd);

@@ -31,7 +31,8 @@ bool path_error(int err)
 static bool covered(const struct flow *f)
 {
 	return (f->kind == FLOW_SESSION || f->kind == FLOW_REDIAL) && !atomic_load(&f->foreign) &&
-	       atomic_load(&f->keeps) && !atomic_load(&f->peer_reset) && agent_running();
+	       atomic_load(&f->keeps) && !atomic_load(&f->peer_reset) &&
+	       !atomic_load(&f->carried) && agent_running();
 }
 
 bool hold_flow(struct flow *f, int fd, uint32_t gen)

@@ -12,8 +12,10 @@
 #include "preload/dial.h"
 #include "preload/flowtalk.h"
 #include "preload/hook.h"
+#include "preload/kin.h"
 #include "preload/names.h"
 #include "preload/own.h"
+#include "preload/peers.h"
 #include "preload/placeholder.h"
 #include "preload/process.h"
 #include "preload/raw.h"
@@ -98,6 +100,7 @@ static struct flow *adopt(int fd, enum flow_kind kind, const union flow_address 
 	f->address_len = address_len(peer);
 	f->rule = rule;
 	f->inode = inode(fd);
+	f->owner = raw_getpid();
 	if (flow_add_fd(f, fd))
 		return f;
 	atomic_store(&f->state, FLOW_ENDED);
@@ -369,6 +372,10 @@ EXPORT int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 	if (addr && len && told(fd, &f) &&
 	    (atomic_load(&f->through_relay) || atomic_load(&f->gen) > 0) && flow_owns(f, fd))
 		return tell(&f->peer, addr, len);
+	union flow_address peer, local;
+
+	if (addr && len && peers_any() && peers_find(fd, &peer, &local))
+		return tell(&peer, addr, len);
 	return real.getpeername(fd, addr, len);
 }
 
@@ -379,6 +386,10 @@ EXPORT int getsockname(int fd, struct sockaddr *addr, socklen_t *len)
 	if (addr && len && told(fd, &f) && atomic_load(&f->gen) > 0 && f->local.sa.sa_family &&
 	    flow_owns(f, fd))
 		return tell(&f->local, addr, len);
+	union flow_address peer, local;
+
+	if (addr && len && peers_any() && peers_find(fd, &peer, &local) && local.sa.sa_family)
+		return tell(&local, addr, len);
 	return real.getsockname(fd, addr, len);
 }
 
@@ -424,7 +435,9 @@ EXPORT int shutdown(int fd, int how)
 	struct flow *f = flow_of(fd);
 	int r;
 
-	if (!f || how == SHUT_RD || !process_ours())
+	kin_used(fd);
+	f = flow_of(fd);
+	if (!f || how == SHUT_RD || atomic_load(&f->carried) || !process_ours())
 		return real.shutdown(fd, how);
 	bool locked = lock_owner(&f->table) != thread_id() && lock_take(&f->table, thread_id(), -1);
 

@@ -13,6 +13,7 @@
 #include "preload/agent.h"
 #include "preload/counts.h"
 #include "preload/hook.h"
+#include "preload/kin.h"
 #include "preload/own.h"
 #include "preload/process.h"
 #include "preload/raw.h"
@@ -25,10 +26,16 @@ static bool enter(struct flow *f)
 }
 
 /* Before the descriptor goes away; the lock is held. */
-static bool leave_table(struct flow *f, int fd)
+static bool leave_table(struct flow *f, int fd, bool kin)
 {
 	struct counts k;
 
+	/* The far end of the pair is told when the last holder has closed it, in whatever process.
+	 * What is inherited is the owner's to end. */
+	if (atomic_load(&f->carried) || atomic_load(&f->state) == FLOW_INHERITED) {
+		flow_drop_fd(f, fd);
+		return false;
+	}
 	if (f->fds == 1 && f->kind == FLOW_SESSION && atomic_load(&f->through_relay) &&
 	    f->old_fd < 0 && flow_owns(f, fd) && counts_read(fd, &k) == 0) {
 		f->closed_read = flow_read_count(f, &k);
@@ -43,7 +50,8 @@ static bool leave_table(struct flow *f, int fd)
 
 	if (last) {
 		f->progress_ms = 0;
-		f->closed = true;
+		/* Relatives may have it: that is known after it was closed here. */
+		f->closed = !kin;
 	}
 	return last;
 }
@@ -63,9 +71,15 @@ EXPORT int close(int fd)
 	}
 	if (!process_ours())
 		return real.close(fd);
-	bool locked = enter(f), last = leave_table(f, fd);
+	bool locked = enter(f);
+	bool kin = f->kind == FLOW_SESSION && f->fds == 1 && atomic_load(&f->shared) &&
+	           !atomic_load(&f->carried) && atomic_load(&f->state) != FLOW_INHERITED;
+	int teller = kin ? kin_before_close(fd) : -1;
+	bool last = leave_table(f, fd, kin);
 
 	r = real.close(fd);
+	if (kin && last && !kin_after_close(f, teller))
+		f->closed = true;
 	if (locked)
 		lock_release(&f->table);
 	if (last) {
@@ -89,7 +103,7 @@ EXPORT int fclose(FILE *file)
 		return real.fclose(file);
 	/* What stdio still holds is written now, while the flow is known. */
 	fflush(file);
-	bool locked = enter(f), last = leave_table(f, fd);
+	bool locked = enter(f), last = leave_table(f, fd, false);
 	int r = real.fclose(file);
 
 	if (locked)
@@ -113,7 +127,7 @@ static void leave_range(unsigned first, unsigned last)
 
 		for (unsigned k = f->fds; k-- > 0;)
 			if ((unsigned)f->fd[k] >= first && (unsigned)f->fd[k] <= last)
-				leave_table(f, f->fd[k]);
+				leave_table(f, f->fd[k], false);
 		if (locked)
 			lock_release(&f->table);
 	}
@@ -199,7 +213,7 @@ static int replace(int from, int to, int flags, bool three)
 	int r = three ? real.dup3(from, to, flags) : real.dup2(from, to);
 
 	if (r >= 0 && gone)
-		leave_table(gone, to);
+		leave_table(gone, to, false);
 	if (r >= 0 && kept)
 		alias(kept, to);
 	if (locked_kept)

@@ -9,7 +9,9 @@
 
 #include "preload/agent.h"
 #include "preload/hook.h"
+#include "preload/kin.h"
 #include "preload/process.h"
+#include "preload/pump.h"
 #include "preload/raw.h"
 #include "preload/real.h"
 
@@ -21,6 +23,8 @@ struct out {
 	int flags;
 };
 
+#define CARRY_MS                                                                                   \
+	1500 /* a passed descriptor waits for its flow to be carried; a millisecond as a rule */
 #define PIECES 64 /* of a long vector go at a time; a stream has no message boundaries */
 
 /* The write lock. 0, or -EAGAIN. A writer that interrupted itself (signal handler) gets -EDEADLK.
@@ -197,7 +201,13 @@ static struct flow *kept(int fd)
 {
 	struct flow *f = flow_of(fd);
 
-	if (!f || atomic_load_explicit(&f->keeps, memory_order_relaxed))
+	if (!f || atomic_load_explicit(&f->carried, memory_order_relaxed))
+		return NULL;
+	if (atomic_load_explicit(&f->state, memory_order_relaxed) == FLOW_INHERITED) {
+		kin_claim(f);
+		return NULL;
+	}
+	if (atomic_load_explicit(&f->keeps, memory_order_relaxed))
 		return f;
 	return f->kind == FLOW_RESET && !atomic_load_explicit(&f->begun, memory_order_relaxed) &&
 	               atomic_load(&f->state) != FLOW_ENDED
@@ -276,9 +286,41 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 	return o.total ? send_kept(f, fd, &o) : real.writev(fd, iov, count);
 }
 
+/*
+ * Descriptors on their way to another process. Who receives one has an end of a pair, and needs
+ * nothing of us.
+ */
+static void pass_on(const struct msghdr *m)
+{
+	int saved = errno;
+
+	if (!m->msg_control || !flow_count() || !process_ours())
+		return;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR((struct msghdr *)m, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+		    c->cmsg_len < CMSG_LEN(0))
+			continue;
+		for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+			kin_used(fd);
+
+			struct flow *f = flow_of(fd);
+
+			if (f && f->kind == FLOW_SESSION)
+				pump_ask(f, CARRY_MS);
+		}
+	}
+	errno = saved;
+}
+
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 {
 	struct flow *f = kept(fd);
+
+	if (m->msg_control)
+		pass_on(m);
 
 	if (!f) {
 		ssize_t n = real.sendmsg(fd, m, flags);
@@ -304,6 +346,8 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *m, unsigned count, int flags)
 	unsigned i;
 
 	if (!kept(fd)) {
+		for (i = 0; i < count; i++)
+			pass_on(&m[i].msg_hdr);
 		int n = real.sendmmsg(fd, m, count, flags);
 
 		if (n > 0 && m->msg_hdr.msg_name)

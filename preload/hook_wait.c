@@ -8,12 +8,36 @@
 #include <time.h>
 
 #include "preload/hook.h"
+#include "preload/kin.h"
 #include "preload/raw.h"
 #include "preload/real.h"
 #include "preload/registrations.h"
 
 /* Events that speak of an end. epoll has the same numbers for them. */
 #define TELLING (POLLERR | POLLHUP | POLLRDHUP)
+
+/*
+ * An inherited flow that is about to be waited for: the connection under it may already be another,
+ * and only its owner would know. kin_any() keeps this from everybody else.
+ */
+static void claim_polled(const struct pollfd *p, nfds_t n)
+{
+	for (nfds_t i = 0; i < n; i++)
+		kin_used(p[i].fd);
+}
+
+static void claim_selected(int n, const fd_set *a, const fd_set *b)
+{
+	for (int fd = 0; fd < n; fd++) {
+		size_t word = (size_t)fd / (8 * sizeof(fd_mask));
+		fd_mask bit = (fd_mask)1 << (size_t)fd % (8 * sizeof(fd_mask));
+
+		/* Programs use sets that are larger than FD_SETSIZE says. */
+		if ((a && ((const fd_mask *)a)[word] & bit) ||
+		    (b && ((const fd_mask *)b)[word] & bit))
+			kin_used(fd);
+	}
+}
 
 /* Of these, is one a covered flow with an error that the agent should hide? Then it is hidden:
  * true. */
@@ -98,6 +122,8 @@ EXPORT int poll(struct pollfd *p, nfds_t n, int timeout)
 {
 	if (!flow_count())
 		return real.poll(p, n, timeout);
+	if (kin_any())
+		claim_polled(p, n);
 	int64_t began = timeout > 0 ? now_ns() : 0;
 	int r = real.poll(p, n, timeout);
 
@@ -115,6 +141,8 @@ EXPORT int ppoll(struct pollfd *p, nfds_t n, const struct timespec *timeout, con
 		real_bind();
 	if (!flow_count())
 		return real.ppoll(p, n, timeout, mask);
+	if (kin_any())
+		claim_polled(p, n);
 	int64_t began = timeout ? now_ns() : 0;
 	int r = real.ppoll(p, n, timeout, mask);
 
@@ -147,6 +175,8 @@ EXPORT int select(int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *timeou
 {
 	if (!real.select)
 		real_bind();
+	if (kin_any())
+		claim_selected(n, r, w);
 	return real.select(n, r, w, x, timeout);
 }
 
@@ -155,6 +185,8 @@ EXPORT int pselect(int n, fd_set *r, fd_set *w, fd_set *x, const struct timespec
 {
 	if (!real.pselect)
 		real_bind();
+	if (kin_any())
+		claim_selected(n, r, w);
 	return real.pselect(n, r, w, x, timeout, mask);
 }
 
@@ -250,6 +282,8 @@ EXPORT int epoll_pwait2(int ep, struct epoll_event *ev, int max, const struct ti
 
 EXPORT int epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
 {
+	kin_used(fd);
+
 	struct flow *f = flow_of(fd);
 
 	if (!f)

@@ -14,9 +14,11 @@
 #include "preload/names.h"
 #include "preload/options.h"
 #include "preload/own.h"
+#include "preload/pump.h"
 #include "preload/raw.h"
 #include "preload/replay.h"
 #include "preload/splice.h"
+#include "session/kdf.h"
 
 #define MOVES 128
 #define STAGGER_MS 250 /* RFC 8305 */
@@ -173,6 +175,8 @@ static void fail(struct move *m, const char *why)
 	move_free(m);
 	if (gentle)
 		splice_unpark(f);
+	if (gentle && f->pump)
+		pump_resume(f);
 	atomic_store(&f->state, f->closed ? FLOW_CLOSING : gentle ? FLOW_STABLE : FLOW_WAITING);
 }
 
@@ -558,6 +562,7 @@ static void opened(struct move *m)
 
 	finish(m);
 	f->local = f->source;
+	kdf(f->ses.root, "share", 0, f->ticket, sizeof(f->ticket));
 	/*
 	 * All in place before the program can see the connection: it may write the very moment the
 	 * descriptor becomes writable.
@@ -599,7 +604,10 @@ static void commit(struct move *m)
 	uint8_t msg[SES_MSG_MAX];
 	int r, n;
 
-	if (!f->closed) {
+	if (f->pump) {
+		pump_pause(f);
+		pump_counts(f, &c);
+	} else if (!f->closed) {
 		r = splice_park(f);
 		if (r == -EBUSY)
 			return;
@@ -646,8 +654,10 @@ static void commit(struct move *m)
 		 * There is no way back. Should the process end before this connection is left
 		 * behind, its FIN must not be taken for the end of a stream that went on elsewhere.
 		 */
-		if (f->old_fd >= 0)
-			raw_setsockopt(f->old_fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		int old = f->pump ? pump_connection(f) : f->old_fd;
+
+		if (old >= 0)
+			raw_setsockopt(old, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 		m->skip = c.read - t->count;
 		m->replay = t->peer_count;
 		flowtalk_peer_state(f, t->peer_end, t->peer_flags);
@@ -690,8 +700,12 @@ static void replay(struct move *m)
 	splice_base_written(f, m->fd, f->ring.tail);
 	if (atomic_load(&f->half_closed) || f->closed)
 		raw_shutdown(m->fd, SHUT_WR);
-	if (!f->closed)
+	if (f->pump) {
+		pump_put(f, m->fd, m->read);
+		m->fd = -1;
+	} else if (!f->closed) {
 		splice_release_writers(f);
+	}
 	f->handovers++;
 	f->refusals = 0;
 	f->failed_ms = 0;
@@ -749,7 +763,11 @@ static void skip(struct move *m)
 		}
 		m->skip -= (uint64_t)n;
 	}
-	if (!f->closed) {
+	if (f->pump) {
+		flowtalk_retire(f);
+		f->old_retired = pump_take(f);
+		f->retire_ms = INT64_MAX;
+	} else if (!f->closed) {
 		/* At least this much, should the program close it at this very moment. */
 		f->closed_read = m->read;
 		int r = change_over(m);

@@ -70,7 +70,7 @@ static int stream(sa_family_t family)
 }
 
 /* A listener on a port of the kernel's choice; `a` is where it listens. */
-static int listen_on(sa_family_t family, int backlog, union address *a, socklen_t *len)
+static int listen_on(sa_family_t family, int backlog, bool small, union address *a, socklen_t *len)
 {
 	int one = 1, fd = stream(family), r;
 
@@ -78,7 +78,8 @@ static int listen_on(sa_family_t family, int backlog, union address *a, socklen_
 		return fd;
 	*len = loopback(family, a);
 	/* The smallest window the kernel has, inherited by what is accepted. */
-	raw_setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &one, sizeof(one));
+	if (small)
+		raw_setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &one, sizeof(one));
 	r = raw_bind(fd, &a->sa, *len);
 	if (r == 0)
 		r = raw_listen(fd, backlog);
@@ -187,11 +188,11 @@ static void make_blocking(int fd)
 }
 
 /* A pair over the loopback of family `over`, the program's end being of family `family`. */
-static int open_tcp(sa_family_t family, sa_family_t over, int fd[2])
+static int open_tcp(sa_family_t family, sa_family_t over, bool quiet, int fd[2])
 {
 	union address a;
 	socklen_t len;
-	int one = 1, r, listener = listen_on(over, 4, &a, &len);
+	int one = 1, r, listener = listen_on(over, 4, quiet, &a, &len);
 
 	fd[0] = fd[1] = -1;
 	if (listener < 0)
@@ -199,10 +200,10 @@ static int open_tcp(sa_family_t family, sa_family_t over, int fd[2])
 	if (over != family)
 		len = mapped(&a);
 	r = fd[0] = stream(family);
-	if (r >= 0) {
+	if (r >= 0 && quiet)
 		raw_setsockopt(fd[0], SOL_SOCKET, SO_SNDBUF, &one, sizeof(one));
+	if (r >= 0)
 		r = connect_soon(fd[0], &a, len);
-	}
 	if (r >= 0)
 		r = fd[1] = accept_own(listener, fd[0]);
 	raw_close(listener);
@@ -210,7 +211,8 @@ static int open_tcp(sa_family_t family, sa_family_t over, int fd[2])
 		close_both(fd);
 		return r;
 	}
-	fill_for_good(fd[0], fd[1]);
+	if (quiet)
+		fill_for_good(fd[0], fd[1]);
 	make_blocking(fd[0]);
 	return 0;
 }
@@ -232,14 +234,32 @@ static bool out_of_descriptors(int r)
 	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOBUFS;
 }
 
-int placeholder_open(sa_family_t family, int *app, int *far)
+static int open_any_tcp(sa_family_t family, bool quiet, int fd[2])
 {
-	int fd[2], r = open_tcp(family, family, fd);
+	int r = open_tcp(family, family, quiet, fd);
 
 	if (r < 0 && family == AF_INET6 && !out_of_descriptors(r))
-		r = open_tcp(AF_INET6, AF_INET, fd);
+		r = open_tcp(AF_INET6, AF_INET, quiet, fd);
 	if (r < 0 && family == AF_INET6 && !out_of_descriptors(r))
-		r = open_tcp(AF_INET, AF_INET, fd);
+		r = open_tcp(AF_INET, AF_INET, quiet, fd);
+	return r;
+}
+
+int placeholder_pair(sa_family_t family, int *app, int *far)
+{
+	int fd[2], r = open_any_tcp(family, false, fd);
+
+	if (r < 0)
+		return r;
+	*app = fd[0];
+	*far = fd[1];
+	return 0;
+}
+
+int placeholder_open(sa_family_t family, int *app, int *far)
+{
+	int fd[2], r = open_any_tcp(family, true, fd);
+
 	if (r < 0 && !out_of_descriptors(r))
 		r = open_unix(fd);
 	if (r < 0)
@@ -264,7 +284,7 @@ static int open_connecting(sa_family_t family, sa_family_t over, int *app, int g
 	int fd, r;
 
 	guard[0] = guard[1] = -1;
-	r = guard[0] = listen_on(over, 0, &a, &len);
+	r = guard[0] = listen_on(over, 0, true, &a, &len);
 	/* A backlog of 0 takes one connection; the queue is full with it, and further SYNs are
 	 * dropped. */
 	if (r >= 0)

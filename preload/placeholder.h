@@ -21,6 +21,12 @@
  */
 int placeholder_open(sa_family_t family, int *app, int *far);
 
+/*
+ * The same pair with the kernel's own buffers, empty: for bytes to be carried through. Without a
+ * TCP loopback there is none.
+ */
+int placeholder_pair(sa_family_t family, int *app, int *far);
+
 /* Closes the far end with a RST: whatever the program does on its end now fails with ECONNRESET. */
 void placeholder_reset(int far);
 

@@ -15,13 +15,16 @@
 #include "preload/agent.h"
 #include "preload/farewell.h"
 #include "preload/flow.h"
+#include "preload/keeper.h"
 #include "preload/keys.h"
+#include "preload/kin.h"
 #include "preload/link.h"
 #include "preload/lookup.h"
 #include "preload/names.h"
 #include "preload/own.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/status.h"
 
 bool process_enabled;
 static int owner; /* written by the constructor and in forked children */
@@ -127,6 +130,29 @@ bool process_policy_refresh(void)
 	return atomic_load(&policy) != before;
 }
 
+static bool succeeding;
+
+void process_succession(bool on)
+{
+	succeeding = on;
+}
+
+/* The agent was parked: what it knew is whole, and all of it is this process's now. */
+static void in_successor(void)
+{
+	for (unsigned i = 0; i < flow_count(); i++)
+		flow_succeeded(flow_at(i));
+	agent_succeeded();
+}
+
+void process_renamed(void)
+{
+	for (unsigned i = 0; i < flow_count(); i++)
+		if (atomic_load(&flow_at(i)->state) != FLOW_INHERITED)
+			flow_at(i)->owner = owner;
+	status_renamed();
+}
+
 static void in_child(void)
 {
 	/*
@@ -138,14 +164,21 @@ static void in_child(void)
 	owner = (int)raw_getpid();
 	atomic_store(&loading.word, 0);
 	names_forked();
+	if (succeeding) {
+		in_successor();
+		return;
+	}
 	lookup_forget();
-	flow_forget_all();
+	kin_forked();
+	flow_table_forked();
 	agent_forget();
 	own_close_all(log_fd());
 }
 
 static void in_parent(void)
 {
+	if (succeeding)
+		return;
 	for (unsigned i = 0; i < flow_count(); i++)
 		atomic_store(&flow_at(i)->shared, true);
 }
@@ -161,14 +194,27 @@ static void open_log(void)
 	log_set_fd(fd < 0 ? -1 : fd);
 }
 
+void process_leave(bool orderly)
+{
+	static _Atomic bool left;
+	int saved = errno;
+
+	if (atomic_exchange(&left, true))
+		return;
+	if (keeper_needed() && keeper_leave())
+		return;
+	if (orderly)
+		farewell_wait();
+	agent_park();
+	if (!agent_running())
+		links_farewell();
+	errno = saved;
+}
+
 __attribute__((destructor)) static void end(void)
 {
-	if (process_enabled && process_ours()) {
-		farewell_wait();
-		agent_park();
-		if (!agent_running())
-			links_farewell();
-	}
+	if (process_enabled && process_ours())
+		process_leave(true);
 }
 
 __attribute__((constructor)) static void start(void)
@@ -183,6 +229,7 @@ __attribute__((constructor)) static void start(void)
 		open_log();
 		keys_locate();
 		process_enabled = true;
+		kin_read();
 	}
 	errno = saved;
 }

@@ -33,4 +33,20 @@ int process_policy_watch(void);
  * changes nothing. */
 bool process_policy_refresh(void);
 
+/*
+ * Around a fork() whose child takes over everything, flows and agent (parked by the caller)
+ * included, since the caller does nothing more but end.
+ */
+void process_succession(bool on);
+
+/* In such a child, if the parent's name is to be forgotten: relatives find the flows by this one's.
+ */
+void process_renamed(void);
+
+/*
+ * The process is about to end: hands over what others go on with, tells the relays. `orderly`: by
+ * exit(); then the last bytes are waited for, too. Keeps errno; does nothing the second time.
+ */
+void process_leave(bool orderly);
+
 #endif

@@ -11,7 +11,9 @@
 
 #include <netdb.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <sched.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
@@ -71,6 +73,9 @@ struct real {
 	int (*fcntl)(int, int, ...);
 	int (*fcntl64)(int, int, ...);
 	int (*fclose)(FILE *);
+	FILE *(*fdopen)(int, const char *);
+	int (*vdprintf)(int, const char *, va_list);
+	int (*__vdprintf_chk)(int, int, const char *, va_list);
 
 	int (*getaddrinfo)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 	struct hostent *(*gethostbyname)(const char *);
@@ -79,6 +84,17 @@ struct real {
 	                       int *);
 	int (*gethostbyname2_r)(const char *, int, struct hostent *, char *, size_t,
 	                        struct hostent **, int *);
+
+	int (*execve)(const char *, char *const[], char *const[]);
+	int (*execvpe)(const char *, char *const[], char *const[]);
+	int (*fexecve)(int, char *const[], char *const[]);
+	int (*execveat)(int, const char *, char *const[], char *const[], int);
+	int (*posix_spawn)(pid_t *, const char *, const posix_spawn_file_actions_t *,
+	                   const posix_spawnattr_t *, char *const[], char *const[]);
+	int (*posix_spawnp)(pid_t *, const char *, const posix_spawn_file_actions_t *,
+	                    const posix_spawnattr_t *, char *const[], char *const[]);
+	void (*_exit)(int);
+	int (*daemon)(int, int);
 
 	int (*setuid)(uid_t);
 	int (*setgid)(gid_t);

@@ -14,6 +14,7 @@
 #include "preload/options.h"
 #include "preload/own.h"
 #include "preload/placeholder.h"
+#include "preload/pump.h"
 #include "preload/raw.h"
 #include "preload/registrations.h"
 
@@ -60,6 +61,11 @@ static int exchange(struct flow *f, int fd)
 	f->inode = inode_of(fd);
 	atomic_fetch_add(&f->gen, 1);
 	return 0;
+}
+
+int splice_install(struct flow *f, int fd)
+{
+	return exchange(f, fd);
 }
 
 /* Nudges now, and marks the flow to be looked at again: a thread may be on its way into a call just
@@ -110,24 +116,10 @@ static void copy_timeout(int from, int to)
 		raw_setsockopt(to, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
 }
 
-int splice_park(struct flow *f)
+int splice_park_on(struct flow *f, int app, int far)
 {
-	int app, far, r;
+	int r;
 
-	if (splice_parked(f))
-		return 0;
-	if (f->closed)
-		return -EBADF;
-	r = placeholder_open(f->peer.sa.sa_family, &app, &far);
-	if (r < 0)
-		return r;
-	app = own_fd(app);
-	far = own_fd(far);
-	if (app < 0 || far < 0) {
-		own_close(app);
-		own_close(far);
-		return -EMFILE;
-	}
 	if (!lock_take(&f->table, thread_id(), 20)) {
 		own_close(app);
 		own_close(far);
@@ -161,6 +153,27 @@ int splice_park(struct flow *f)
 	f->looks = 0;
 	f->parked_ms = clock_ms();
 	return 0;
+}
+
+int splice_park(struct flow *f)
+{
+	int app, far, r;
+
+	if (splice_parked(f))
+		return 0;
+	if (f->closed)
+		return -EBADF;
+	r = placeholder_open(f->peer.sa.sa_family, &app, &far);
+	if (r < 0)
+		return r;
+	app = own_fd(app);
+	far = own_fd(far);
+	if (app < 0 || far < 0) {
+		own_close(app);
+		own_close(far);
+		return -EMFILE;
+	}
+	return splice_park_on(f, app, far);
 }
 
 bool splice_drained(struct flow *f)
@@ -264,6 +277,9 @@ void splice_retire(struct flow *f)
 	struct linger now = {1, 0};
 
 	if (f->old_fd >= 0) {
+		/* Relatives that wait on it are to look again. */
+		if (atomic_load(&f->shared))
+			raw_shutdown(f->old_fd, SHUT_RDWR);
 		raw_setsockopt(f->old_fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 		own_close(f->old_fd);
 		f->old_fd = -1;
@@ -273,6 +289,10 @@ void splice_retire(struct flow *f)
 
 void splice_reset(struct flow *f)
 {
+	if (f->pump && atomic_load(&f->carried)) {
+		pump_reset(f);
+		return;
+	}
 	if (splice_park(f) == 0) {
 		/* The RST must not meet a far end whose number was given away. */
 		if (own_intact(f->far_fd)) {
@@ -294,6 +314,10 @@ int splice_counts(struct flow *f, struct stream_counts *c)
 	struct counts k;
 	int r, fd = f->old_fd;
 
+	if (f->pump && atomic_load(&f->carried)) {
+		pump_counts(f, c);
+		return 0;
+	}
 	if (fd < 0) {
 		/* The number may be another file's by now. */
 		if (!lock_take(&f->table, thread_id(), 5))

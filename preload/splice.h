@@ -22,6 +22,12 @@
  */
 int splice_park(struct flow *f);
 
+/*
+ * The same with a pair of the caller's choice, both own descriptors: `app` is closed in any case
+ * (the program's descriptors have it), `far` is the flow's from now on, or closed.
+ */
+int splice_park_on(struct flow *f, int app, int far);
+
 static inline bool splice_parked(const struct flow *f)
 {
 	return f->old_fd >= 0;
@@ -40,6 +46,12 @@ bool splice_drained(struct flow *f);
  * waits, except blocked writers.
  */
 int splice_put(struct flow *f, int fd);
+
+/*
+ * In a process that has no agent for the flow: puts `fd` onto its descriptors. The caller has the
+ * table's lock. Negative errno: nothing was changed.
+ */
+int splice_install(struct flow *f, int fd);
 
 /* Puts the old socket back: the move is given up, nothing has happened. Writers go on. */
 void splice_unpark(struct flow *f);

@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "preload/agent.h"
+#include "preload/desk.h"
 #include "preload/dial.h"
 #include "preload/flow.h"
 #include "preload/link.h"
@@ -152,7 +153,12 @@ static void say_flow(struct asker *a, struct flow *f, bool first)
 	    f->kind == FLOW_SESSION
 	        ? (unsigned long long)(c.written > confirmed ? c.written - confirmed : 0)
 	        : (unsigned long long)c.unacked);
-	say_string(a, f->note);
+	say_string(a, f->note[0] ? f->note
+	              : atomic_load(&f->carried)
+	                  ? "carried by the agent: other hands than the hooks "
+	                    "have the descriptor"
+	              : f->left ? "only other processes have the descriptor"
+	                        : "");
 	say(a, "}");
 }
 
@@ -176,7 +182,8 @@ static void answer(struct asker *a)
 		uint32_t s = atomic_load(&f->state);
 
 		/* Room is left for the end, whatever the flows need. */
-		if (s == FLOW_FREE || s == FLOW_ENDED || a->len > TEXT_MAX - 4096)
+		if (s == FLOW_FREE || s == FLOW_ENDED || s == FLOW_INHERITED ||
+		    a->len > TEXT_MAX - 4096)
 			continue;
 		say_flow(a, f, first);
 		first = false;
@@ -202,15 +209,39 @@ static bool welcome(int fd)
 	       (peer.uid == geteuid() || peer.uid == 0);
 }
 
+/* What is asked, and the descriptor that comes with it. */
+static long hear(int fd, char *to, size_t size, int *given)
+{
+	char room[CMSG_SPACE(sizeof(int))];
+	struct iovec v = {to, size};
+	struct msghdr m = {
+	    .msg_iov = &v, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+	long n = raw_recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		memcpy(given, CMSG_DATA(c), sizeof(*given));
+	return n;
+}
+
 static void serve(struct asker *a)
 {
-	char ask[64];
+	char ask[128];
 
 	if (!a->answered) {
-		long n = raw_recvfrom(a->fd, ask, sizeof(ask), MSG_DONTWAIT, NULL, NULL);
+		int given = -1;
+		long n = hear(a->fd, ask, sizeof(ask) - 1, &given);
 
 		if (n == -EAGAIN)
 			return;
+		ask[n > 0 ? n : 0] = 0;
+		if (n > 6 && memcmp(ask, "share ", 6) == 0) {
+			desk_take(a->fd, ask + 6, given);
+			*a = (struct asker){.fd = -1, .slot = -1};
+			return;
+		}
+		if (given >= 0)
+			raw_close(given);
 		if (n < 7 || memcmp(ask, "status\n", 7) != 0) {
 			done(a);
 			return;
@@ -259,6 +290,13 @@ void status_step(const struct waits *w)
 		return;
 	}
 	own_close(fd);
+}
+
+void status_renamed(void)
+{
+	own_close(listener);
+	listener = -1;
+	tried = false;
 }
 
 void status_forget(void)

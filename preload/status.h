@@ -12,4 +12,7 @@ void status_wait(struct waits *w);
 void status_step(const struct waits *w);
 void status_forget(void);
 
+/* The process goes on as the child of a fork: it is to be found under its own number. */
+void status_renamed(void);
+
 #endif

@@ -10,9 +10,11 @@
 #include "preload/agent.h"
 #include "preload/choose.h"
 #include "preload/flowtalk.h"
+#include "preload/kin.h"
 #include "preload/move.h"
 #include "preload/own.h"
 #include "preload/process.h"
+#include "preload/pump.h"
 #include "preload/raw.h"
 #include "preload/splice.h"
 #include "preload/udp.h"
@@ -20,6 +22,7 @@
 #define RESET_AFTER_MS 30000 /* `auto`: how long the source address must be gone */
 #define SHORT_OUTAGE_MS 3000 /* `reset` */
 #define REFUSED_MS 3000      /* "unknown session" from every path for this long ends it */
+#define HEIRS_MS 500         /* how often it is asked whether relatives still have a flow */
 #define STALLED_MS 2000 /* a closed flow that is not confirmed: is its connection still there? */
 #define GIVE_UP_MS 86400000LL /* the relay lingers no longer by default */
 #define CLOSING_MS                                                                                 \
@@ -29,13 +32,15 @@ static void learn_path(struct flow *f)
 {
 	socklen_t len = sizeof(f->source);
 
-	if (f->ifindex || !f->fds || atomic_load(&f->state) == FLOW_CONNECTING)
+	int fd = pump_connection(f);
+
+	if (f->ifindex || fd < 0 || atomic_load(&f->state) == FLOW_CONNECTING)
 		return;
 	if (f->unconnected) {
 		f->ifindex = udp_route(&f->peer, &f->source);
 		return;
 	}
-	if (raw_getsockname(f->fd[0], &f->source.sa, &len) == 0)
+	if (raw_getsockname(fd, &f->source.sa, &len) == 0)
 		f->ifindex = choose_interface(&f->source);
 }
 
@@ -43,7 +48,7 @@ static void learn_path(struct flow *f)
  */
 static void notice_gone(struct flow *f)
 {
-	if (!lock_take(&f->table, thread_id(), 5))
+	if (atomic_load(&f->carried) || !lock_take(&f->table, thread_id(), 5))
 		return;
 	for (unsigned i = f->fds; i-- > 0;)
 		if (!flow_owns(f, f->fd[i]))
@@ -254,6 +259,22 @@ static void look(struct flow *f, bool network, struct waits *w)
 	int64_t now = clock_ms();
 	uint32_t state = atomic_load(&f->state);
 
+	if (state == FLOW_INHERITED)
+		return;
+	if (f->left) {
+		if (now < f->heirs_ms) {
+			waits_until(w, f->heirs_ms);
+			return;
+		}
+		f->heirs_ms = now + HEIRS_MS;
+		waits_until(w, f->heirs_ms);
+		if (!kin_gone(f))
+			return;
+		/* Nobody has it any more: it ends as with the last close(). */
+		atomic_store(&f->shared, false);
+		f->left = false;
+		f->closed = true;
+	}
 	if (state == FLOW_CONNECTING) {
 		if (f->kind == FLOW_SESSION && !f->move && f->asked_dial) {
 			f->link = link_to(f->rule, &f->peer);
@@ -299,9 +320,15 @@ static void look(struct flow *f, bool network, struct waits *w)
 		look_after_closed(f, now, w);
 	bool failed = atomic_load(&f->failed);
 
+	pump_begin(f, w);
+	if (f->pump && !atomic_load(&f->carried))
+		return; /* the threads are leaving the connection that the pump will have */
+	if (failed && atomic_load(&f->carried))
+		move_old_lost(f);
+
 	/* A hook has met a path error: the program must see a quiet socket at once, whatever comes
 	 * next. */
-	if (failed && (!f->move || move_racing(f)) && !f->closed && !splice_parked(f) &&
+	if (failed && (!f->move || move_racing(f)) && !f->closed && !f->pump && !splice_parked(f) &&
 	    (f->kind == FLOW_SESSION || f->kind == FLOW_REDIAL)) {
 		if (splice_park(f) == -EBUSY)
 			waits_until(w, now + 2);
@@ -356,7 +383,7 @@ bool watch_busy(void)
 	for (unsigned i = 0; i < flow_count(); i++) {
 		uint32_t s = atomic_load(&flow_at(i)->state);
 
-		if (s != FLOW_FREE && s != FLOW_ENDED)
+		if (s != FLOW_FREE && s != FLOW_ENDED && s != FLOW_INHERITED)
 			return true;
 	}
 	return false;

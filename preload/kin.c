@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/kin.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "preload/own.h"
+#include "preload/peers.h"
+#include "preload/procfs.h"
+#include "preload/raw.h"
+#include "preload/splice.h"
+
+#define SILENCE_MS 2000 /* an owner that is there says something within this time */
+#define LIMIT_MS 10000
+#define ITEMS 16
+#define ITEM_MAX 256
+
+extern char **environ;
+
+static _Atomic unsigned inherited; /* flows in FLOW_INHERITED, at least */
+
+bool kin_any(void)
+{
+	return atomic_load_explicit(&inherited, memory_order_relaxed) != 0;
+}
+
+/* --- claiming --- */
+
+static int call_owner(const struct flow *f)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	int n = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "mifcont/%d", f->owner);
+	int fd = raw_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return fd;
+	int r = raw_connect(fd, (struct sockaddr *)&a,
+	                    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n));
+
+	/* Anybody may take a name that is free: only who is this user's is believed. */
+	if (r == 0)
+		r = raw_getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+	if (r == 0 && peer.uid != geteuid() && peer.uid != 0)
+		r = -EPERM;
+	if (r < 0) {
+		raw_close(fd);
+		return r;
+	}
+	return fd;
+}
+
+/* The words, with our descriptor: the owner may have closed its own. */
+static int say(int fd, const struct flow *f)
+{
+	char line[96], room[CMSG_SPACE(sizeof(int))] = {0};
+	int n = snprintf(line, sizeof(line), "share %u ", f->id);
+
+	for (size_t i = 0; i < sizeof(f->ticket); i++)
+		n += snprintf(line + n, sizeof(line) - (size_t)n, "%02x", f->ticket[i]);
+	line[n++] = '\n';
+
+	struct iovec v = {line, (size_t)n};
+	struct msghdr m = {
+	    .msg_iov = &v, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &f->fd[0], sizeof(int));
+	return raw_sendmsg(fd, &m, MSG_NOSIGNAL) == n ? 0 : -EPIPE;
+}
+
+/* One answer. The descriptor that came with it, -EAGAIN (wait), or why there is none. */
+static int hear(int fd, struct kin_answer *a)
+{
+	char room[CMSG_SPACE(sizeof(int))];
+	struct iovec v = {a, sizeof(*a)};
+	struct msghdr m = {
+	    .msg_iov = &v, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+	long n = raw_recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT | MSG_WAITALL);
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+	int given = -1;
+
+	if (n == -EAGAIN || n == -EINTR)
+		return -EAGAIN;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		memcpy(&given, CMSG_DATA(c), sizeof(given));
+	if (n == sizeof(*a) && a->verdict == KIN_WAIT)
+		return -EAGAIN;
+	if (n != sizeof(*a) || a->verdict != KIN_GIVEN || given < 0) {
+		if (given >= 0)
+			raw_close(given);
+		return -ENOENT;
+	}
+	return given;
+}
+
+static int ask(const struct flow *f, struct kin_answer *a)
+{
+	int64_t began = clock_ms(), heard = began;
+	int fd = call_owner(f), r = fd < 0 ? fd : say(fd, f);
+
+	if (r == 0)
+		r = -EAGAIN;
+	while (r == -EAGAIN) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		int64_t now = clock_ms();
+		struct timespec t = {0, 100000000};
+
+		if (now - heard > SILENCE_MS || now - began > LIMIT_MS) {
+			r = -ETIMEDOUT;
+			break;
+		}
+		if (raw_ppoll(&p, 1, &t, NULL) > 0) {
+			heard = now;
+			r = hear(fd, a);
+		}
+	}
+	if (fd >= 0)
+		raw_close(fd);
+	return r;
+}
+
+/* The table's lock is held. */
+static void forget(struct flow *f)
+{
+	while (f->fds)
+		flow_drop_fd(f, f->fd[0]);
+	if (atomic_exchange(&f->state, FLOW_FREE) == FLOW_INHERITED)
+		atomic_fetch_sub(&inherited, 1);
+}
+
+void kin_claim(struct flow *f)
+{
+	struct kin_answer a;
+	int saved = errno;
+
+	/* A handler that interrupted its own thread's claim finds the bare connection. */
+	if (lock_owner(&f->table) == thread_id() ||
+	    !lock_take(&f->table, thread_id(), LIMIT_MS + SILENCE_MS))
+		return;
+	if (atomic_load(&f->state) == FLOW_INHERITED && f->fds) {
+		int fd = ask(f, &a);
+
+		if (fd >= 0) {
+			peers_note(raw_inode(fd), &a.peer, &a.local);
+			splice_install(f, fd);
+			raw_close(fd);
+		}
+	}
+	forget(f);
+	lock_release(&f->table);
+	errno = saved;
+}
+
+void kin_used(int fd)
+{
+	struct flow *f = kin_any() ? flow_of(fd) : NULL;
+
+	if (f && atomic_load(&f->state) == FLOW_INHERITED)
+		kin_claim(f);
+}
+
+/* --- becoming a relative --- */
+
+/* Can a relative have a part in it? */
+static bool sharable(const struct flow *f)
+{
+	uint32_t s = atomic_load(&f->state);
+
+	return f->kind == FLOW_SESSION && f->fds && !atomic_load(&f->foreign) &&
+	       (s == FLOW_STABLE || s == FLOW_MOVING || s == FLOW_WAITING || s == FLOW_INHERITED);
+}
+
+static void inherit(struct flow *f)
+{
+	f->rule = NULL;
+	f->link = NULL;
+	f->move = NULL;
+	f->pump = NULL;
+	f->old_fd = f->far_fd = f->old_far = f->old_retired = f->heirs_fd = -1;
+	f->guard_fd[0] = f->guard_fd[1] = -1;
+	atomic_store(&f->keeps, false);
+	atomic_store(&f->hold, 0);
+	atomic_store(&f->share, SHARE_NO);
+	atomic_store(&f->state, FLOW_INHERITED);
+}
+
+void kin_forked(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < flow_count(); i++) {
+		struct flow *f = flow_at(i);
+		bool kept = sharable(f) && !atomic_load(&f->carried);
+
+		flow_forked(f, kept);
+		if (kept)
+			inherit(f);
+		n += kept;
+	}
+	atomic_store(&inherited, n);
+}
+
+static size_t hex(char *to, const void *from, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		uint8_t b = ((const uint8_t *)from)[i];
+
+		to[2 * i] = digits[b >> 4];
+		to[2 * i + 1] = digits[b & 15];
+	}
+	return 2 * n;
+}
+
+static bool unhex(const char **p, void *to, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned b = 0;
+
+		for (int k = 0; k < 2; k++, (*p)++) {
+			char c = **p;
+
+			if (c >= '0' && c <= '9')
+				b = b << 4 | (unsigned)(c - '0');
+			else if (c >= 'a' && c <= 'f')
+				b = b << 4 | (unsigned)(c - 'a' + 10);
+			else
+				return false;
+		}
+		((uint8_t *)to)[i] = (uint8_t)b;
+	}
+	return true;
+}
+
+static size_t decimal(char *to, uint64_t v)
+{
+	char digits[24];
+	size_t n = 0;
+
+	do
+		digits[n++] = (char)('0' + v % 10);
+	while (v /= 10);
+	for (size_t i = 0; i < n; i++)
+		to[i] = digits[n - 1 - i];
+	return n;
+}
+
+/* OWNER:ID:INODE:TICKET:PEER:LOCAL; the owner of a carried flow is 0: nothing is to be claimed. */
+size_t kin_write(char *to, size_t size)
+{
+	size_t n = 0;
+	int items = 0;
+
+	for (unsigned i = 0; i < flow_count() && items < ITEMS && size - n > ITEM_MAX; i++) {
+		struct flow *f = flow_at(i);
+		bool carried = atomic_load(&f->carried);
+
+		if (!sharable(f))
+			continue;
+		atomic_store(&f->shared, true);
+		n += decimal(to + n, carried ? 0 : (uint64_t)f->owner);
+		to[n++] = ':';
+		n += decimal(to + n, f->id);
+		to[n++] = ':';
+		n += decimal(to + n, f->inode);
+		to[n++] = ':';
+		n += hex(to + n, f->ticket, sizeof(f->ticket));
+		to[n++] = ':';
+		n += hex(to + n, &f->peer, sizeof(f->peer));
+		to[n++] = ':';
+		n += hex(to + n, &f->local, sizeof(f->local));
+		to[n++] = ';';
+		items++;
+	}
+	to[n] = 0;
+	return n;
+}
+
+struct item {
+	uint64_t owner, id, inode;
+	uint8_t ticket[16];
+	union flow_address peer, local;
+};
+
+static bool read_item(const char **p, struct item *it)
+{
+	return proc_number(p, 10, &it->owner) && *(*p)++ == ':' && proc_number(p, 10, &it->id) &&
+	       *(*p)++ == ':' && proc_number(p, 10, &it->inode) && *(*p)++ == ':' &&
+	       unhex(p, it->ticket, sizeof(it->ticket)) && *(*p)++ == ':' &&
+	       unhex(p, &it->peer, sizeof(it->peer)) && *(*p)++ == ':' &&
+	       unhex(p, &it->local, sizeof(it->local)) && *(*p)++ == ';' && it->owner <= INT32_MAX;
+}
+
+static void take_in(const struct item *it, const int *fds, int n)
+{
+	struct flow *f;
+	bool standard = false;
+
+	if (!it->owner) {
+		peers_note(it->inode, &it->peer, &it->local);
+		return;
+	}
+	f = flow_new(FLOW_SESSION);
+	if (!f)
+		return;
+	f->id = (uint32_t)it->id;
+	f->owner = (int)it->owner;
+	f->inode = it->inode;
+	f->peer = it->peer;
+	f->local = it->local;
+	memcpy(f->ticket, it->ticket, sizeof(f->ticket));
+	for (int i = 0; i < n; i++) {
+		flow_add_fd(f, fds[i]);
+		standard |= fds[i] <= 2;
+	}
+	atomic_store(&f->state, FLOW_INHERITED);
+	atomic_fetch_add(&inherited, 1);
+	if (standard)
+		kin_claim(f);
+}
+
+/* The descriptors of this open file. */
+static int find(uint64_t inode, int *fds, int max)
+{
+	struct proc_dir d;
+	int n = 0;
+
+	if (proc_dir_open(&d, "/proc/self/fd") < 0) {
+		for (int fd = 0; fd < 256 && n < max; fd++)
+			if (raw_inode(fd) == inode)
+				fds[n++] = fd;
+		return n;
+	}
+	for (int fd; n < max && (fd = proc_dir_next(&d)) >= 0;)
+		if (raw_inode(fd) == inode)
+			fds[n++] = fd;
+	proc_dir_close(&d);
+	return n;
+}
+
+static void unset(void)
+{
+	char **to = environ;
+
+	for (char **from = environ; *from; from++)
+		if (strncmp(*from, KIN_VARIABLE "=", sizeof(KIN_VARIABLE)) != 0)
+			*to++ = *from;
+	*to = NULL;
+}
+
+void kin_read(void)
+{
+	const char *p = secure_getenv(KIN_VARIABLE);
+	struct item it;
+
+	for (int i = 0; p && i < ITEMS && *p; i++) {
+		int fds[FLOW_ALIASES], n;
+
+		if (!read_item(&p, &it))
+			break;
+		n = find(it.inode, fds, FLOW_ALIASES);
+		if (n)
+			take_in(&it, fds, n);
+	}
+	if (environ && getenv(KIN_VARIABLE))
+		unset();
+}
+
+/* --- being the owner --- */
+
+struct flow *kin_wanted(const char *line)
+{
+	uint64_t id;
+	uint8_t ticket[16];
+
+	if (!proc_number(&line, 10, &id) || *line++ != ' ' ||
+	    !unhex(&line, ticket, sizeof(ticket)) || *line != '\n')
+		return NULL;
+	for (unsigned i = 0; i < flow_count(); i++) {
+		struct flow *f = flow_at(i);
+		uint32_t s = atomic_load(&f->state);
+		uint8_t differs = 0;
+
+		if (f->id != id || f->kind != FLOW_SESSION || s == FLOW_FREE || s == FLOW_ENDED ||
+		    s == FLOW_INHERITED || f->closed)
+			continue;
+		for (size_t k = 0; k < sizeof(ticket); k++)
+			differs |= ticket[k] ^ f->ticket[k];
+		return differs ? NULL : f;
+	}
+	return NULL;
+}
+
+/*
+ * An epoll registration lives as long as the open file does, whoever has it: dropped with the last
+ * reference in any process.
+ */
+int kin_before_close(int fd)
+{
+	struct epoll_event none = {0};
+	int ep = (int)raw_call3(SYS_epoll_create1, EPOLL_CLOEXEC, 0, 0);
+
+	ep = ep < 0 ? ep : own_fd(ep);
+	if (ep >= 0 && raw_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &none) < 0) {
+		own_close(ep);
+		ep = -1;
+	}
+	return ep < 0 ? -1 : ep;
+}
+
+static bool watches(int teller)
+{
+	char text[512];
+
+	return proc_read("/proc/self/fdinfo/", teller, "", text, sizeof(text)) > 0 &&
+	       strstr(text, "tfd:");
+}
+
+bool kin_after_close(struct flow *f, int teller)
+{
+	if (teller < 0)
+		return false;
+	if (!watches(teller)) {
+		own_close(teller);
+		atomic_store(&f->shared, false);
+		return false;
+	}
+	f->heirs_fd = teller;
+	f->left = true;
+	return true;
+}
+
+bool kin_gone(struct flow *f)
+{
+	return !own_intact(f->heirs_fd) || !watches(f->heirs_fd);
+}

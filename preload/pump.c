@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/pump.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "preload/agent.h"
+#include "preload/counts.h"
+#include "preload/flowtalk.h"
+#include "preload/own.h"
+#include "preload/peers.h"
+#include "preload/placeholder.h"
+#include "preload/raw.h"
+
+#define PUMPS 200    /* two descriptors each in the agent's poll */
+#define PIECE 65536  /* at a time, per direction */
+#define ROUNDS 16    /* pieces per turn: nobody else waits for long */
+#define END_MS 20    /* from a FIN to its announcement; later it is a lost path */
+#define FULL_MS 2000 /* the ring is full and nothing is confirmed: cover ends, the flow goes on */
+
+struct pump {
+	struct flow *flow;
+	bool ready; /* every thread has left the old file */
+	int far;    /* the agent's end of the pair */
+	int inner;  /* the session's connection; -1 */
+	bool paused;
+	bool broken;       /* the connection has failed: wait for another */
+	bool far_end;      /* the program has ended its direction */
+	bool far_end_told; /* and so has the connection been told */
+	bool inner_end;    /* the peer has, and the program has been told */
+	uint64_t read;     /* s2c count taken from connections */
+	uint64_t sent;     /* c2s count given to this one */
+	int64_t fin_ms;    /* since when a FIN waits for its announcement; 0 */
+	int64_t full_ms;   /* since when the ring is full; 0 */
+	short want_far, want_inner;
+	size_t at, len; /* of buf: on its way to the program */
+	uint8_t buf[PIECE];
+};
+
+static struct pump *pumps[PUMPS];
+
+/* --- asking --- */
+
+bool pump_ask(struct flow *f, int ms)
+{
+	uint32_t none = SHARE_NO;
+
+	atomic_compare_exchange_strong(&f->share, &none, SHARE_ASKED);
+	if (atomic_load(&f->share) == SHARE_ASKED && agent_running()) {
+		agent_kick();
+		for (int waited = 0; waited < ms && atomic_load(&f->share) == SHARE_ASKED;
+		     waited += 20)
+			futex_wait(&f->share, SHARE_ASKED, 20);
+	}
+	return atomic_load(&f->share) == SHARE_DONE;
+}
+
+int pump_state(const struct flow *f)
+{
+	uint32_t s = atomic_load(&f->share);
+
+	return s == SHARE_DONE ? 1 : s == SHARE_REFUSED ? -1 : 0;
+}
+
+static void answer(struct flow *f, enum flow_share how)
+{
+	atomic_store(&f->share, how);
+	futex_wake(&f->share);
+}
+
+/* --- making one --- */
+
+static struct pump *pump_new(struct flow *f)
+{
+	for (int i = 0; i < PUMPS; i++) {
+		if (pumps[i])
+			continue;
+		struct pump *p = mmap(NULL, sizeof(*p), PROT_READ | PROT_WRITE,
+		                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (p == MAP_FAILED)
+			return NULL;
+		p->flow = f;
+		p->far = p->inner = -1;
+		pumps[i] = p;
+		f->pump = p;
+		return p;
+	}
+	return NULL;
+}
+
+static void close_all(struct pump *p)
+{
+	own_close(p->far);
+	own_close(p->inner);
+	p->far = p->inner = -1;
+}
+
+void pump_free(struct flow *f)
+{
+	struct pump *p = f->pump;
+
+	if (!p)
+		return;
+	close_all(p);
+	for (int i = 0; i < PUMPS; i++)
+		if (pumps[i] == p)
+			pumps[i] = NULL;
+	f->pump = NULL;
+	munmap(p, sizeof(*p));
+}
+
+static void refuse(struct flow *f, int err)
+{
+	log_info("flow %u: cannot be carried: %s", f->id, strerrordesc_np(-err));
+	pump_free(f);
+	answer(f, SHARE_REFUSED);
+}
+
+/*
+ * The pair is on the descriptors and every thread has left the connection: it is the pump's. What
+ * lies unread in it is read by the pump.
+ */
+static void take_over(struct flow *f)
+{
+	struct pump *p = f->pump;
+	struct stream_counts c;
+	int r = splice_counts(f, &c);
+
+	if (r < 0) {
+		/* The connection is in no state to be counted: as with any flow that cannot be
+		 * helped, it goes back. */
+		splice_unpark(f);
+		refuse(f, r);
+		return;
+	}
+	if (c.written != f->ring.tail)
+		flowtalk_uncover(f, "bytes that no hook saw");
+	p->inner = f->old_fd;
+	p->far = f->far_fd;
+	f->old_fd = f->far_fd = -1;
+	p->read = c.read;
+	p->sent = f->ring.tail;
+	p->ready = true;
+	/* Ended already: the pair says so, and its far end will, too. */
+	if (atomic_load(&f->half_closed) && f->fds)
+		raw_shutdown(f->fd[0], SHUT_WR);
+	atomic_store(&f->carried, true);
+	atomic_store(&f->hold, 0);
+	futex_wake(&f->hold);
+	log_info("flow %u: carried by the agent", f->id);
+	answer(f, SHARE_DONE);
+}
+
+/* A pair for the program: neither end keeps the other from learning of its end for long. */
+static int open_pair(struct flow *f, int *app, int *far)
+{
+	int soon = 2, one = 1, r = placeholder_pair(f->peer.sa.sa_family, app, far);
+
+	if (r < 0)
+		return r;
+	*app = own_fd(*app);
+	*far = own_fd(*far);
+	if (*app < 0 || *far < 0) {
+		own_close(*app);
+		own_close(*far);
+		return -EMFILE;
+	}
+	/* An end that the program has closed altogether, not only for writing, is forgotten by the
+	 * kernel after this many seconds: then the far end is told. */
+	raw_setsockopt(*app, IPPROTO_TCP, TCP_LINGER2, &soon, sizeof(soon));
+	raw_setsockopt(*far, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	raw_fcntl(*far, F_SETFL, raw_fcntl(*far, F_GETFL, 0) | O_NONBLOCK);
+	peers_note(raw_inode(*app), &f->peer, &f->local);
+	return 0;
+}
+
+void pump_begin(struct flow *f, struct waits *w)
+{
+	struct pump *p = f->pump;
+	int app, far, r;
+
+	if (p && p->ready)
+		return;
+	if (p) {
+		if (splice_drained(f))
+			take_over(f);
+		else
+			waits_until(w, clock_ms() + 1);
+		return;
+	}
+	if (atomic_load(&f->share) != SHARE_ASKED)
+		return;
+	if (f->kind != FLOW_SESSION || f->closed || atomic_load(&f->foreign)) {
+		answer(f, SHARE_REFUSED);
+		return;
+	}
+	if (f->move || splice_parked(f) || f->lost_ms || atomic_load(&f->failed) ||
+	    atomic_load(&f->state) != FLOW_STABLE) {
+		waits_until(w, clock_ms() + 10);
+		return;
+	}
+	p = pump_new(f);
+	r = p ? open_pair(f, &app, &far) : -ENOBUFS;
+	if (r < 0) {
+		refuse(f, r);
+		return;
+	}
+	r = splice_park_on(f, app, far);
+	if (r == -EBUSY) {
+		pump_free(f);
+		waits_until(w, clock_ms() + 2);
+		return;
+	}
+	if (r < 0) {
+		refuse(f, r);
+		return;
+	}
+	pump_begin(f, w);
+}
+
+int pump_share(struct flow *f)
+{
+	int fd = -EBADF;
+
+	if (!f->pump || !f->pump->ready || !lock_take(&f->table, thread_id(), 20))
+		return fd;
+	for (unsigned i = 0; i < f->fds && fd < 0; i++)
+		if (flow_owns(f, f->fd[i]))
+			fd = raw_fcntl(f->fd[i], F_DUPFD_CLOEXEC, 3);
+	lock_release(&f->table);
+	return fd;
+}
+
+int pump_adopt(struct flow *f, int fd)
+{
+	struct counts k;
+	struct pump *p = NULL;
+	int app, far, r = counts_read(fd, &k);
+
+	fd = own_fd(fd);
+	if (r == 0)
+		r = fd;
+	if (r >= 0) {
+		p = pump_new(f);
+		r = p ? open_pair(f, &app, &far) : -ENOBUFS;
+	}
+	if (r < 0) {
+		own_close(fd);
+		pump_free(f);
+		return r;
+	}
+	own_release(app); /* the caller's from here on */
+	p->inner = fd;
+	p->far = far;
+	p->read = flow_read_count(f, &k);
+	p->sent = f->ring.tail;
+	p->far_end_told = atomic_load(&f->half_closed);
+	if (f->stream_written + (k.written - f->kernel_written) != f->ring.tail)
+		flowtalk_uncover(f, "bytes that no hook saw");
+	p->ready = true;
+	f->left = false;
+	own_close(f->heirs_fd);
+	f->heirs_fd = -1;
+	atomic_store(&f->carried, true);
+	answer(f, SHARE_DONE);
+	log_info("flow %u: carried by the agent for a relative", f->id);
+	return app;
+}
+
+/* --- what the handover needs --- */
+
+int pump_connection(const struct flow *f)
+{
+	if (f->pump && f->pump->ready)
+		return f->pump->inner;
+	return f->fds ? f->fd[0] : -1;
+}
+
+void pump_counts(struct flow *f, struct stream_counts *c)
+{
+	const struct pump *p = f->pump;
+	int unacked = 0;
+
+	*c = (struct stream_counts){
+	    .read = p->read, .written = f->ring.tail, .peer_fin = p->fin_ms != 0};
+	if (p->inner >= 0 && raw_ioctl(p->inner, SIOCOUTQ, &unacked) == 0)
+		c->unacked = (uint64_t)unacked;
+}
+
+void pump_pause(struct flow *f)
+{
+	f->pump->paused = true;
+}
+
+void pump_resume(struct flow *f)
+{
+	f->pump->paused = false;
+}
+
+int pump_take(struct flow *f)
+{
+	int fd = f->pump->inner;
+
+	f->pump->inner = -1;
+	return fd;
+}
+
+void pump_put(struct flow *f, int fd, uint64_t read)
+{
+	struct pump *p = f->pump;
+
+	p->inner = fd;
+	p->read = read;
+	p->sent = f->ring.tail;
+	p->paused = p->broken = false;
+	p->fin_ms = 0;
+}
+
+void pump_reset(struct flow *f)
+{
+	struct pump *p = f->pump;
+
+	if (own_intact(p->far)) {
+		int far = p->far;
+
+		own_release(far);
+		placeholder_reset(far);
+	}
+	p->far = -1;
+}
+
+/* --- carrying --- */
+
+static void lost(struct pump *p)
+{
+	p->broken = true;
+	atomic_store(&p->flow->failed, true);
+}
+
+/* The program, and everybody who had its descriptor, is gone: the session ends as after close(). */
+static void program_gone(struct pump *p)
+{
+	struct flow *f = p->flow;
+
+	log_debug("flow %u: the program's end is closed", f->id);
+	f->closed_read = p->read;
+	f->closed_known = true;
+	atomic_store(&f->half_closed, true);
+	f->progress_ms = 0;
+	f->closed = true;
+	if (p->inner >= 0 && !p->broken)
+		raw_shutdown(p->inner, SHUT_WR);
+	atomic_store(&f->state, FLOW_CLOSING);
+	pump_free(f);
+}
+
+/* Room in the ring for what the program writes. Flow before cover: a ring that stays full without
+ * any confirmation gives up its oldest bytes. */
+static bool room(struct pump *p, int64_t now)
+{
+	struct ring *r = &p->flow->ring;
+
+	ring_confirm(r, atomic_load(&p->flow->confirmed));
+	if (ring_used(r) > r->cap / 4)
+		atomic_store(&p->flow->want_confirm, true);
+	if (ring_room(r)) {
+		p->full_ms = 0;
+		return true;
+	}
+	if (!p->full_ms)
+		p->full_ms = now;
+	if (now - p->full_ms < FULL_MS || p->flow->lost_ms)
+		return false;
+	ring_confirm(r, r->base + PIECE);
+	return true;
+}
+
+/* From the program to the connection. */
+static void outward(struct pump *p, int64_t now)
+{
+	struct flow *f = p->flow;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		const void *from;
+		void *to;
+
+		if (p->sent < f->ring.tail) {
+			size_t n = ring_peek(&f->ring, p->sent, &from);
+			long r =
+			    raw_sendto(p->inner, from, n, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+
+			if (r == -EAGAIN)
+				p->want_inner |= POLLOUT;
+			else if (r <= 0)
+				lost(p);
+			if (r <= 0)
+				return;
+			p->sent += (uint64_t)r;
+			continue;
+		}
+		if (p->far_end) {
+			if (!p->far_end_told) {
+				raw_shutdown(p->inner, SHUT_WR);
+				p->far_end_told = true;
+			}
+			return;
+		}
+		if (!room(p, now))
+			return;
+		size_t n = ring_space(&f->ring, &to);
+		long r = raw_recvfrom(p->far, to, n < PIECE ? n : PIECE, MSG_DONTWAIT, NULL, NULL);
+
+		if (r == -EAGAIN) {
+			p->want_far |= POLLIN;
+			return;
+		}
+		if (r > 0) {
+			ring_added(&f->ring, (size_t)r);
+			f->ring_clean = false;
+		} else if (r == 0) {
+			int on = 1, seconds = 3, tries = 2;
+
+			p->far_end = true;
+			atomic_store(&f->half_closed, true);
+			/* Half-closed, or closed? The kernel's own probes will tell. */
+			raw_setsockopt(p->far, IPPROTO_TCP, TCP_KEEPIDLE, &seconds,
+			               sizeof(seconds));
+			raw_setsockopt(p->far, IPPROTO_TCP, TCP_KEEPINTVL, &seconds,
+			               sizeof(seconds));
+			raw_setsockopt(p->far, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof(tries));
+			raw_setsockopt(p->far, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+		} else {
+			program_gone(p);
+			return;
+		}
+	}
+	p->want_far |= POLLIN;
+}
+
+/* The connection has ended. Is that the stream's end? */
+static void ended(struct pump *p, int64_t now)
+{
+	struct flow *f = p->flow;
+
+	if (atomic_load(&f->peer_ended) && p->read >= atomic_load(&f->peer_end)) {
+		raw_shutdown(p->far, SHUT_WR);
+		p->inner_end = true;
+		p->fin_ms = 0;
+		return;
+	}
+	if (!p->fin_ms)
+		p->fin_ms = now;
+	if (now - p->fin_ms >= END_MS)
+		lost(p);
+}
+
+/* From the connection to the program. */
+static void inward(struct pump *p, int64_t now)
+{
+	struct flow *f = p->flow;
+
+	for (int i = 0; i < ROUNDS && !p->inner_end; i++) {
+		if (p->len) {
+			long r = raw_sendto(p->far, p->buf + p->at, p->len,
+			                    MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+
+			if (r == -EAGAIN)
+				p->want_far |= POLLOUT;
+			else if (r <= 0)
+				program_gone(p);
+			if (r <= 0)
+				return;
+			p->at += (size_t)r;
+			p->len -= (size_t)r;
+			continue;
+		}
+		if (p->inner < 0 || p->paused || p->broken)
+			return;
+		long r = raw_recvfrom(p->inner, p->buf, PIECE, MSG_DONTWAIT, NULL, NULL);
+
+		if (r > 0) {
+			p->at = 0;
+			p->len = (size_t)r;
+			p->read += (uint64_t)r;
+		} else if (r == -EAGAIN) {
+			p->want_inner |= POLLIN;
+			return;
+		} else if (r == 0) {
+			ended(p, now);
+			return;
+		} else if (atomic_load(&f->peer_reset)) {
+			pump_reset(f);
+			program_gone(p);
+			return;
+		} else {
+			lost(p);
+			return;
+		}
+	}
+	if (!p->inner_end)
+		p->want_inner |= POLLIN;
+}
+
+static void carry(struct pump *p, int64_t now)
+{
+	struct flow *f = p->flow;
+	bool idle = p->inner < 0 || p->paused || p->broken;
+
+	p->want_far = p->want_inner = 0;
+	inward(p, now);
+	if (f->pump != p)
+		return;
+	if (!idle)
+		outward(p, now);
+	if (f->pump != p)
+		return;
+	/* Both directions are over, and all of it is where it belongs. */
+	if (p->far_end && p->inner_end && p->sent == f->ring.tail)
+		program_gone(p);
+}
+
+void pumps_wait(struct waits *w)
+{
+	for (int i = 0; i < PUMPS; i++) {
+		struct pump *p = pumps[i];
+
+		if (!p || !p->ready)
+			continue;
+		/* With neither direction wanted even an error is not looked at here: it would be
+		 * heard of again and again. */
+		if (p->want_far)
+			waits_add(w, p->far, p->want_far);
+		if (p->want_inner)
+			waits_add(w, p->inner, p->want_inner);
+		if (p->fin_ms)
+			waits_until(w, p->fin_ms + END_MS);
+		if (p->full_ms)
+			waits_until(w, clock_ms() + 10);
+	}
+}
+
+void pumps_step(void)
+{
+	int64_t now = clock_ms();
+
+	for (int i = 0; i < PUMPS; i++)
+		if (pumps[i] && pumps[i]->ready)
+			carry(pumps[i], now);
+}
+
+void pumps_forget(void)
+{
+	for (int i = 0; i < PUMPS; i++) {
+		if (!pumps[i])
+			continue;
+		pumps[i]->flow->pump = NULL;
+		munmap(pumps[i], sizeof(*pumps[i]));
+		pumps[i] = NULL;
+	}
+}

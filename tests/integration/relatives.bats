@@ -1,0 +1,104 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# A connection in other hands than those of the process that made it: stdio, children, executed programs, receivers of
+# descriptors, daemons. The hands change, the session goes on.
+
+load helper
+
+setup() {
+	need_lab
+	start_lab 5 100 0
+	lab_spawn server "$lab_dir/echo.log" python3 "$lab_root/tests/lab/echo_server.py" 9000
+	wait_port 9000
+}
+
+teardown() {
+	stop_lab
+}
+
+# Lines through losses and returns. Some leave a process of theirs behind when their first one ends: the pipe is open
+# until all are through.
+used_by() { # HOW
+	covered timeout 60 "$lab_build/lab/relatives" "$1" 10.9.0.2 9000 5 >"$lab_dir/out" 2>&1 &
+	local pid=$!
+	sleep 0.7
+	flap "$pid" 5 300 600
+	wait "$pid" || { cat "$lab_dir/out"; return 1; }
+	[ "$(handovers)" -ge 2 ]
+	nobody_left
+}
+
+# Keepers end with the last flow, and the relay has seen the end.
+nobody_left() {
+	local i
+	for ((i = 0; i < 60; i++)); do
+		[ -n "$(ip netns pids "$lab-c")" ] || break
+		sleep 0.1
+	done
+	[ -z "$(ip netns pids "$lab-c")" ]
+	grep -q 'session [0-9]* over' "$lab_dir/relay.log"
+}
+
+@test "stdio" {
+	used_by stdio
+}
+
+@test "stdio from halfway on" {
+	used_by stdio-halfway
+}
+
+@test "dprintf" {
+	used_by dprintf
+}
+
+@test "a forked child, then the parent again" {
+	used_by child
+}
+
+@test "parent and child at once" {
+	used_by both
+}
+
+@test "a child whose parent has closed it" {
+	used_by heir
+}
+
+@test "a program executed by a forked child" {
+	used_by fork-exec
+}
+
+@test "a program executed by a vforked child" {
+	used_by vfork-exec
+}
+
+@test "a spawned program" {
+	used_by spawn
+}
+
+@test "the process itself becomes another program" {
+	used_by exec
+}
+
+@test "a child whose parent has ended" {
+	used_by orphan
+}
+
+@test "a child whose parent has ended by _exit" {
+	used_by orphan-at-once
+}
+
+@test "a child that is busy while its parent ends" {
+	used_by orphan-busy
+}
+
+@test "a descriptor passed to a process that goes on alone" {
+	used_by receiver
+}
+
+@test "a daemon made after the connection" {
+	used_by daemon-itself
+}
+
+@test "a daemon that has inherited the connection" {
+	used_by daemon
+}

@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One connection to an echo service, used by other hands than the process that made it:
+ *
+ *   relatives HOW HOST PORT SECONDS
+ *
+ * HOW says whose. Lines go out and must come back unchanged, in order, for so many seconds; in the
+ * end this side closes its direction and the service's end must follow. Status 0: all was right.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE 3000
+
+static char **self;
+static double seconds;
+extern char **environ;
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+__attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, " (pid %d, errno %s)\n", getpid(), strerror(errno));
+	exit(1);
+}
+
+static void make_line(char *line, unsigned n)
+{
+	unsigned x = n * 2654435761u + 1;
+	size_t len = 20 + x % (LINE - 22);
+	int at = sprintf(line, "%u ", n);
+
+	for (size_t i = (size_t)at; i < len; i++) {
+		x = x * 1664525 + 1013904223;
+		line[i] = (char)('a' + (x >> 24) % 26);
+	}
+	line[len] = '\n';
+	line[len + 1] = 0;
+}
+
+static void write_all(int fd, const char *p, size_t n)
+{
+	while (n) {
+		ssize_t w = write(fd, p, n);
+
+		if (w < 0)
+			fail("write");
+		p += w;
+		n -= (size_t)w;
+	}
+}
+
+static void read_all(int fd, char *p, size_t n)
+{
+	while (n) {
+		ssize_t r = read(fd, p, n);
+
+		if (r <= 0)
+			fail("read: %zd, %zu wanted", r, n);
+		p += r;
+		n -= (size_t)r;
+	}
+}
+
+static void expect_end(int fd)
+{
+	char c;
+
+	shutdown(fd, SHUT_WR);
+	ssize_t n = read(fd, &c, 1);
+
+	if (n != 0)
+		fail("after the end: %zd", n);
+}
+
+static unsigned numbers; /* lines so far, in this process */
+
+static void exchange(int fd, double until)
+{
+	char line[LINE + 2], back[LINE + 2];
+
+	while (now() < until) {
+		make_line(line, numbers++);
+		size_t n = strlen(line);
+
+		write_all(fd, line, n);
+		read_all(fd, back, n);
+		if (memcmp(line, back, n) != 0)
+			fail("line %u is wrong", numbers - 1);
+		usleep(5000);
+	}
+}
+
+static void exchange_stdio(FILE *out, FILE *in, double until)
+{
+	char line[LINE + 2], back[LINE + 2];
+
+	while (now() < until) {
+		make_line(line, numbers++);
+		if (fputs(line, out) < 0 || fflush(out) != 0)
+			fail("fputs");
+		if (!fgets(back, sizeof(back), in))
+			fail("fgets");
+		if (strcmp(line, back) != 0)
+			fail("line %u is wrong", numbers - 1);
+		usleep(5000);
+	}
+}
+
+static void wait_for(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid)
+		fail("waitpid");
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		fail("the other process: status %x", status);
+}
+
+static int dial(const char *host, const char *port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	inet_pton(AF_INET, host, &a.sin_addr);
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+		fail("connect");
+	return fd;
+}
+
+/* The addresses must be those of the connection, wherever it is looked at. */
+static void check_peer(int fd)
+{
+	struct sockaddr_in a;
+	socklen_t len = sizeof(a);
+
+	if (getpeername(fd, (struct sockaddr *)&a, &len) < 0)
+		fail("getpeername");
+	if (a.sin_addr.s_addr == htonl(INADDR_LOOPBACK))
+		fail("getpeername says loopback");
+}
+
+/* As an executed program: standard input and output are the connection, and stdio uses them. */
+static int as_filter(void)
+{
+	check_peer(0);
+	exchange_stdio(stdout, stdin, now() + seconds);
+	fclose(stdout);
+	shutdown(0, SHUT_WR);
+	if (getchar() != EOF)
+		fail("after the end");
+	return 0;
+}
+
+static char **filter_arguments(const char *how)
+{
+	static char text[32];
+	static char *argv[6];
+
+	snprintf(text, sizeof(text), "%f", seconds);
+	argv[0] = self[0];
+	argv[1] = (char *)how;
+	argv[2] = "-";
+	argv[3] = "-";
+	argv[4] = text;
+	return argv;
+}
+
+static void by_stdio(int fd)
+{
+	FILE *in = fdopen(fd, "r"), *out = fdopen(dup(fd), "w");
+
+	exchange_stdio(out, in, now() + seconds);
+	check_peer(fd);
+	fclose(out);
+	expect_end(fd);
+}
+
+static void by_stdio_halfway(int fd)
+{
+	exchange(fd, now() + seconds / 2);
+	by_stdio(fd);
+}
+
+static void by_dprintf(int fd)
+{
+	char line[LINE + 2], back[LINE + 2];
+
+	for (double until = now() + seconds; now() < until; usleep(5000)) {
+		make_line(line, numbers++);
+		if (dprintf(fd, "%s", line) < 0)
+			fail("dprintf");
+		read_all(fd, back, strlen(line));
+		if (memcmp(line, back, strlen(line)) != 0)
+			fail("line %u is wrong", numbers - 1);
+	}
+	expect_end(fd);
+}
+
+/* A child does it all, the parent waits. */
+static void by_child(int fd)
+{
+	exchange(fd, now() + 0.3);
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		check_peer(fd);
+		exchange(fd, now() + seconds);
+		check_peer(fd);
+		_exit(0);
+	}
+	wait_for(pid);
+	exchange(fd, now() + 1);
+	expect_end(fd);
+}
+
+/* The parent closes its descriptor at once. */
+static void by_heir(int fd)
+{
+	exchange(fd, now() + 0.3);
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		usleep(300000);
+		exchange(fd, now() + seconds);
+		expect_end(fd);
+		_exit(0);
+	}
+	close(fd);
+	wait_for(pid);
+}
+
+/* The one who dialled has ended before its child begins; a pipe tells when that is through. */
+static void by_orphan(const char *host, const char *port, bool at_once, int pause_ms)
+{
+	int done[2];
+	char c;
+
+	if (pipe(done) < 0)
+		fail("pipe");
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int fd = dial(host, port);
+
+		exchange(fd, now() + 0.3);
+		if (fork() == 0) {
+			usleep((useconds_t)pause_ms * 1000);
+			exchange(fd, now() + seconds);
+			expect_end(fd);
+			_exit(write(done[1], "x", 1) == 1 ? 0 : 1);
+		}
+		if (at_once)
+			_exit(0);
+		exit(0);
+	}
+	close(done[1]);
+	wait_for(pid);
+	if (read(done[0], &c, 1) != 1)
+		fail("the orphan did not finish");
+}
+
+/* One writes, one reads. */
+static void by_both(int fd)
+{
+	char line[LINE + 2], back[LINE + 2];
+	double until = now() + seconds;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		for (unsigned n = 0;; n++) {
+			make_line(line, n);
+			ssize_t r = read(fd, back, 1);
+
+			if (r == 0)
+				_exit(n > 10 ? 0 : 1);
+			if (r < 0)
+				fail("read");
+			read_all(fd, back + 1, strlen(line) - 1);
+			if (memcmp(line, back, strlen(line)) != 0)
+				fail("line %u is wrong", n);
+		}
+	}
+	while (now() < until) {
+		make_line(line, numbers++);
+		write_all(fd, line, strlen(line));
+		usleep(3000);
+	}
+	shutdown(fd, SHUT_WR);
+	wait_for(pid);
+}
+
+static void by_forked_filter(int fd)
+{
+	exchange(fd, now() + 0.3);
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		dup2(fd, 0);
+		dup2(fd, 1);
+		close(fd);
+		execv(self[0], filter_arguments("filter"));
+		_exit(126);
+	}
+	close(fd);
+	wait_for(pid);
+}
+
+static void by_vforked_filter(int fd)
+{
+	char **argv = filter_arguments("filter");
+
+	exchange(fd, now() + 0.3);
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		dup2(fd, 0);
+		dup2(fd, 1);
+		execv(self[0], argv);
+		_exit(126);
+	}
+	close(fd);
+	wait_for(pid);
+}
+
+static void by_spawned_filter(int fd)
+{
+	posix_spawn_file_actions_t actions;
+	pid_t pid;
+
+	exchange(fd, now() + 0.3);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, fd, 0);
+	posix_spawn_file_actions_adddup2(&actions, fd, 1);
+	int r = posix_spawn(&pid, self[0], &actions, NULL, filter_arguments("filter"), environ);
+
+	if (r)
+		fail("posix_spawn: %d", r);
+	posix_spawn_file_actions_destroy(&actions);
+	close(fd);
+	wait_for(pid);
+}
+
+/* The process itself becomes another program. Its first attempt fails. */
+static void by_exec(int fd)
+{
+	exchange(fd, now() + 0.3);
+	execl("/nowhere/at/all", "all", (char *)NULL);
+	exchange(fd, now() + 0.3);
+	dup2(fd, 0);
+	dup2(fd, 1);
+	close(fd);
+	execv(self[0], filter_arguments("filter"));
+	fail("execv");
+}
+
+static void send_descriptor(int to, int fd)
+{
+	char c = 0, room[CMSG_SPACE(sizeof(int))] = {0};
+	struct iovec v = {&c, 1};
+	struct msghdr m = {
+	    .msg_iov = &v, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+
+	h->cmsg_level = SOL_SOCKET;
+	h->cmsg_type = SCM_RIGHTS;
+	h->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(h), &fd, sizeof(int));
+	if (sendmsg(to, &m, 0) != 1)
+		fail("sendmsg");
+}
+
+static int receive_descriptor(int from)
+{
+	char c, room[CMSG_SPACE(sizeof(int))];
+	struct iovec v = {&c, 1};
+	struct msghdr m = {
+	    .msg_iov = &v, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+	int fd;
+
+	if (recvmsg(from, &m, 0) != 1 || !CMSG_FIRSTHDR(&m))
+		fail("recvmsg");
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(int));
+	return fd;
+}
+
+/* The one who dials passes the connection on and is gone, as ssh's ProxyUseFdpass has it. */
+static void by_receiver(const char *host, const char *port)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
+		fail("socketpair");
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int fd = dial(host, port);
+
+		exchange(fd, now() + 0.3);
+		send_descriptor(pair[1], fd);
+		_exit(0);
+	}
+	int fd = receive_descriptor(pair[0]);
+
+	wait_for(pid);
+	exchange(fd, now() + seconds);
+	expect_end(fd);
+}
+
+static void by_daemon(int fd)
+{
+	int done[2];
+	char c;
+
+	exchange(fd, now() + 0.3);
+	if (pipe(done) < 0)
+		fail("pipe");
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (daemon(1, 1) < 0)
+			fail("daemon");
+		exchange(fd, now() + seconds);
+		expect_end(fd);
+		_exit(write(done[1], "x", 1) == 1 ? 0 : 1);
+	}
+	close(fd);
+	close(done[1]);
+	wait_for(pid);
+	if (read(done[0], &c, 1) != 1)
+		fail("the daemon did not finish");
+}
+
+/* The same, but the process that dialled is the one that becomes the daemon. */
+static void by_daemon_itself(const char *host, const char *port)
+{
+	int done[2];
+	char c;
+
+	if (pipe(done) < 0)
+		fail("pipe");
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int fd = dial(host, port);
+
+		exchange(fd, now() + 0.3);
+		if (daemon(1, 1) < 0)
+			fail("daemon");
+		exchange(fd, now() + seconds);
+		expect_end(fd);
+		_exit(write(done[1], "x", 1) == 1 ? 0 : 1);
+	}
+	close(done[1]);
+	wait_for(pid);
+	if (read(done[0], &c, 1) != 1)
+		fail("the daemon did not finish");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 5)
+		return 2;
+	const char *how = argv[1];
+
+	self = argv;
+	seconds = atof(argv[4]);
+	if (strcmp(how, "filter") == 0)
+		return as_filter();
+	if (strcmp(how, "receiver") == 0) {
+		by_receiver(argv[2], argv[3]);
+		return 0;
+	}
+	if (strncmp(how, "orphan", 6) == 0) {
+		by_orphan(argv[2], argv[3], strcmp(how, "orphan-at-once") == 0,
+		          strcmp(how, "orphan-busy") == 0 ? 0 : 500);
+		return 0;
+	}
+	if (strcmp(how, "daemon-itself") == 0) {
+		by_daemon_itself(argv[2], argv[3]);
+		return 0;
+	}
+	int fd = dial(argv[2], argv[3]);
+
+	if (strcmp(how, "stdio") == 0)
+		by_stdio(fd);
+	else if (strcmp(how, "stdio-halfway") == 0)
+		by_stdio_halfway(fd);
+	else if (strcmp(how, "dprintf") == 0)
+		by_dprintf(fd);
+	else if (strcmp(how, "child") == 0)
+		by_child(fd);
+	else if (strcmp(how, "heir") == 0)
+		by_heir(fd);
+	else if (strcmp(how, "both") == 0)
+		by_both(fd);
+	else if (strcmp(how, "fork-exec") == 0)
+		by_forked_filter(fd);
+	else if (strcmp(how, "vfork-exec") == 0)
+		by_vforked_filter(fd);
+	else if (strcmp(how, "spawn") == 0)
+		by_spawned_filter(fd);
+	else if (strcmp(how, "exec") == 0)
+		by_exec(fd);
+	else if (strcmp(how, "daemon") == 0)
+		by_daemon(fd);
+	else
+		return 2;
+	return 0;
+}
