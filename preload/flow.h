@@ -231,6 +231,12 @@ bool flow_drop_fd(struct flow *f, int fd);
 /* Does the descriptor still refer to the open file we think? (One fstat.) */
 bool flow_owns(const struct flow *f, int fd);
 
+/*
+ * Another descriptor for what is on the flow's descriptors now: the caller's, close-on-exec.
+ * -EBADF: the program has closed them all.
+ */
+int flow_duplicate(struct flow *f);
+
 struct counts;
 
 /* The stream count the program has read up to, from the kernel's counts of the current socket. */

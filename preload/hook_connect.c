@@ -21,6 +21,7 @@
 #include "preload/raw.h"
 #include "preload/real.h"
 #include "preload/splice.h"
+#include "session/kdf.h"
 
 static int option(int fd, int level, int name)
 {
@@ -101,6 +102,8 @@ static struct flow *adopt(int fd, enum flow_kind kind, const union flow_address 
 	f->rule = rule;
 	f->inode = inode(fd);
 	f->owner = raw_getpid();
+	if (kind == FLOW_SESSION && !random_fill(f->ticket, sizeof(f->ticket)))
+		atomic_store(&f->share, SHARE_REFUSED);
 	if (flow_add_fd(f, fd))
 		return f;
 	atomic_store(&f->state, FLOW_ENDED);

@@ -56,10 +56,47 @@ static bool leave_table(struct flow *f, int fd, bool kin)
 	return last;
 }
 
+/*
+ * A descriptor on its way out, from before the system call that closes it to after. Of the last one
+ * of a flow that other processes may have, too, the kernel tells afterwards whether one does.
+ */
+struct leaving {
+	struct flow *flow;
+	bool locked, last, kin;
+	int teller;
+};
+
+static struct leaving leave_begin(struct flow *f, int fd)
+{
+	struct leaving l = {.flow = f, .teller = -1};
+
+	l.locked = enter(f);
+	uint32_t s = atomic_load(&f->state);
+
+	l.kin = f->kind == FLOW_SESSION && f->fds == 1 && atomic_load(&f->shared) &&
+	        !atomic_load(&f->carried) && s != FLOW_INHERITED && s != FLOW_CONNECTING;
+	if (l.kin)
+		l.teller = kin_before_close(fd);
+	l.last = leave_table(f, fd, l.kin);
+	return l;
+}
+
+static void leave_end(struct leaving *l)
+{
+	int saved = errno;
+
+	if (l->kin && l->last && !kin_after_close(l->flow, l->teller))
+		l->flow->closed = true;
+	if (l->locked)
+		lock_release(&l->flow->table);
+	if (l->last)
+		agent_kick();
+	errno = saved;
+}
+
 EXPORT int close(int fd)
 {
 	struct flow *f = flow_of(fd);
-	int r;
 
 	if (!f) {
 		if (own_is(fd) && process_ours()) {
@@ -71,23 +108,10 @@ EXPORT int close(int fd)
 	}
 	if (!process_ours())
 		return real.close(fd);
-	bool locked = enter(f);
-	bool kin = f->kind == FLOW_SESSION && f->fds == 1 && atomic_load(&f->shared) &&
-	           !atomic_load(&f->carried) && atomic_load(&f->state) != FLOW_INHERITED;
-	int teller = kin ? kin_before_close(fd) : -1;
-	bool last = leave_table(f, fd, kin);
+	struct leaving l = leave_begin(f, fd);
+	int r = real.close(fd);
 
-	r = real.close(fd);
-	if (kin && last && !kin_after_close(f, teller))
-		f->closed = true;
-	if (locked)
-		lock_release(&f->table);
-	if (last) {
-		int saved = errno;
-
-		agent_kick();
-		errno = saved;
-	}
+	leave_end(&l);
 	return r;
 }
 
@@ -103,15 +127,10 @@ EXPORT int fclose(FILE *file)
 		return real.fclose(file);
 	/* What stdio still holds is written now, while the flow is known. */
 	fflush(file);
-	bool locked = enter(f), last = leave_table(f, fd, false);
+	struct leaving l = leave_begin(f, fd);
 	int r = real.fclose(file);
 
-	if (locked)
-		lock_release(&f->table);
-	saved = errno;
-	if (last)
-		agent_kick();
-	errno = saved;
+	leave_end(&l);
 	return r;
 }
 
@@ -208,24 +227,22 @@ static int replace(int from, int to, int flags, bool three)
 		errno = EBUSY;
 		return -1;
 	}
-	bool locked_gone = gone && gone != kept && enter(gone);
+	/* What cannot succeed must not take anything out of the table. */
+	if (raw_fcntl(from, F_GETFD, 0) < 0 || flags & ~O_CLOEXEC)
+		return three ? real.dup3(from, to, flags) : real.dup2(from, to);
+	struct leaving l = {.flow = NULL};
+
+	if (gone && gone != kept)
+		l = leave_begin(gone, to);
 	bool locked_kept = kept && enter(kept);
 	int r = three ? real.dup3(from, to, flags) : real.dup2(from, to);
 
-	if (r >= 0 && gone)
-		leave_table(gone, to, false);
-	if (r >= 0 && kept)
+	if (r >= 0 && kept && gone != kept)
 		alias(kept, to);
 	if (locked_kept)
 		lock_release(&kept->table);
-	if (locked_gone)
-		lock_release(&gone->table);
-	if (gone && gone->closed) {
-		int saved = errno;
-
-		agent_kick();
-		errno = saved;
-	}
+	if (l.flow)
+		leave_end(&l);
 	return r;
 }
 

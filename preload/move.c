@@ -18,7 +18,6 @@
 #include "preload/raw.h"
 #include "preload/replay.h"
 #include "preload/splice.h"
-#include "session/kdf.h"
 
 #define MOVES 128
 #define STAGGER_MS 250 /* RFC 8305 */
@@ -562,7 +561,6 @@ static void opened(struct move *m)
 
 	finish(m);
 	f->local = f->source;
-	kdf(f->ses.root, "share", 0, f->ticket, sizeof(f->ticket));
 	/*
 	 * All in place before the program can see the connection: it may write the very moment the
 	 * descriptor becomes writable.

@@ -161,6 +161,7 @@ static void take_over(struct flow *f)
 /* A pair for the program: neither end keeps the other from learning of its end for long. */
 static int open_pair(struct flow *f, int *app, int *far)
 {
+	struct linger hard = {1, 0};
 	int soon = 2, one = 1, r = placeholder_pair(f->peer.sa.sa_family, app, far);
 
 	if (r < 0)
@@ -176,6 +177,9 @@ static int open_pair(struct flow *f, int *app, int *far)
 	 * kernel after this many seconds: then the far end is told. */
 	raw_setsockopt(*app, IPPROTO_TCP, TCP_LINGER2, &soon, sizeof(soon));
 	raw_setsockopt(*far, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	/* Should this process be killed, those who have the other end are to see an error: a clean
+	 * end would be a lie. */
+	raw_setsockopt(*far, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 	raw_fcntl(*far, F_SETFL, raw_fcntl(*far, F_GETFL, 0) | O_NONBLOCK);
 	peers_note(raw_inode(*app), &f->peer, &f->local);
 	return 0;
@@ -223,19 +227,6 @@ void pump_begin(struct flow *f, struct waits *w)
 		return;
 	}
 	pump_begin(f, w);
-}
-
-int pump_share(struct flow *f)
-{
-	int fd = -EBADF;
-
-	if (!f->pump || !f->pump->ready || !lock_take(&f->table, thread_id(), 20))
-		return fd;
-	for (unsigned i = 0; i < f->fds && fd < 0; i++)
-		if (flow_owns(f, f->fd[i]))
-			fd = raw_fcntl(f->fd[i], F_DUPFD_CLOEXEC, 3);
-	lock_release(&f->table);
-	return fd;
 }
 
 int pump_adopt(struct flow *f, int fd)
@@ -294,6 +285,18 @@ void pump_counts(struct flow *f, struct stream_counts *c)
 		c->unacked = (uint64_t)unacked;
 }
 
+bool pump_owes(const struct flow *f)
+{
+	const struct pump *p = f->pump;
+	int waiting = 0, unacked = 0;
+
+	if (!p || !p->ready || p->far < 0)
+		return false;
+	raw_ioctl(p->far, FIONREAD, &waiting);
+	raw_ioctl(p->inner, SIOCOUTQ, &unacked);
+	return waiting > 0 || unacked > 0 || p->sent < f->ring.tail;
+}
+
 void pump_pause(struct flow *f)
 {
 	f->pump->paused = true;
@@ -347,9 +350,12 @@ static void lost(struct pump *p)
 /* The program, and everybody who had its descriptor, is gone: the session ends as after close(). */
 static void program_gone(struct pump *p)
 {
+	struct linger soft = {0, 0};
 	struct flow *f = p->flow;
 
 	log_debug("flow %u: the program's end is closed", f->id);
+	/* What it was given and has not read yet stays readable. */
+	raw_setsockopt(p->far, SOL_SOCKET, SO_LINGER, &soft, sizeof(soft));
 	f->closed_read = p->read;
 	f->closed_known = true;
 	atomic_store(&f->half_closed, true);
