@@ -195,7 +195,7 @@ static bool start(void)
 	pthread_attr_t attr;
 
 	links_set_handlers(flowtalk_frame, flowtalk_link_up);
-	if (nudge_init() < 0 || !make_wake())
+	if (!own_roomy() || nudge_init() < 0 || !make_wake())
 		return false;
 	atomic_store(&stop, false);
 	/* The program's signals are the program's: none is ever handled on the agent thread. */
