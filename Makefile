@@ -60,6 +60,10 @@ lint:
 format:
 	@clang-format -i $(foreach r,$(rooms),$(wildcard $(r)/*.[ch])) $(wildcard tests/unit/*.[ch] tests/lab/*.[ch] tests/fuzz/*.[ch])
 
+# Test suites of others, with the library and without.
+transparency: all
+	@scripts/transparency $(SUITES)
+
 soak: all
 	@scripts/soak
 
@@ -78,5 +82,5 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all demo test lint format bench soak install clean
+.PHONY: all demo test lint format bench soak transparency install clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
