@@ -22,11 +22,6 @@
 #include "preload/raw.h"
 #include "preload/real.h"
 
-/* unistd.h declares it with dots; the kernel's calls have six arguments at most, and with these
- * types the compiler can leave the caller's registers and stack as they are. */
-EXPORT long call_by_number(long nr, long a, long b, long c, long d, long e,
-                           long f) __asm__("syscall");
-
 static bool flow_at_all(long fd)
 {
 	return fd == (int)fd && flow_of((int)fd);
@@ -299,7 +294,7 @@ static long uncancelled(long nr, const long arg[6])
 	return r;
 }
 
-/* Out of the way of all the others: what needs a stack of its own. */
+/* The numbers that one of the above may say yes to come here. */
 long looked_at(long nr, long a, long b, long c, long d, long e, long f)
 {
 	const long arg[6] = {a, b, c, d, e, f};
@@ -350,20 +345,25 @@ const bool call_numbers[512] = {
  * By hand, because a caller with fewer arguments has its own variables where the seventh would be:
  * a compiler's jump reads and writes that word again, and a futex may live there.
  */
-__attribute__((naked)) long call_by_number(long nr, long a, long b, long c, long d, long e, long f)
-{
-	__asm__("endbr64\n\t"
-	        "cmpq $511, %%rdi\n\t"
-	        "ja 1f\n\t"
-	        "leaq call_numbers(%%rip), %%r11\n\t"
-	        "cmpb $0, (%%r11,%%rdi)\n\t"
-	        "jne 2f\n"
-	        "1:\tjmpq *real+%c0(%%rip)\n"
-	        "2:\tjmp looked_at"
-	        :
-	        : "i"(offsetof(struct real, syscall)));
-}
+_Static_assert(offsetof(struct real, syscall) == 0, "the jump goes to the first entry");
+__asm__(".text\n"
+        ".globl syscall\n"
+        ".type syscall, @function\n"
+        "syscall:\n"
+        "	endbr64\n"
+        "	cmpq $511, %rdi\n"
+        "	ja 1f\n"
+        "	leaq call_numbers(%rip), %r11\n"
+        "	cmpb $0, (%r11,%rdi)\n"
+        "	jne 2f\n"
+        "1:	jmpq *real(%rip)\n"
+        "2:	jmp looked_at\n"
+        ".size syscall, . - syscall\n");
 #else
+/* unistd.h declares it with dots. */
+EXPORT long call_by_number(long nr, long a, long b, long c, long d, long e,
+                           long f) __asm__("syscall");
+
 long call_by_number(long nr, long a, long b, long c, long d, long e, long f)
 {
 	if (nr < 0 || nr >= 512 || !call_numbers[nr])

@@ -23,6 +23,9 @@
 #include <unistd.h>
 
 struct real {
+	/* First: hook_syscall.c finds it without an offset. */
+	long (*syscall)(long, long, long, long, long, long, long);
+
 	int (*connect)(int, const struct sockaddr *, socklen_t);
 	int (*socket)(int, int, int);
 	int (*socketpair)(int, int, int, int[2]);
@@ -120,7 +123,6 @@ struct real {
 	int (*chroot)(const char *);
 	int (*capset)(void *, const void *);
 	int (*prctl)(int, ...);
-	long (*syscall)(long, long, long, long, long, long, long);
 };
 
 extern struct real real;
