@@ -203,7 +203,7 @@ EXPORT int dup(int fd)
 	struct flow *f = flow_of(fd);
 
 	if (!f || !process_ours())
-		return real.dup(fd);
+		return fresh(real.dup(fd));
 	bool locked = enter(f);
 	int r = real.dup(fd);
 
@@ -256,17 +256,26 @@ EXPORT int dup3(int from, int to, int flags)
 	return replace(from, to, flags, true);
 }
 
+/* These change what an exchange copies from the old file to the new: not in the middle of it. */
+static bool copied(int op)
+{
+	return op == F_SETFL || op == F_SETOWN || op == F_SETOWN_EX || op == F_SETSIG;
+}
+
 static int control(int (*call)(int, int, ...), int fd, int op, void *arg)
 {
-	struct flow *f =
-	    op == F_DUPFD || op == F_DUPFD_CLOEXEC || op == F_SETFL ? flow_of(fd) : NULL;
+	bool doubles = op == F_DUPFD || op == F_DUPFD_CLOEXEC;
+
+	if (!doubles && !copied(op))
+		return call(fd, op, arg);
+	struct flow *f = flow_of(fd);
 
 	if (!f || !process_ours())
-		return call(fd, op, arg);
+		return doubles ? fresh(call(fd, op, arg)) : call(fd, op, arg);
 	bool locked = enter(f);
 	int r = call(fd, op, arg);
 
-	if (r >= 0 && op != F_SETFL)
+	if (r >= 0 && doubles)
 		alias(f, r);
 	if (locked)
 		lock_release(&f->table);
@@ -291,4 +300,24 @@ EXPORT int fcntl64(int fd, int op, ...)
 	void *arg = va_arg(ap, void *);
 	va_end(ap);
 	return control(real.fcntl64, fd, op, arg);
+}
+
+EXPORT int ioctl(int fd, unsigned long op, ...)
+{
+	va_list ap;
+	struct flow *f = NULL;
+
+	va_start(ap, op);
+	void *arg = va_arg(ap, void *);
+	va_end(ap);
+	if (op == FIONBIO || op == FIOASYNC || op == FIOSETOWN || op == SIOCSPGRP)
+		f = flow_of(fd);
+	if (!f || !process_ours())
+		return real.ioctl(fd, op, arg);
+	bool locked = enter(f);
+	int r = real.ioctl(fd, op, arg);
+
+	if (locked)
+		lock_release(&f->table);
+	return r;
 }

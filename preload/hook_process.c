@@ -13,6 +13,7 @@
 #include "preload/agent.h"
 #include "preload/hook.h"
 #include "preload/process.h"
+#include "preload/raw.h"
 #include "preload/real.h"
 
 static bool aside(void)
@@ -132,6 +133,13 @@ EXPORT int capset(void *header, const void *data)
 	return back(p, real.capset(header, data));
 }
 
+/* Of all that prctl can do, only what ties a thread down concerns the agent. */
+static bool ties_down(int op)
+{
+	return op == PR_SET_SECCOMP || op == PR_SET_KEEPCAPS || op == PR_CAPBSET_DROP ||
+	       op == PR_SET_NO_NEW_PRIVS;
+}
+
 EXPORT int prctl(int op, ...)
 {
 	va_list ap;
@@ -141,12 +149,26 @@ EXPORT int prctl(int op, ...)
 	for (int i = 0; i < 4; i++)
 		a[i] = va_arg(ap, unsigned long);
 	va_end(ap);
-	/* Of all it can do, only what ties a thread down concerns the agent. */
-	bool p = (op == PR_SET_SECCOMP || op == PR_SET_KEEPCAPS || op == PR_CAPBSET_DROP ||
-	          op == PR_SET_NO_NEW_PRIVS) &&
-	         aside();
+	bool p = ties_down(op) && aside();
 
 	if (!real.prctl)
 		real_bind();
 	return back(p, real.prctl(op, a[0], a[1], a[2], a[3]));
+}
+
+long process_changed(long nr, const long arg[6])
+{
+	bool concerned = raw_gettid() == raw_getpid();
+
+	if (nr == SYS_prctl)
+		concerned = concerned && ties_down((int)arg[0]);
+	/* These fail while there is a second thread, or would leave the agent in the old world. */
+	if (nr == SYS_unshare || nr == SYS_setns || nr == SYS_chroot)
+		concerned = true;
+	bool p = concerned && aside();
+	long r = real.syscall(nr, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
+
+	if (p)
+		agent_unpark();
+	return r;
 }

@@ -5,12 +5,13 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <time.h>
 
 #include "preload/hook.h"
 #include "preload/real.h"
 
-/* After a call that returned `n`: should it be made again? Else *n and errno are the program's. */
-static bool again(const struct call *c, int fd, int flags, bool wanted, ssize_t *n)
+bool receive_again(const struct call *c, int fd, int flags, bool wanted, ssize_t *n)
 {
 	struct flow *f = c->flow;
 	int err = errno;
@@ -46,11 +47,13 @@ static bool again(const struct call *c, int fd, int flags, bool wanted, ssize_t 
 	return true;
 }
 
-/* MSG_WAITALL and a nudge: the kernel returns what there was; the rest is still wanted. */
+/*
+ * MSG_WAITALL and a nudge: the kernel returns what there was; the rest is still wanted. What was
+ * only peeked at is peeked at anew.
+ */
 static bool cut_short(uint32_t nudges, int flags, ssize_t n, size_t want)
 {
-	return flags & MSG_WAITALL && !(flags & MSG_PEEK) && n > 0 && (size_t)n < want &&
-	       this_thread.nudges != nudges;
+	return flags & MSG_WAITALL && n > 0 && (size_t)n < want && this_thread.nudges != nudges;
 }
 
 EXPORT ssize_t read(int fd, void *buf, size_t len)
@@ -66,7 +69,7 @@ EXPORT ssize_t read(int fd, void *buf, size_t len)
 			return real.read(fd, buf, len);
 		n = real.read(fd, buf, len);
 		call_leave(&c);
-	} while (again(&c, fd, 0, len > 0, &n));
+	} while (receive_again(&c, fd, 0, len > 0, &n));
 	return n;
 }
 
@@ -83,8 +86,33 @@ EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 			return real.readv(fd, iov, count);
 		n = real.readv(fd, iov, count);
 		call_leave(&c);
-	} while (again(&c, fd, 0, count > 0, &n));
+	} while (receive_again(&c, fd, 0, count > 0, &n));
 	return n;
+}
+
+EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t at, int flags)
+{
+	/* On a socket the only position there is, is -1. */
+	struct flow *f = at == -1 ? flow_of(fd) : NULL;
+	struct call c;
+	ssize_t n;
+
+	if (!real.preadv2)
+		real_bind();
+	if (!f)
+		return real.preadv2(fd, iov, count, at, flags);
+	do {
+		if (!call_enter(&c, f, fd))
+			return real.preadv2(fd, iov, count, at, flags);
+		n = real.preadv2(fd, iov, count, at, flags);
+		call_leave(&c);
+	} while (receive_again(&c, fd, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0, count > 0, &n));
+	return n;
+}
+
+EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int count, off64_t at, int flags)
+{
+	return preadv2(fd, iov, count, at, flags);
 }
 
 EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
@@ -105,8 +133,8 @@ EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockadd
 		n = real.recvfrom(fd, (char *)buf + total, want, flags, from, from_len);
 		call_leave(&c);
 		if (cut_short(nudges, flags, n, want))
-			total += n;
-		else if (!again(&c, fd, flags, want > 0, &n))
+			total += flags & MSG_PEEK ? 0 : n;
+		else if (!receive_again(&c, fd, flags, want > 0, &n))
 			break;
 	}
 	return n > 0 ? total + n : total ? total : n;
@@ -129,11 +157,73 @@ EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 		n = real.recv(fd, (char *)buf + total, want, flags);
 		call_leave(&c);
 		if (cut_short(nudges, flags, n, want))
-			total += n;
-		else if (!again(&c, fd, flags, want > 0, &n))
+			total += flags & MSG_PEEK ? 0 : n;
+		else if (!receive_again(&c, fd, flags, want > 0, &n))
 			break;
 	}
 	return n > 0 ? total + n : total ? total : n;
+}
+
+/* Descriptors that have come: their numbers may have been a flow's. */
+static void received(struct msghdr *m)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+		    c->cmsg_len < CMSG_LEN(0))
+			continue;
+		for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+			fresh(fd);
+		}
+	}
+}
+
+#define PIECES 64 /* of a longer vector a receive that was cut short ends as it is */
+
+/* What is left of the vector after `done` bytes; 0: too much to be kept here. */
+static size_t rest_of(const struct msghdr *m, size_t done, struct iovec *to, size_t *left)
+{
+	size_t n = 0;
+
+	*left = 0;
+	for (size_t i = 0; i < m->msg_iovlen; i++) {
+		size_t skip = done < m->msg_iov[i].iov_len ? done : m->msg_iov[i].iov_len;
+
+		done -= skip;
+		if (skip == m->msg_iov[i].iov_len)
+			continue;
+		if (n == PIECES)
+			return 0;
+		to[n].iov_base = (char *)m->msg_iov[i].iov_base + skip;
+		to[n].iov_len = m->msg_iov[i].iov_len - skip;
+		*left += to[n++].iov_len;
+	}
+	return n;
+}
+
+/* The first part of a message that was to be whole is there: the rest of it. */
+static ssize_t receive_rest(struct flow *f, int fd, const struct msghdr *m, size_t done, int flags)
+{
+	struct iovec part[PIECES];
+	size_t left;
+
+	for (;;) {
+		struct msghdr rest = {.msg_iov = part, .msg_iovlen = rest_of(m, done, part, &left)};
+		uint32_t nudges = this_thread.nudges;
+		struct call c;
+
+		if (!rest.msg_iovlen || !call_enter(&c, f, fd))
+			return (ssize_t)done;
+		ssize_t n = real.recvmsg(fd, &rest, flags);
+
+		call_leave(&c);
+		if (cut_short(nudges, flags, n, left))
+			done += (size_t)n;
+		else if (!receive_again(&c, fd, flags, true, &n))
+			return (ssize_t)done + (n > 0 ? n : 0);
+	}
 }
 
 EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
@@ -142,15 +232,77 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 	struct call c;
 	ssize_t n;
 
-	if (!f)
-		return real.recvmsg(fd, m, flags);
-	do {
+	if (!f) {
+		n = real.recvmsg(fd, m, flags);
+		if (n >= 0 && m->msg_controllen && flow_count())
+			received(m);
+		return n;
+	}
+	for (;;) {
+		uint32_t nudges = this_thread.nudges;
+
 		if (!call_enter(&c, f, fd))
 			return real.recvmsg(fd, m, flags);
 		n = real.recvmsg(fd, m, flags);
 		call_leave(&c);
-	} while (again(&c, fd, flags, m->msg_iovlen > 0, &n));
-	return n;
+		if (n > 0 && flags & MSG_WAITALL && this_thread.nudges != nudges) {
+			struct iovec part[PIECES];
+			size_t left;
+
+			if (!rest_of(m, (size_t)n, part, &left))
+				return n;
+			if (!(flags & MSG_PEEK))
+				return receive_rest(f, fd, m, (size_t)n, flags);
+		} else if (!receive_again(&c, fd, flags, m->msg_iovlen > 0, &n)) {
+			return n;
+		}
+	}
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/*
+ * Of a stream, one by one: an empty message is its end, and has to be looked at as such. The
+ * kernel, too, looks at the time only between two messages.
+ */
+static int receive_many(int fd, struct mmsghdr *m, unsigned count, int flags,
+                        struct timespec *timeout)
+{
+	bool first_only = flags & MSG_WAITFORONE;
+	int64_t until =
+	    timeout ? now_ns() + (int64_t)timeout->tv_sec * 1000000000 + timeout->tv_nsec : 0;
+	int saved = errno;
+	unsigned i = 0;
+
+	flags &= ~MSG_WAITFORONE;
+	while (i < count) {
+		ssize_t n = recvmsg(fd, &m[i].msg_hdr, flags);
+
+		if (n < 0)
+			break;
+		m[i++].msg_len = (unsigned)n;
+		if (first_only)
+			flags |= MSG_DONTWAIT;
+		if (timeout) {
+			int64_t left = until - now_ns();
+
+			left = left < 0 ? 0 : left;
+			timeout->tv_sec = (time_t)(left / 1000000000);
+			timeout->tv_nsec = (long)(left % 1000000000);
+			if (!left)
+				break;
+		}
+	}
+	if (!i)
+		return count ? -1 : 0;
+	errno = saved;
+	return (int)i;
 }
 
 EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned count, int flags, struct timespec *timeout)
@@ -159,14 +311,21 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned count, int flags, struct
 	struct call c;
 	ssize_t n;
 
-	if (!f)
-		return real.recvmmsg(fd, m, count, flags, timeout);
+	if (!f) {
+		n = real.recvmmsg(fd, m, count, flags, timeout);
+		for (ssize_t i = 0; i < n && flow_count(); i++)
+			if (m[i].msg_hdr.msg_controllen)
+				received(&m[i].msg_hdr);
+		return (int)n;
+	}
+	if (f->kind == FLOW_SESSION || f->kind == FLOW_REDIAL)
+		return receive_many(fd, m, count, flags, timeout);
 	do {
 		if (!call_enter(&c, f, fd))
 			return real.recvmmsg(fd, m, count, flags, timeout);
 		n = real.recvmmsg(fd, m, count, flags, timeout);
 		call_leave(&c);
-	} while (again(&c, fd, flags, false, &n));
+	} while (receive_again(&c, fd, flags, false, &n));
 	return (int)n;
 }
 
