@@ -7,7 +7,7 @@ CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
 # initial-exec: the first touch of a thread-local in a preloaded library must not allocate.
 COMMON_CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -MMD -MP -fPIC -fvisibility=hidden \
-	-ftls-model=initial-exec $(WARN) $(SAN)
+	-ftls-model=initial-exec $(WARN) $(SAN) $(LIBC_FLAGS)
 LDFLAGS += $(SAN)
 
 rooms := common monitor policy session relay cli preload
@@ -38,7 +38,8 @@ $(B)/libmifcont.so: $(foreach r,common monitor policy session preload,$(call obj
 		$(SODIUM) $(CARES) -lmnl -lconfuse -ldl -lpthread
 
 # The exported names are those of preload/symbols.list and nothing else, unversioned.
-$(B)/preload.map: preload/symbols.list
+SYMBOLS ?= preload/symbols.list
+$(B)/preload.map: $(SYMBOLS)
 	@mkdir -p $(B)
 	$(call quiet,MAP,$@)awk 'BEGIN{print "{ global:"} !/^#/&&NF{print "\t" $$1 ";"} END{print "local: *; };"}' $< >$@
 
@@ -60,6 +61,10 @@ lint:
 format:
 	@clang-format -i $(foreach r,$(rooms),$(wildcard $(r)/*.[ch])) $(wildcard tests/unit/*.[ch] tests/lab/*.[ch] tests/fuzz/*.[ch])
 
+# The same library for programs of musl, see scripts/musl.
+musl:
+	@scripts/musl
+
 soak: all
 	@scripts/soak
 
@@ -78,5 +83,5 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all demo test lint format bench soak install clean
+.PHONY: all demo test lint format musl bench soak install clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
