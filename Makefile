@@ -5,8 +5,9 @@ B ?= build
 CC ?= cc
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
+# What newer versions of c-ares deprecate has no substitute in those of older releases.
 # initial-exec: the first touch of a thread-local in a preloaded library must not allocate.
-COMMON_CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -MMD -MP -fPIC -fvisibility=hidden \
+COMMON_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DCARES_NO_DEPRECATED -I. -MMD -MP -fPIC -fvisibility=hidden \
 	-ftls-model=initial-exec $(WARN) $(SAN) $(LIBC_FLAGS)
 LDFLAGS += $(SAN)
 
