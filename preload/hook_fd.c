@@ -117,7 +117,7 @@ EXPORT int close(int fd)
 
 EXPORT int fclose(FILE *file)
 {
-	int saved = errno, fd = file ? fileno(file) : -1;
+	int saved = errno, fd = fileno(file);
 	struct flow *f = fd >= 0 ? flow_of(fd) : NULL;
 
 	errno = saved;
