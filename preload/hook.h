@@ -51,6 +51,18 @@ bool end_is_true(struct flow *f, int fd);
  */
 bool event_is_true(const struct flow *f, short events);
 
+/*
+ * futex_wait() where the program believes to be in a system call: a point at which its thread can
+ * be cancelled. The caller has no lock and is in no call.
+ */
+int futex_wait_as_call(_Atomic uint32_t *word, uint32_t value, int ms);
+
+/*
+ * How much is left of the time that the descriptor's SO_RCVTIMEO or SO_SNDTIMEO gives a call that
+ * was entered as a timed one.
+ */
+int64_t call_left_ns(const struct call *c, int fd, int option);
+
 /* Is the call non-blocking, by flag or by descriptor? */
 bool nonblocking(int fd, int flags);
 

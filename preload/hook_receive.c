@@ -7,14 +7,34 @@
 #include <string.h>
 
 #include "preload/hook.h"
+#include "preload/raw.h"
 #include "preload/real.h"
 
+/*
+ * A nudge has ended a call with a time limit. What is left of it is waited for here, since the
+ * kernel would begin it anew. True: there is something.
+ */
+static bool wait_rest(const struct call *c, int fd, ssize_t *n)
+{
+	int64_t left = call_left_ns(c, fd, SO_RCVTIMEO);
+	struct timespec t = {left / 1000000000, left % 1000000000};
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int r = left ? real.ppoll(&p, 1, &t, NULL) : 0;
+
+	if (r == 0)
+		errno = EAGAIN;
+	*n = -1;
+	return r > 0;
+}
+
 /* After a call that returned `n`: should it be made again? Else *n and errno are the program's. */
-static bool again(const struct call *c, int fd, int flags, bool wanted, ssize_t *n)
+static bool again(const struct call *c, int fd, int flags, bool wanted, bool nudged, ssize_t *n)
 {
 	struct flow *f = c->flow;
 	int err = errno;
 
+	if (nudged && *n < 0 && err == EINTR)
+		return wait_rest(c, fd, n);
 	if (*n > 0 || (*n == 0 && !wanted) || (*n < 0 && !path_error(err)))
 		return false;
 	if (f->kind != FLOW_SESSION && f->kind != FLOW_REDIAL)
@@ -53,37 +73,44 @@ static bool cut_short(uint32_t nudges, int flags, ssize_t n, size_t want)
 	       this_thread.nudges != nudges;
 }
 
+static bool enter(struct call *c, struct flow *f, int fd)
+{
+	return call_enter(c, f, fd, atomic_load_explicit(&f->timed_in, memory_order_relaxed));
+}
+
 EXPORT ssize_t read(int fd, void *buf, size_t len)
 {
 	struct flow *f = flow_of(fd);
-	struct call c;
+	struct call c = {0};
+	bool nudged;
 	ssize_t n;
 
 	if (!f)
 		return real.read(fd, buf, len);
 	do {
-		if (!call_enter(&c, f, fd))
+		if (!enter(&c, f, fd))
 			return real.read(fd, buf, len);
 		n = real.read(fd, buf, len);
-		call_leave(&c);
-	} while (again(&c, fd, 0, len > 0, &n));
+		nudged = call_leave(&c);
+	} while (again(&c, fd, 0, len > 0, nudged, &n));
 	return n;
 }
 
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 {
 	struct flow *f = flow_of(fd);
-	struct call c;
+	struct call c = {0};
+	bool nudged;
 	ssize_t n;
 
 	if (!f)
 		return real.readv(fd, iov, count);
 	do {
-		if (!call_enter(&c, f, fd))
+		if (!enter(&c, f, fd))
 			return real.readv(fd, iov, count);
 		n = real.readv(fd, iov, count);
-		call_leave(&c);
-	} while (again(&c, fd, 0, count > 0, &n));
+		nudged = call_leave(&c);
+	} while (again(&c, fd, 0, count > 0, nudged, &n));
 	return n;
 }
 
@@ -91,7 +118,7 @@ EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockadd
                         socklen_t *from_len)
 {
 	struct flow *f = flow_of(fd);
-	struct call c;
+	struct call c = {0};
 	ssize_t n, total = 0;
 
 	if (!f)
@@ -100,13 +127,16 @@ EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockadd
 		uint32_t nudges = this_thread.nudges;
 		size_t want = len - (size_t)total;
 
-		if (!call_enter(&c, f, fd))
-			return real.recvfrom(fd, buf, len, flags, from, from_len);
+		if (!enter(&c, f, fd)) {
+			n = real.recvfrom(fd, (char *)buf + total, want, flags, from, from_len);
+			break;
+		}
 		n = real.recvfrom(fd, (char *)buf + total, want, flags, from, from_len);
-		call_leave(&c);
+		bool nudged = call_leave(&c);
+
 		if (cut_short(nudges, flags, n, want))
 			total += n;
-		else if (!again(&c, fd, flags, want > 0, &n))
+		else if (!again(&c, fd, flags, want > 0, nudged, &n))
 			break;
 	}
 	return n > 0 ? total + n : total ? total : n;
@@ -115,7 +145,7 @@ EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockadd
 EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 {
 	struct flow *f = flow_of(fd);
-	struct call c;
+	struct call c = {0};
 	ssize_t n, total = 0;
 
 	if (!f)
@@ -124,50 +154,121 @@ EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 		uint32_t nudges = this_thread.nudges;
 		size_t want = len - (size_t)total;
 
-		if (!call_enter(&c, f, fd))
-			return real.recv(fd, buf, len, flags);
+		if (!enter(&c, f, fd)) {
+			n = real.recv(fd, (char *)buf + total, want, flags);
+			break;
+		}
 		n = real.recv(fd, (char *)buf + total, want, flags);
-		call_leave(&c);
+		bool nudged = call_leave(&c);
+
 		if (cut_short(nudges, flags, n, want))
 			total += n;
-		else if (!again(&c, fd, flags, want > 0, &n))
+		else if (!again(&c, fd, flags, want > 0, nudged, &n))
 			break;
 	}
 	return n > 0 ? total + n : total ? total : n;
 }
 
+#define PIECES 64
+
+/* The room that is left in a message's vector after so many bytes: in `part`, if it fits there. */
+static size_t room_after(const struct msghdr *m, size_t done, struct iovec part[PIECES],
+                         size_t *pieces)
+{
+	size_t room = 0;
+
+	*pieces = 0;
+	for (size_t i = 0; i < m->msg_iovlen; i++) {
+		size_t len = m->msg_iov[i].iov_len, skip = done < len ? done : len;
+
+		done -= skip;
+		room += len - skip;
+		if (len > skip && *pieces < PIECES)
+			part[(*pieces)++] =
+			    (struct iovec){(char *)m->msg_iov[i].iov_base + skip, len - skip};
+	}
+	return room;
+}
+
+/* The rest of a message that MSG_WAITALL wants whole and a nudge has cut. What else recvmsg() tells
+ * was told with its beginning. */
+static ssize_t receive_rest(int fd, struct msghdr *m, int flags, size_t done)
+{
+	struct flow *f;
+	struct call c = {0};
+
+	for (size_t room = 1; room && (f = flow_of(fd));) {
+		struct iovec part[PIECES];
+		struct msghdr rest = {.msg_iov = part};
+		uint32_t nudges = this_thread.nudges;
+
+		room = room_after(m, done, part, &rest.msg_iovlen);
+		if (!room || !enter(&c, f, fd))
+			break;
+		ssize_t n = real.recvmsg(fd, &rest, flags);
+		bool nudged = call_leave(&c);
+
+		if (n > 0)
+			done += (size_t)n;
+		if ((n > 0 && !cut_short(nudges, flags, n, room)) ||
+		    (n <= 0 && !again(&c, fd, flags, true, nudged, &n)))
+			break;
+	}
+	return (ssize_t)done;
+}
+
 EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 {
 	struct flow *f = flow_of(fd);
-	struct call c;
+	struct call c = {0};
+	bool nudged;
 	ssize_t n;
 
 	if (!f)
 		return real.recvmsg(fd, m, flags);
 	do {
-		if (!call_enter(&c, f, fd))
+		struct iovec part[PIECES];
+		size_t pieces;
+		uint32_t nudges = this_thread.nudges;
+
+		if (!enter(&c, f, fd))
 			return real.recvmsg(fd, m, flags);
 		n = real.recvmsg(fd, m, flags);
-		call_leave(&c);
-	} while (again(&c, fd, flags, m->msg_iovlen > 0, &n));
+		nudged = call_leave(&c);
+		if (flags & MSG_WAITALL && n > 0 &&
+		    cut_short(nudges, flags, n, room_after(m, 0, part, &pieces)))
+			return receive_rest(fd, m, flags, (size_t)n);
+	} while (again(&c, fd, flags, m->msg_iovlen > 0, nudged, &n));
 	return n;
 }
 
 EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned count, int flags, struct timespec *timeout)
 {
 	struct flow *f = flow_of(fd);
-	struct call c;
+	struct call c = {0};
+	unsigned total = 0;
 	ssize_t n;
 
 	if (!f)
 		return real.recvmmsg(fd, m, count, flags, timeout);
-	do {
-		if (!call_enter(&c, f, fd))
-			return real.recvmmsg(fd, m, count, flags, timeout);
-		n = real.recvmmsg(fd, m, count, flags, timeout);
-		call_leave(&c);
-	} while (again(&c, fd, flags, false, &n));
-	return (int)n;
+	for (;;) {
+		uint32_t nudges = this_thread.nudges;
+
+		if (!enter(&c, f, fd)) {
+			n = real.recvmmsg(fd, m + total, count - total, flags, timeout);
+			break;
+		}
+		n = real.recvmmsg(fd, m + total, count - total, flags, timeout);
+		bool nudged = call_leave(&c);
+
+		/* Without MSG_WAITFORONE it waits for all of them. */
+		if (n > 0 && (unsigned)n < count - total && this_thread.nudges != nudges &&
+		    !timeout && !(flags & (MSG_WAITFORONE | MSG_DONTWAIT)))
+			total += (unsigned)n;
+		else if (!again(&c, fd, flags, false, nudged, &n))
+			break;
+	}
+	return n > 0 ? (int)total + (int)n : total ? (int)total : (int)n;
 }
 
 /*

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "preload/hook.h"
 #include "preload/kin.h"
 #include "preload/raw.h"
@@ -74,12 +75,32 @@ static int ready(const struct pollfd *p, nfds_t n)
 	return count;
 }
 
-static int64_t now_ns(void)
+/*
+ * When a wait that begins now and may take so long is over; -1: never. By a clock that is read in
+ * some nanoseconds and is behind by a tick at most, so a tick is added: too late by that, never too
+ * early.
+ */
+static int64_t limit_ns(int64_t ns)
 {
+	static _Atomic int64_t tick;
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	if (ns < 0)
+		return -1;
+	if (!atomic_load_explicit(&tick, memory_order_relaxed)) {
+		clock_getres(CLOCK_MONOTONIC_COARSE, &t);
+		atomic_store(&tick, t.tv_nsec);
+	}
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec + ns +
+	       atomic_load_explicit(&tick, memory_order_relaxed);
+}
+
+static int64_t span_ns(const struct timespec *t)
+{
+	if (!t || t->tv_sec < 0 || t->tv_sec > 1000000000)
+		return -1;
+	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
 }
 
 /* One poll with an absolute limit (-1: none), made again while what ended it was ours to hide. */
@@ -89,7 +110,7 @@ static int poll_on(struct pollfd *p, nfds_t n, int64_t until, const sigset_t *ma
 		struct timespec t = {0, 0};
 
 		if (until >= 0) {
-			int64_t left = until - now_ns();
+			int64_t left = until - clock_ns();
 
 			left = left < 0 ? 0 : left;
 			t = (struct timespec){left / 1000000000, left % 1000000000};
@@ -118,21 +139,41 @@ static bool any_error(const struct pollfd *p, nfds_t n)
 	return false;
 }
 
+/*
+ * A nudge ends this poll with EINTR: the kernel would begin its time anew, and what is left of it
+ * is known here.
+ */
+static int poll_once(struct pollfd *p, nfds_t n, int timeout, bool *nudged)
+{
+	const void *outer = this_thread.polling;
+
+	this_thread.polling = p;
+	atomic_signal_fence(memory_order_seq_cst);
+	int r = real.poll(p, n, timeout);
+
+	atomic_signal_fence(memory_order_seq_cst);
+	this_thread.polling = outer;
+	*nudged = this_thread.poll_nudged;
+	this_thread.poll_nudged = false;
+	return r;
+}
+
 EXPORT int poll(struct pollfd *p, nfds_t n, int timeout)
 {
 	if (!flow_count())
 		return real.poll(p, n, timeout);
 	if (kin_any())
 		claim_polled(p, n);
-	int64_t began = timeout > 0 ? now_ns() : 0;
-	int r = real.poll(p, n, timeout);
+	bool nudged = false;
+	int64_t until = timeout > 0 ? limit_ns((int64_t)timeout * 1000000) : -1;
+	int r = timeout > 0 ? poll_once(p, n, timeout, &nudged) : real.poll(p, n, timeout);
 
+	if (r < 0 && nudged && errno == EINTR)
+		return poll_on(p, n, until, NULL);
 	if (r <= 0 || !any_error(p, n) || !hide_errors(p, n))
 		return r;
 	r = ready(p, n);
-	if (r || timeout == 0)
-		return r;
-	return poll_on(p, n, timeout < 0 ? -1 : began + (int64_t)timeout * 1000000, NULL);
+	return r || timeout == 0 ? r : poll_on(p, n, until, NULL);
 }
 
 EXPORT int ppoll(struct pollfd *p, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
@@ -143,16 +184,13 @@ EXPORT int ppoll(struct pollfd *p, nfds_t n, const struct timespec *timeout, con
 		return real.ppoll(p, n, timeout, mask);
 	if (kin_any())
 		claim_polled(p, n);
-	int64_t began = timeout ? now_ns() : 0;
+	int64_t until = limit_ns(span_ns(timeout));
 	int r = real.ppoll(p, n, timeout, mask);
 
 	if (r <= 0 || !any_error(p, n) || !hide_errors(p, n))
 		return r;
 	r = ready(p, n);
-	if (r)
-		return r;
-	return poll_on(p, n, timeout ? began + timeout->tv_sec * 1000000000 + timeout->tv_nsec : -1,
-	               mask);
+	return r ? r : poll_on(p, n, until, mask);
 }
 
 EXPORT int __poll_chk(struct pollfd *p, nfds_t n, int timeout, size_t room)
@@ -226,7 +264,7 @@ EXPORT int epoll_pwait(int ep, struct epoll_event *ev, int max, int timeout, con
 		real_bind();
 	if (!flow_count())
 		return real.epoll_pwait(ep, ev, max, timeout, mask);
-	int64_t until = timeout > 0 ? now_ns() + (int64_t)timeout * 1000000 : 0;
+	int64_t until = timeout > 0 ? limit_ns((int64_t)timeout * 1000000) : 0;
 
 	for (;;) {
 		int n = real.epoll_pwait(ep, ev, max, timeout, mask);
@@ -239,9 +277,9 @@ EXPORT int epoll_pwait(int ep, struct epoll_event *ev, int max, int timeout, con
 		if (left)
 			return left;
 		if (timeout > 0) {
-			int64_t ms = (until - now_ns()) / 1000000;
+			int64_t ns = until - clock_ns();
 
-			timeout = ms < 0 ? 0 : (int)ms;
+			timeout = ns < 0 ? 0 : (int)((ns + 999999) / 1000000);
 		}
 	}
 }
@@ -264,20 +302,29 @@ EXPORT int epoll_pwait2(int ep, struct epoll_event *ev, int max, const struct ti
 		errno = ENOSYS;
 		return -1;
 	}
-	int n = real.epoll_pwait2(ep, ev, max, timeout, mask);
+	if (!flow_count())
+		return real.epoll_pwait2(ep, ev, max, timeout, mask);
+	int64_t until = limit_ns(span_ns(timeout));
+	struct timespec rest;
 
-	if (n <= 0 || !flow_count() || !epoll_error(ev, n))
-		return n;
-	int saved = errno, left = without_hidden(ep, ev, n);
+	for (;;) {
+		int n = real.epoll_pwait2(ep, ev, max, timeout, mask);
 
-	errno = saved;
-	/* Nothing left: an empty answer before the time is up is what a signal could have caused as
-	 * well. */
-	if (!left) {
-		errno = EINTR;
-		return -1;
+		if (n <= 0 || !epoll_error(ev, n))
+			return n;
+		int saved = errno, left = without_hidden(ep, ev, n);
+
+		errno = saved;
+		if (left)
+			return left;
+		if (until >= 0) {
+			int64_t ns = until - clock_ns();
+
+			ns = ns < 0 ? 0 : ns;
+			rest = (struct timespec){ns / 1000000000, ns % 1000000000};
+			timeout = &rest;
+		}
 	}
-	return left;
 }
 
 EXPORT int epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
