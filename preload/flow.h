@@ -24,6 +24,7 @@
 
 #include "policy/policy.h"
 #include "preload/futex.h"
+#include "preload/seats.h"
 #include "session/client.h"
 #include "session/ring.h"
 
@@ -194,7 +195,8 @@ struct thread {
 	uint32_t nudges; /* how often the handler ran in this thread */
 	bool watched;    /* its end is */
 	bool poll_nudged;
-	const void *polling; /* a poll() with a limit is under way on these: not to be begun anew */
+	const void *polling; /* the first argument of a wait that its hook makes again */
+	struct seat *seat;   /* NULL: none yet */
 	_Atomic uint32_t depth;
 	struct call_record call[CALLS_NESTED];
 };
@@ -228,6 +230,9 @@ static inline struct flow *flow_of(int fd)
  * open file it saw. `timed`: a nudge is to end the call, not to start it anew.
  */
 bool call_enter(struct call *c, struct flow *f, int fd, bool timed);
+
+/* Gives this thread a seat, if its end will be noticed. NULL: it has none. */
+struct seat *call_seat(void);
 
 /* True: the call was ended with EINTR by a nudge. */
 bool call_leave(struct call *c);
