@@ -7,4 +7,7 @@
 /* Milliseconds of CLOCK_BOOTTIME: goes on while the machine sleeps. */
 int64_t clock_ms(void);
 
+/* Nanoseconds of CLOCK_MONOTONIC, by which the kernel keeps its time limits. */
+int64_t clock_ns(void);
+
 #endif

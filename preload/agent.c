@@ -195,7 +195,11 @@ static bool start(void)
 	pthread_attr_t attr;
 
 	links_set_handlers(flowtalk_frame, flowtalk_link_up);
-	if (!own_roomy() || nudge_init() < 0 || !make_wake())
+	calls_watch_threads();
+	int nudging = nudge_init();
+
+	/* Before the first thread was made it must wait: every nudge tries again. */
+	if (!own_roomy() || (nudging < 0 && nudging != -EAGAIN) || !make_wake())
 		return false;
 	atomic_store(&stop, false);
 	/* The program's signals are the program's: none is ever handled on the agent thread. */

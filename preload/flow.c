@@ -2,12 +2,14 @@
 #include "preload/flow.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "preload/counts.h"
 #include "preload/kin.h"
 
@@ -38,8 +40,105 @@ static void *map(size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-bool call_enter(struct call *c, struct flow *f, int fd)
+static void uncount(struct flow *f, uint32_t gen)
 {
+	_Atomic uint32_t *n = &f->inflight[gen & 1];
+	uint32_t v = atomic_load(n);
+
+	/* Never below zero: the count may have been begun anew (calls_forget). */
+	while (v && !atomic_compare_exchange_weak(n, &v, v - 1))
+		;
+}
+
+static void abandon(struct call_record *r)
+{
+	if (r->writing && lock_owner(&r->flow->writing) == thread_id())
+		lock_release(&r->flow->writing);
+	r->writing = false;
+	r->out = NULL;
+	uncount(r->flow, r->gen);
+}
+
+void calls_abandon(void)
+{
+	for (uint32_t d; (d = atomic_load(&this_thread.depth)) > 0;) {
+		atomic_store(&this_thread.depth, d - 1);
+		abandon(&this_thread.call[d - 1]);
+	}
+}
+
+/* What needs no memory of its own in glibc, so that a handler may be the first to set it. */
+#define KEYS_INLINE 32
+
+static pthread_key_t end_key;
+static _Atomic bool end_watched;
+
+static void thread_ends(void *arg)
+{
+	(void)arg;
+	calls_abandon();
+	if (this_thread.seat)
+		seat_leave(this_thread.seat);
+	this_thread.seat = NULL;
+	this_thread.watched = false;
+}
+
+void calls_watch_threads(void)
+{
+	if (!atomic_load(&end_watched) && pthread_key_create(&end_key, thread_ends) == 0)
+		atomic_store(&end_watched, end_key < KEYS_INLINE);
+}
+
+static void watch_this_thread(void)
+{
+	if (!atomic_load(&end_watched))
+		return;
+	this_thread.watched = true;
+	pthread_setspecific(end_key, &this_thread);
+	this_thread.seat = seat_take(thread_id());
+}
+
+struct seat *call_seat(void)
+{
+	if (!this_thread.watched)
+		watch_this_thread();
+	return this_thread.seat;
+}
+
+/* What the kernel puts on the stack between a call and the handler that interrupted it, at least.
+ */
+#define SIGNAL_FRAME 700
+
+/*
+ * A call from which a handler left by longjmp() is still counted. On the same stack a call that is
+ * really interrupted is far above its handler.
+ */
+static void leave_stale(uintptr_t stack)
+{
+	stack_t alternative = {.ss_flags = 0};
+
+	raw_call3(SYS_sigaltstack, 0, (long)&alternative, 0);
+	if (alternative.ss_flags & SS_ONSTACK)
+		return;
+	for (struct call_record *r; (r = call_current()) && r->stack < stack + SIGNAL_FRAME;) {
+		atomic_fetch_sub(&this_thread.depth, 1);
+		abandon(r);
+	}
+}
+
+bool call_enter(struct call *c, struct flow *f, int fd, bool timed)
+{
+	uintptr_t stack = (uintptr_t)__builtin_frame_address(0);
+	uint32_t depth = atomic_load_explicit(&this_thread.depth, memory_order_relaxed);
+
+	if (!this_thread.watched)
+		watch_this_thread();
+	if (depth) {
+		leave_stale(stack);
+		depth = atomic_load_explicit(&this_thread.depth, memory_order_relaxed);
+	}
+	if (depth == CALLS_NESTED)
+		return false;
 	if (atomic_load_explicit(&f->state, memory_order_relaxed) == FLOW_INHERITED) {
 		kin_claim(f);
 		return false;
@@ -62,37 +161,64 @@ bool call_enter(struct call *c, struct flow *f, int fd)
 		atomic_fetch_sub(&f->inflight[c->gen & 1], 1);
 		return false;
 	}
+	if (timed && !c->began_ns)
+		c->began_ns = clock_ns();
 	c->flow = f;
-	c->outer = this_thread.call;
+	this_thread.call[depth] = (struct call_record){
+	    .flow = f, .gen = c->gen, .fd = fd, .stack = stack, .timed = timed};
 	atomic_signal_fence(memory_order_seq_cst);
-	this_thread.call = c;
+	atomic_store_explicit(&this_thread.depth, depth + 1, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	if (this_thread.seat)
+		seat_note(this_thread.seat, fd);
 	return true;
 }
 
-void call_leave(struct call *c)
+bool call_leave(struct call *c)
 {
-	this_thread.call = c->outer;
+	struct call_record *r = call_current();
+
+	/* Given up already, with everything around it (calls_abandon). */
+	if (!r || r->flow != c->flow)
+		return false;
 	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&this_thread.depth, (uint32_t)(r - this_thread.call),
+	                      memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	if (this_thread.seat) {
+		struct call_record *outer = call_current();
 
-	_Atomic uint32_t *n = &c->flow->inflight[c->gen & 1];
-	uint32_t v = atomic_load(n);
-
-	/* Never below zero: the count may have been begun anew (calls_forget). */
-	while (v && !atomic_compare_exchange_weak(n, &v, v - 1))
-		;
+		seat_note(this_thread.seat, outer ? outer->fd : SEAT_EMPTY);
+		atomic_store_explicit(&this_thread.seat->writes, outer && outer->writing,
+		                      memory_order_relaxed);
+	}
+	c->gen = r->gen;
+	uncount(c->flow, c->gen);
+	return r->nudged;
 }
 
-void call_retag(void)
+void call_advance(struct call_record *r)
 {
-	this_thread.nudges++;
-	for (struct call *c = this_thread.call; c; c = c->outer) {
-		uint32_t g = atomic_load(&c->flow->gen);
+	uint32_t g = atomic_load(&r->flow->gen);
 
-		if (c->gen == g)
-			continue;
-		atomic_fetch_add(&c->flow->inflight[g & 1], 1);
-		atomic_fetch_sub(&c->flow->inflight[c->gen & 1], 1);
-		c->gen = g;
+	if (r->gen == g)
+		return;
+	atomic_fetch_add(&r->flow->inflight[g & 1], 1);
+	uncount(r->flow, r->gen);
+	r->gen = g;
+}
+
+void call_retag(bool restarted)
+{
+	uint32_t depth = atomic_load(&this_thread.depth);
+
+	this_thread.nudges++;
+	for (uint32_t d = depth; d-- > 0;) {
+		struct call_record *r = &this_thread.call[d];
+
+		/* What a write has moved, if it has, is not in the ring yet. */
+		if (!r->out || (restarted && d == depth - 1))
+			call_advance(r);
 	}
 }
 

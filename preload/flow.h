@@ -24,6 +24,7 @@
 
 #include "policy/policy.h"
 #include "preload/futex.h"
+#include "preload/seats.h"
 #include "session/client.h"
 #include "session/ring.h"
 
@@ -83,6 +84,8 @@ struct flow {
 	_Atomic bool want_confirm; /* the writer asks the agent to ask for an ACK */
 	_Atomic bool shared;       /* the process forked while the flow was open */
 	_Atomic bool foreign;      /* bytes moved that no hook saw: uncovered for good */
+	_Atomic bool timed_in;     /* has SO_RCVTIMEO */
+	_Atomic bool timed_out;    /* has SO_SNDTIMEO */
 	_Atomic bool carried;      /* the descriptors hold a pair, the agent carries the bytes */
 	_Atomic uint32_t share;    /* futex: enum flow_share */
 	uint8_t ticket[16];        /* what a relative that has the descriptor, too, shows */
@@ -163,13 +166,39 @@ struct flow {
 struct call {
 	struct flow *flow;
 	uint32_t gen;
-	struct call *outer; /* the call a signal handler interrupted */
+	int64_t began_ns; /* when a timed one was first entered; the caller sets it to 0 */
+};
+
+/*
+ * The calls this thread is in, the innermost last: more than one where a signal handler interrupted
+ * a call and makes one itself. They stand here, not on the stack, for a handler may leave by
+ * longjmp() and a thread by pthread_cancel(): what is then left over must not be a pointer into a
+ * stack that is gone.
+ */
+#define CALLS_NESTED 4
+
+struct out;
+
+struct call_record {
+	struct flow *flow;
+	uint32_t gen;
+	int fd;
+	uintptr_t stack; /* where the call was made */
+	bool timed;      /* has a time limit: the hook sees to it that it goes on */
+	bool nudged;     /* ended by a nudge, not by a signal of the program's */
+	bool writing;    /* has f->writing */
+	struct out *out; /* what is being written, while the kernel has it */
 };
 
 struct thread {
 	uint32_t tid;
 	uint32_t nudges; /* how often the handler ran in this thread */
-	struct call *call;
+	bool watched;    /* its end is */
+	bool poll_nudged;
+	const void *polling; /* the first argument of a wait that its hook makes again */
+	struct seat *seat;   /* NULL: none yet */
+	_Atomic uint32_t depth;
+	struct call_record call[CALLS_NESTED];
 };
 
 extern __thread struct thread this_thread;
@@ -198,14 +227,42 @@ static inline struct flow *flow_of(int fd)
 /*
  * Enters a call. False: the descriptor is no longer this flow's (then nothing was entered). Between
  * enter and leave the flow cannot be reused, and the agent knows that this thread may be using the
- * open file it saw.
+ * open file it saw. `timed`: a nudge is to end the call, not to start it anew.
  */
-bool call_enter(struct call *c, struct flow *f, int fd);
-void call_leave(struct call *c);
+bool call_enter(struct call *c, struct flow *f, int fd, bool timed);
 
-/* In the nudge handler: the interrupted call will be restarted and will see the present open file.
+/* Gives this thread a seat, if its end will be noticed. NULL: it has none. */
+struct seat *call_seat(void);
+
+/* True: the call was ended with EINTR by a nudge. */
+bool call_leave(struct call *c);
+
+/* The innermost call; NULL: none. */
+static inline struct call_record *call_current(void)
+{
+	uint32_t depth = atomic_load_explicit(&this_thread.depth, memory_order_relaxed);
+
+	return depth ? &this_thread.call[depth - 1] : NULL;
+}
+
+/*
+ * In the nudge handler: a call that is interrupted before it has done anything will see the present
+ * open file. `restarted`: that is known of the innermost. A write of which it is not known stays
+ * where it is until its hook has put what it has written into the ring.
  */
-void call_retag(void);
+void call_retag(bool restarted);
+
+/* The same for one call, of which the caller knows it. */
+void call_advance(struct call_record *r);
+
+/*
+ * Leaves all calls and gives back the locks that go with them: in a thread that ends. What was
+ * written and is not in the ring is noticed by the kernel's counts, as any write past us.
+ */
+void calls_abandon(void);
+
+/* From now on this is done for every thread that has been in a call. */
+void calls_watch_threads(void);
 
 /* No hooked call is left on the file that was there before the last exchange. */
 bool calls_drained(const struct flow *f);

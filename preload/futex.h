@@ -76,6 +76,25 @@ static inline bool lock_take(struct flock_word *l, uint32_t tid, int ms)
 	return false;
 }
 
+/*
+ * Takes the lock if it is free: 0. Else it is marked as waited for, and the result is the word to
+ * wait on (futex_wait) before asking again.
+ */
+static inline uint32_t lock_ask(struct flock_word *l, uint32_t tid)
+{
+	for (;;) {
+		uint32_t w = atomic_load(&l->word);
+
+		/* Others may be asleep: keep the mark, an unneeded wake is harmless. */
+		if (w == 0 && atomic_compare_exchange_strong(&l->word, &w, tid | LOCK_WAITERS))
+			return 0;
+		if (w & LOCK_WAITERS)
+			return w;
+		if (w && atomic_compare_exchange_strong(&l->word, &w, w | LOCK_WAITERS))
+			return w | LOCK_WAITERS;
+	}
+}
+
 static inline void lock_release(struct flock_word *l)
 {
 	if (atomic_exchange(&l->word, 0) & LOCK_WAITERS)

@@ -3,7 +3,9 @@
 #include "preload/hook.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 
+#include "common/clock.h"
 #include "preload/agent.h"
 #include "preload/counts.h"
 #include "preload/process.h"
@@ -112,4 +114,31 @@ bool nonblocking(int fd, int flags)
 	int fl = raw_fcntl(fd, F_GETFL, 0);
 
 	return fl >= 0 && fl & O_NONBLOCK;
+}
+
+int64_t call_left_ns(const struct call *c, int fd, int option)
+{
+	struct timeval limit = {0, 0};
+	socklen_t len = sizeof(limit);
+
+	if (raw_getsockopt(fd, SOL_SOCKET, option, &limit, &len) < 0)
+		return 0;
+	int64_t left = c->began_ns + (int64_t)limit.tv_sec * 1000000000 +
+	               (int64_t)limit.tv_usec * 1000 - clock_ns();
+
+	/* The limit was taken off meanwhile: as the kernel did not see it in time, for ever. */
+	if (!limit.tv_sec && !limit.tv_usec)
+		return INT64_MAX;
+	return left > 0 ? left : 0;
+}
+
+int futex_wait_as_call(_Atomic uint32_t *word, uint32_t value, int ms)
+{
+	int type;
+
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
+	int r = futex_wait(word, value, ms);
+
+	pthread_setcanceltype(type, &type);
+	return r;
 }

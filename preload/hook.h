@@ -76,8 +76,8 @@ struct flow *flow_kept(int fd);
 ssize_t send_one(struct flow *f, int fd, const void *buf, size_t len, int flags);
 
 /* After a receiving call that returned *n: should it be made again? Else *n and errno are the
- * program's. `wanted`: room for at least a byte was given. */
-bool receive_again(const struct call *c, int fd, int flags, bool wanted, ssize_t *n);
+ * program's. `wanted`: room for at least a byte was given; `nudged`: what call_leave() said. */
+bool receive_again(const struct call *c, int fd, int flags, bool wanted, bool nudged, ssize_t *n);
 
 /*
  * A system call made by its number that changes what the calling thread may do. The agent steps
@@ -94,6 +94,18 @@ bool connect_keeps(int fd, const struct sockaddr *addr, socklen_t len);
  * kept.
  */
 void written_by_kernel(struct flow *f);
+
+/*
+ * futex_wait() where the program believes to be in a system call: a point at which its thread can
+ * be cancelled. The caller has no lock and is in no call.
+ */
+int futex_wait_as_call(_Atomic uint32_t *word, uint32_t value, int ms);
+
+/*
+ * How much is left of the time that the descriptor's SO_RCVTIMEO or SO_SNDTIMEO gives a call that
+ * was entered as a timed one.
+ */
+int64_t call_left_ns(const struct call *c, int fd, int option);
 
 /* Is the call non-blocking, by flag or by descriptor? */
 bool nonblocking(int fd, int flags);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "preload/agent.h"
 #include "preload/dial.h"
@@ -90,6 +91,14 @@ static const struct pol_rule *rule_for(const union flow_address *a, int protocol
 	return pol_match(process_policy(), &p);
 }
 
+static bool timed(int fd, int name)
+{
+	struct timeval t = {0, 0};
+	socklen_t len = sizeof(t);
+
+	return raw_getsockopt(fd, SOL_SOCKET, name, &t, &len) == 0 && (t.tv_sec || t.tv_usec);
+}
+
 static struct flow *adopt(int fd, enum flow_kind kind, const union flow_address *peer,
                           const struct pol_rule *rule)
 {
@@ -104,6 +113,8 @@ static struct flow *adopt(int fd, enum flow_kind kind, const union flow_address 
 	f->owner = raw_getpid();
 	if (kind == FLOW_SESSION && !random_fill(f->ticket, sizeof(f->ticket)))
 		atomic_store(&f->share, SHARE_REFUSED);
+	atomic_store(&f->timed_in, timed(fd, SO_RCVTIMEO));
+	atomic_store(&f->timed_out, timed(fd, SO_SNDTIMEO));
 	if (flow_add_fd(f, fd))
 		return f;
 	atomic_store(&f->state, FLOW_ENDED);
@@ -200,10 +211,16 @@ static int connect_session(int fd, const union flow_address *peer, const struct 
 		errno = EINPROGRESS;
 		return -1;
 	}
+	struct call c = {.began_ns = clock_ns()};
+	bool limited = atomic_load(&f->timed_out);
+
 	while (!atomic_load(&f->dialled)) {
-		if (futex_wait(&f->dialled, 0, -1) == -EINTR) {
-			/* As with the real one, the attempt goes on. */
-			errno = EINTR;
+		int64_t left = limited ? call_left_ns(&c, fd, SO_SNDTIMEO) / 1000000 + 1 : -1;
+		int r = futex_wait_as_call(&f->dialled, 0, left > INT32_MAX ? -1 : (int)left);
+
+		/* As with the real one, the attempt goes on. */
+		if (r == -EINTR || r == -ETIMEDOUT) {
+			errno = r == -EINTR ? EINTR : EINPROGRESS;
 			return -1;
 		}
 	}
@@ -449,6 +466,14 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
 	bool locked = lock_owner(&f->table) != thread_id() && lock_take(&f->table, thread_id(), 50);
 
 	r = real.setsockopt(fd, level, name, value, len);
+	if (r == 0 && level == SOL_SOCKET) {
+		int saved = errno;
+
+		/* By either of their numbers. */
+		atomic_store(&f->timed_in, timed(fd, SO_RCVTIMEO));
+		atomic_store(&f->timed_out, timed(fd, SO_SNDTIMEO));
+		errno = saved;
+	}
 	if (locked)
 		lock_release(&f->table);
 	return r;

@@ -81,7 +81,8 @@ EXPORT ssize_t sendfile(int fd, int in, off_t *at, size_t len)
 EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t len, unsigned flags)
 {
 	struct flow *to = flow_kept(out), *from = flow_of(in);
-	struct call c;
+	struct call c = {0};
+	bool nudged;
 	ssize_t n;
 
 	if (to)
@@ -89,10 +90,11 @@ EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t l
 	if (!from)
 		return real.splice(in, in_at, out, out_at, len, flags);
 	do {
-		if (!call_enter(&c, from, in))
+		if (!call_enter(&c, from, in, atomic_load(&from->timed_in)))
 			return real.splice(in, in_at, out, out_at, len, flags);
 		n = real.splice(in, in_at, out, out_at, len, flags);
-		call_leave(&c);
-	} while (receive_again(&c, in, flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0, len > 0, &n));
+		nudged = call_leave(&c);
+	} while (receive_again(&c, in, flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0, len > 0,
+	                       nudged, &n));
 	return n;
 }

@@ -9,13 +9,33 @@
 #include <time.h>
 
 #include "preload/hook.h"
+#include "preload/raw.h"
 #include "preload/real.h"
 
-bool receive_again(const struct call *c, int fd, int flags, bool wanted, ssize_t *n)
+/*
+ * A nudge has ended a call with a time limit. What is left of it is waited for here, since the
+ * kernel would begin it anew. True: there is something.
+ */
+static bool wait_rest(const struct call *c, int fd, ssize_t *n)
+{
+	int64_t left = call_left_ns(c, fd, SO_RCVTIMEO);
+	struct timespec t = {left / 1000000000, left % 1000000000};
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int r = left ? real.ppoll(&p, 1, &t, NULL) : 0;
+
+	if (r == 0)
+		errno = EAGAIN;
+	*n = -1;
+	return r > 0;
+}
+
+bool receive_again(const struct call *c, int fd, int flags, bool wanted, bool nudged, ssize_t *n)
 {
 	struct flow *f = c->flow;
 	int err = errno;
 
+	if (nudged && *n < 0 && err == EINTR)
+		return wait_rest(c, fd, n);
 	if (*n > 0 || (*n == 0 && !wanted) || (*n < 0 && !path_error(err)))
 		return false;
 	if (f->kind != FLOW_SESSION && f->kind != FLOW_REDIAL)
@@ -56,37 +76,44 @@ static bool cut_short(uint32_t nudges, int flags, ssize_t n, size_t want)
 	return flags & MSG_WAITALL && n > 0 && (size_t)n < want && this_thread.nudges != nudges;
 }
 
+static bool enter(struct call *c, struct flow *f, int fd)
+{
+	return call_enter(c, f, fd, atomic_load_explicit(&f->timed_in, memory_order_relaxed));
+}
+
 EXPORT ssize_t read(int fd, void *buf, size_t len)
 {
 	struct flow *f = flow_of(fd);
-	struct call c;
+	struct call c = {0};
+	bool nudged;
 	ssize_t n;
 
 	if (!f)
 		return real.read(fd, buf, len);
 	do {
-		if (!call_enter(&c, f, fd))
+		if (!enter(&c, f, fd))
 			return real.read(fd, buf, len);
 		n = real.read(fd, buf, len);
-		call_leave(&c);
-	} while (receive_again(&c, fd, 0, len > 0, &n));
+		nudged = call_leave(&c);
+	} while (receive_again(&c, fd, 0, len > 0, nudged, &n));
 	return n;
 }
 
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 {
 	struct flow *f = flow_of(fd);
-	struct call c;
+	struct call c = {0};
+	bool nudged;
 	ssize_t n;
 
 	if (!f)
 		return real.readv(fd, iov, count);
 	do {
-		if (!call_enter(&c, f, fd))
+		if (!enter(&c, f, fd))
 			return real.readv(fd, iov, count);
 		n = real.readv(fd, iov, count);
-		call_leave(&c);
-	} while (receive_again(&c, fd, 0, count > 0, &n));
+		nudged = call_leave(&c);
+	} while (receive_again(&c, fd, 0, count > 0, nudged, &n));
 	return n;
 }
 
@@ -94,7 +121,8 @@ EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t at, int
 {
 	/* On a socket the only position there is, is -1. */
 	struct flow *f = at == -1 ? flow_of(fd) : NULL;
-	struct call c;
+	struct call c = {0};
+	bool nudged;
 	ssize_t n;
 
 	if (!real.preadv2)
@@ -102,11 +130,12 @@ EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t at, int
 	if (!f)
 		return real.preadv2(fd, iov, count, at, flags);
 	do {
-		if (!call_enter(&c, f, fd))
+		if (!enter(&c, f, fd))
 			return real.preadv2(fd, iov, count, at, flags);
 		n = real.preadv2(fd, iov, count, at, flags);
-		call_leave(&c);
-	} while (receive_again(&c, fd, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0, count > 0, &n));
+		nudged = call_leave(&c);
+	} while (
+	    receive_again(&c, fd, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0, count > 0, nudged, &n));
 	return n;
 }
 
@@ -119,7 +148,7 @@ EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockadd
                         socklen_t *from_len)
 {
 	struct flow *f = flow_of(fd);
-	struct call c;
+	struct call c = {0};
 	ssize_t n, total = 0;
 
 	if (!f)
@@ -128,13 +157,16 @@ EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockadd
 		uint32_t nudges = this_thread.nudges;
 		size_t want = len - (size_t)total;
 
-		if (!call_enter(&c, f, fd))
-			return real.recvfrom(fd, buf, len, flags, from, from_len);
+		if (!enter(&c, f, fd)) {
+			n = real.recvfrom(fd, (char *)buf + total, want, flags, from, from_len);
+			break;
+		}
 		n = real.recvfrom(fd, (char *)buf + total, want, flags, from, from_len);
-		call_leave(&c);
+		bool nudged = call_leave(&c);
+
 		if (cut_short(nudges, flags, n, want))
 			total += flags & MSG_PEEK ? 0 : n;
-		else if (!receive_again(&c, fd, flags, want > 0, &n))
+		else if (!receive_again(&c, fd, flags, want > 0, nudged, &n))
 			break;
 	}
 	return n > 0 ? total + n : total ? total : n;
@@ -143,7 +175,7 @@ EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockadd
 EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 {
 	struct flow *f = flow_of(fd);
-	struct call c;
+	struct call c = {0};
 	ssize_t n, total = 0;
 
 	if (!f)
@@ -152,13 +184,16 @@ EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 		uint32_t nudges = this_thread.nudges;
 		size_t want = len - (size_t)total;
 
-		if (!call_enter(&c, f, fd))
-			return real.recv(fd, buf, len, flags);
+		if (!enter(&c, f, fd)) {
+			n = real.recv(fd, (char *)buf + total, want, flags);
+			break;
+		}
 		n = real.recv(fd, (char *)buf + total, want, flags);
-		call_leave(&c);
+		bool nudged = call_leave(&c);
+
 		if (cut_short(nudges, flags, n, want))
 			total += flags & MSG_PEEK ? 0 : n;
-		else if (!receive_again(&c, fd, flags, want > 0, &n))
+		else if (!receive_again(&c, fd, flags, want > 0, nudged, &n))
 			break;
 	}
 	return n > 0 ? total + n : total ? total : n;
@@ -180,56 +215,59 @@ static void received(struct msghdr *m)
 	}
 }
 
-#define PIECES 64 /* of a longer vector a receive that was cut short ends as it is */
+#define PIECES 64
 
-/* What is left of the vector after `done` bytes; 0: too much to be kept here. */
-static size_t rest_of(const struct msghdr *m, size_t done, struct iovec *to, size_t *left)
+/* The room that is left in a message's vector after so many bytes: in `part`, if it fits there. */
+static size_t room_after(const struct msghdr *m, size_t done, struct iovec part[PIECES],
+                         size_t *pieces)
 {
-	size_t n = 0;
+	size_t room = 0;
 
-	*left = 0;
+	*pieces = 0;
 	for (size_t i = 0; i < m->msg_iovlen; i++) {
-		size_t skip = done < m->msg_iov[i].iov_len ? done : m->msg_iov[i].iov_len;
+		size_t len = m->msg_iov[i].iov_len, skip = done < len ? done : len;
 
 		done -= skip;
-		if (skip == m->msg_iov[i].iov_len)
-			continue;
-		if (n == PIECES)
-			return 0;
-		to[n].iov_base = (char *)m->msg_iov[i].iov_base + skip;
-		to[n].iov_len = m->msg_iov[i].iov_len - skip;
-		*left += to[n++].iov_len;
+		room += len - skip;
+		if (len > skip && *pieces < PIECES)
+			part[(*pieces)++] =
+			    (struct iovec){(char *)m->msg_iov[i].iov_base + skip, len - skip};
 	}
-	return n;
+	return room;
 }
 
-/* The first part of a message that was to be whole is there: the rest of it. */
-static ssize_t receive_rest(struct flow *f, int fd, const struct msghdr *m, size_t done, int flags)
+/* The rest of a message that MSG_WAITALL wants whole and a nudge has cut. What else recvmsg() tells
+ * was told with its beginning. */
+static ssize_t receive_rest(int fd, struct msghdr *m, int flags, size_t done)
 {
-	struct iovec part[PIECES];
-	size_t left;
+	struct flow *f;
+	struct call c = {0};
 
-	for (;;) {
-		struct msghdr rest = {.msg_iov = part, .msg_iovlen = rest_of(m, done, part, &left)};
+	for (size_t room = 1; room && (f = flow_of(fd));) {
+		struct iovec part[PIECES];
+		struct msghdr rest = {.msg_iov = part};
 		uint32_t nudges = this_thread.nudges;
-		struct call c;
 
-		if (!rest.msg_iovlen || !call_enter(&c, f, fd))
-			return (ssize_t)done;
+		room = room_after(m, done, part, &rest.msg_iovlen);
+		if (!room || !enter(&c, f, fd))
+			break;
 		ssize_t n = real.recvmsg(fd, &rest, flags);
+		bool nudged = call_leave(&c);
 
-		call_leave(&c);
-		if (cut_short(nudges, flags, n, left))
+		if (n > 0)
 			done += (size_t)n;
-		else if (!receive_again(&c, fd, flags, true, &n))
-			return (ssize_t)done + (n > 0 ? n : 0);
+		if ((n > 0 && !cut_short(nudges, flags, n, room)) ||
+		    (n <= 0 && !receive_again(&c, fd, flags, true, nudged, &n)))
+			break;
 	}
+	return (ssize_t)done;
 }
 
 EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 {
 	struct flow *f = flow_of(fd);
-	struct call c;
+	struct call c = {0};
+	bool nudged;
 	ssize_t n;
 
 	if (!f) {
@@ -239,21 +277,19 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 		return n;
 	}
 	for (;;) {
+		struct iovec part[PIECES];
+		size_t pieces;
 		uint32_t nudges = this_thread.nudges;
 
-		if (!call_enter(&c, f, fd))
+		if (!enter(&c, f, fd))
 			return real.recvmsg(fd, m, flags);
 		n = real.recvmsg(fd, m, flags);
-		call_leave(&c);
-		if (n > 0 && flags & MSG_WAITALL && this_thread.nudges != nudges) {
-			struct iovec part[PIECES];
-			size_t left;
-
-			if (!rest_of(m, (size_t)n, part, &left))
-				return n;
+		nudged = call_leave(&c);
+		if (flags & MSG_WAITALL && n > 0 &&
+		    cut_short(nudges, flags, n, room_after(m, 0, part, &pieces))) {
 			if (!(flags & MSG_PEEK))
-				return receive_rest(f, fd, m, (size_t)n, flags);
-		} else if (!receive_again(&c, fd, flags, m->msg_iovlen > 0, &n)) {
+				return receive_rest(fd, m, flags, (size_t)n);
+		} else if (!receive_again(&c, fd, flags, m->msg_iovlen > 0, nudged, &n)) {
 			return n;
 		}
 	}
@@ -308,7 +344,8 @@ static int receive_many(int fd, struct mmsghdr *m, unsigned count, int flags,
 EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned count, int flags, struct timespec *timeout)
 {
 	struct flow *f = flow_of(fd);
-	struct call c;
+	struct call c = {0};
+	unsigned total = 0;
 	ssize_t n;
 
 	if (!f) {
@@ -320,13 +357,24 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned count, int flags, struct
 	}
 	if (f->kind == FLOW_SESSION || f->kind == FLOW_REDIAL)
 		return receive_many(fd, m, count, flags, timeout);
-	do {
-		if (!call_enter(&c, f, fd))
-			return real.recvmmsg(fd, m, count, flags, timeout);
-		n = real.recvmmsg(fd, m, count, flags, timeout);
-		call_leave(&c);
-	} while (receive_again(&c, fd, flags, false, &n));
-	return (int)n;
+	for (;;) {
+		uint32_t nudges = this_thread.nudges;
+
+		if (!enter(&c, f, fd)) {
+			n = real.recvmmsg(fd, m + total, count - total, flags, timeout);
+			break;
+		}
+		n = real.recvmmsg(fd, m + total, count - total, flags, timeout);
+		bool nudged = call_leave(&c);
+
+		/* Without MSG_WAITFORONE it waits for all of them. */
+		if (n > 0 && (unsigned)n < count - total && this_thread.nudges != nudges &&
+		    !timeout && !(flags & (MSG_WAITFORONE | MSG_DONTWAIT)))
+			total += (unsigned)n;
+		else if (!receive_again(&c, fd, flags, false, nudged, &n))
+			break;
+	}
+	return n > 0 ? (int)total + (int)n : total ? (int)total : (int)n;
 }
 
 /*

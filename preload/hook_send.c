@@ -8,7 +8,9 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "common/clock.h"
 #include "preload/agent.h"
+#include "preload/counts.h"
 #include "preload/hook.h"
 #include "preload/kin.h"
 #include "preload/process.h"
@@ -22,29 +24,54 @@ struct out {
 	size_t count, total;
 	const struct msghdr *msg; /* NULL, or the original */
 	int flags;
+
+	/* For a signal handler that interrupts the call and writes itself (catch_up). */
+	size_t done;   /* what was written, and is in the ring, before the kernel has it now */
+	size_t caught; /* of what the kernel has taken now, in the ring already */
+	bool keeping;  /* the ring is being written to */
 };
 
 #define CARRY_MS                                                                                   \
 	1500 /* a passed descriptor waits for its flow to be carried; a millisecond as a rule */
 #define PIECES 64 /* of a long vector go at a time; a stream has no message boundaries */
 
-/* The write lock. 0, or -EAGAIN. A writer that interrupted itself (signal handler) gets -EDEADLK.
- */
-static int writer_enter(struct flow *f, int fd, int flags)
+/* What a call may still take: milliseconds; -1: for ever. */
+static int left_ms(const struct call *c, int fd)
 {
-	uint32_t tid = thread_id();
+	int64_t left = c->began_ns ? call_left_ns(c, fd, SO_SNDTIMEO) : INT64_MAX;
+
+	return left / 1000000 >= INT32_MAX ? -1 : (int)((left + 999999) / 1000000);
+}
+
+/*
+ * The write lock. 0; -EAGAIN; -EINTR, as of a thread that waits for room behind another. A writer
+ * that interrupted itself (signal handler) gets -EDEADLK.
+ */
+static int writer_enter(struct flow *f, int fd, int flags, const struct call *c)
+{
+	uint32_t tid = thread_id(), w;
 
 	if (lock_try(&f->writing, tid))
 		return 0;
 	if (lock_owner(&f->writing) == tid)
 		return -EDEADLK;
-	if (lock_take(&f->writing, tid, nonblocking(fd, flags) ? 10 : -1))
+	if (lock_take(&f->writing, tid, nonblocking(fd, flags) ? 10 : 0))
 		return 0;
-	return -EAGAIN;
+	if (nonblocking(fd, flags))
+		return -EAGAIN;
+	while ((w = lock_ask(&f->writing, tid)) != 0) {
+		int r = futex_wait_as_call(&f->writing.word, w, left_ms(c, fd));
+
+		if (r == -EINTR)
+			return r;
+		if (r == -ETIMEDOUT)
+			return -EAGAIN;
+	}
+	return 0;
 }
 
 /* While the agent replays, writers wait. 0: go on. -EAGAIN, -EINTR: tell the program. */
-static int wait_for_replay(struct flow *f, int fd, int flags)
+static int wait_for_replay(struct flow *f, int fd, int flags, const struct call *c)
 {
 	if (nonblocking(fd, flags)) {
 		atomic_store(&f->starved, true);
@@ -54,19 +81,30 @@ static int wait_for_replay(struct flow *f, int fd, int flags)
 			return 0;
 		return -EAGAIN;
 	}
-	int r = futex_wait(&f->hold, 1, -1);
+	int r = futex_wait_as_call(&f->hold, 1, left_ms(c, fd));
 
-	return r == -EINTR ? r : 0;
+	return r == -EINTR ? r : r == -ETIMEDOUT ? -EAGAIN : 0;
 }
 
-static ssize_t send_once(int fd, const struct out *o, size_t done)
+/* A nudge has ended a call with a time limit: is there room before it is up? 0, or -errno. */
+static int wait_room(const struct call *c, int fd)
+{
+	int64_t left = call_left_ns(c, fd, SO_SNDTIMEO);
+	struct timespec t = {left / 1000000000, left % 1000000000};
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	int r = left ? real.ppoll(&p, 1, &t, NULL) : 0;
+
+	return r > 0 ? 0 : r < 0 ? -errno : -EAGAIN;
+}
+
+static ssize_t send_once(int fd, const struct out *o, size_t done, int flags)
 {
 	struct iovec part[PIECES];
 	size_t n = 0, skip = done;
 
 	if (o->count == 1 && !o->msg)
 		return real.sendto(fd, (const char *)o->iov->iov_base + done, o->total - done,
-		                   o->flags | MSG_NOSIGNAL, NULL, 0);
+		                   flags | MSG_NOSIGNAL, NULL, 0);
 	for (size_t i = 0; i < o->count && n < PIECES; i++) {
 		if (skip >= o->iov[i].iov_len) {
 			skip -= o->iov[i].iov_len;
@@ -82,7 +120,7 @@ static ssize_t send_once(int fd, const struct out *o, size_t done)
 		m.msg_control = o->msg->msg_control;
 		m.msg_controllen = o->msg->msg_controllen;
 	}
-	return real.sendmsg(fd, &m, o->flags | MSG_NOSIGNAL);
+	return real.sendmsg(fd, &m, flags | MSG_NOSIGNAL);
 }
 
 static void keep(struct flow *f, const struct out *o, size_t done, size_t len)
@@ -118,53 +156,127 @@ static ssize_t fail_like_the_kernel(const struct out *o, int err)
 	return -1;
 }
 
-static ssize_t send_kept(struct flow *f, int fd, const struct out *o)
+/* The call this thread is in that has the flow's write lock, below the innermost. */
+static struct call_record *interrupted_writer(struct flow *f)
 {
+	for (uint32_t d = atomic_load(&this_thread.depth); d-- > 0;)
+		if (this_thread.call[d].flow == f && this_thread.call[d].writing)
+			return &this_thread.call[d];
+	return NULL;
+}
+
+/*
+ * In a signal handler that interrupted its own thread's write on the flow, and is about to write:
+ * what the kernel has taken of that write so far goes into the ring first, as it has gone into the
+ * stream. The kernel knows how much it is. False: that cannot be known.
+ */
+static bool catch_up(struct flow *f, int fd)
+{
+	struct call_record *r = interrupted_writer(f);
+	struct out *o = r ? r->out : NULL;
+	struct counts k;
+
+	if (!o || o->keeping || lock_owner(&f->table) == thread_id() ||
+	    !lock_take(&f->table, thread_id(), 1000))
+		return false;
+	/* What the call found is on the descriptor still, or put aside until the call is over. */
+	int at = r->gen == atomic_load(&f->gen) ? fd : f->old_fd;
+	bool known = at >= 0 && counts_read(at, &k) == 0;
+
+	lock_release(&f->table);
+	uint64_t written = f->stream_written + (k.written - f->kernel_written);
+
+	if (!known || written < f->ring.tail || written - f->ring.tail > o->total - o->done)
+		return false;
+	size_t more = (size_t)(written - f->ring.tail);
+
+	keep(f, o, o->done + o->caught, more);
+	o->caught += more;
+	/* It is not in the kernel now, and will look the descriptor up anew. */
+	call_advance(r);
+	return true;
+}
+
+static void writer_leave(struct flow *f, bool within)
+{
+	if (!within)
+		lock_release(&f->writing);
+}
+
+static ssize_t send_kept(struct flow *f, int fd, struct out *o)
+{
+	bool timed = atomic_load_explicit(&f->timed_out, memory_order_relaxed), within = false;
+	struct call c = {.began_ns = timed ? clock_ns() : 0};
 	size_t done = 0;
-	struct call c;
+	int extra = 0; /* a timed call that was nudged waits by itself */
 
 	for (;;) {
 		uint32_t nudges = this_thread.nudges;
-		int r = writer_enter(f, fd, o->flags);
+		int r = within ? 0 : writer_enter(f, fd, o->flags, &c);
 
-		if (r == -EDEADLK) {
+		if (r == -EDEADLK && atomic_load(&f->keeps) && !catch_up(f, fd)) {
 			/* In the middle of this thread's own write: order in the ring is lost. */
 			atomic_store(&f->foreign, true);
-			return send_once(fd, o, done);
+			return send_once(fd, o, done, o->flags);
 		}
-		if (r < 0) {
+		within |= r == -EDEADLK;
+		if (r < 0 && !within) {
 			errno = -r;
 			return done ? (ssize_t)done : -1;
 		}
-		if (!call_enter(&c, f, fd)) {
-			lock_release(&f->writing);
-			return send_once(fd, o, done);
+		if (!call_enter(&c, f, fd, timed)) {
+			writer_leave(f, within);
+			return send_once(fd, o, done, o->flags);
 		}
+		struct call_record *record = call_current();
+
+		record->writing = !within;
 		if (atomic_load(&f->hold)) {
 			call_leave(&c);
-			lock_release(&f->writing);
-			r = wait_for_replay(f, fd, o->flags);
+			writer_leave(f, within);
+			r = wait_for_replay(f, fd, o->flags, &c);
 			if (r < 0) {
 				errno = -r;
 				return done ? (ssize_t)done : -1;
 			}
 			continue;
 		}
-		ssize_t n = send_once(fd, o, done);
+		o->done = done;
+		o->caught = 0;
+		o->keeping = false;
+		atomic_signal_fence(memory_order_seq_cst);
+		record->out = o;
+		if (this_thread.seat)
+			atomic_store_explicit(&this_thread.seat->writes, 1, memory_order_relaxed);
+		ssize_t n = send_once(fd, o, done, o->flags | extra);
 		int err = errno;
 		bool stale = n < 0 && path_error(err) && c.gen != atomic_load(&f->gen);
 
+		o->keeping = true;
+		atomic_signal_fence(memory_order_seq_cst);
 		if (n > 0 && atomic_load(&f->keeps))
-			keep(f, o, done, (size_t)n);
+			keep(f, o, done + o->caught, (size_t)n - o->caught);
 		else if (n > 0)
 			atomic_store(&f->begun, true);
-		call_leave(&c);
-		lock_release(&f->writing);
+		bool nudged = call_leave(&c);
+
+		writer_leave(f, within);
 		if (n > 0)
 			done += (size_t)n;
 		if (done == o->total && n >= 0) {
 			errno = err;
 			return (ssize_t)done;
+		}
+		/* A nudge, or a nudged call's own waiting. */
+		if (timed && (nudged || this_thread.nudges != nudges) && !nonblocking(fd, o->flags))
+			extra = MSG_DONTWAIT;
+		if (extra && n < 0 && (err == EAGAIN || (nudged && err == EINTR))) {
+			r = wait_room(&c, fd);
+			if (r == 0)
+				continue;
+			err = -r;
+		} else if (extra && n >= 0) {
+			continue;
 		}
 		if (n >= 0) {
 			/* Short: by a handover (go on), by the size of the vector (go on), or for

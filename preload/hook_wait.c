@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "preload/hook.h"
 #include "preload/kin.h"
 #include "preload/raw.h"
@@ -74,12 +75,67 @@ static int ready(const struct pollfd *p, nfds_t n)
 	return count;
 }
 
-static int64_t now_ns(void)
+/*
+ * When a wait that begins now and may take so long is over; -1: never. By a clock that is read in
+ * some nanoseconds and is behind by a tick at most, so a tick is added: too late by that, never too
+ * early.
+ */
+static int64_t limit_ns(int64_t ns)
 {
+	static _Atomic int64_t tick;
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	if (ns < 0)
+		return -1;
+	if (!atomic_load_explicit(&tick, memory_order_relaxed)) {
+		clock_getres(CLOCK_MONOTONIC_COARSE, &t);
+		atomic_store(&tick, t.tv_nsec);
+	}
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec + ns +
+	       atomic_load_explicit(&tick, memory_order_relaxed);
+}
+
+static int64_t span_ns(const struct timespec *t)
+{
+	if (!t || t->tv_sec < 0 || t->tv_sec > 1000000000)
+		return -1;
+	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
+/*
+ * A wait that a nudge ends with EINTR: the kernel would begin its time anew, and what is left of it
+ * is known here; nor does the nudge always know which call it interrupts. `first` is its first
+ * argument.
+ */
+struct wait {
+	const void *outer;
+	int noted;
+};
+
+static void wait_enter(struct wait *w, const void *first)
+{
+	struct seat *s = call_seat();
+
+	w->outer = this_thread.polling;
+	this_thread.polling = first;
+	this_thread.poll_nudged = false;
+	atomic_signal_fence(memory_order_seq_cst);
+	w->noted = s ? seat_note(s, SEAT_WAITS) : SEAT_EMPTY;
+}
+
+/* With its result: is the wait to be made again? */
+static bool wait_leave(const struct wait *w, int result)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	if (this_thread.seat)
+		seat_note(this_thread.seat, w->noted);
+	this_thread.polling = w->outer;
+
+	bool nudged = this_thread.poll_nudged;
+
+	this_thread.poll_nudged = false;
+	return nudged && result < 0 && errno == EINTR;
 }
 
 /* One poll with an absolute limit (-1: none), made again while what ended it was ours to hide. */
@@ -89,13 +145,18 @@ static int poll_on(struct pollfd *p, nfds_t n, int64_t until, const sigset_t *ma
 		struct timespec t = {0, 0};
 
 		if (until >= 0) {
-			int64_t left = until - now_ns();
+			int64_t left = until - clock_ns();
 
 			left = left < 0 ? 0 : left;
 			t = (struct timespec){left / 1000000000, left % 1000000000};
 		}
+		struct wait w;
+
+		wait_enter(&w, p);
 		int r = real.ppoll(p, n, until < 0 ? NULL : &t, mask);
 
+		if (wait_leave(&w, r))
+			continue;
 		if (r <= 0)
 			return r;
 		int saved = errno;
@@ -124,15 +185,19 @@ EXPORT int poll(struct pollfd *p, nfds_t n, int timeout)
 		return real.poll(p, n, timeout);
 	if (kin_any())
 		claim_polled(p, n);
-	int64_t began = timeout > 0 ? now_ns() : 0;
+	int64_t until = timeout > 0 ? limit_ns((int64_t)timeout * 1000000) : -1;
+	struct wait w;
+
+	if (timeout)
+		wait_enter(&w, p);
 	int r = real.poll(p, n, timeout);
 
+	if (timeout && wait_leave(&w, r))
+		return poll_on(p, n, until, NULL);
 	if (r <= 0 || !any_error(p, n) || !hide_errors(p, n))
 		return r;
 	r = ready(p, n);
-	if (r || timeout == 0)
-		return r;
-	return poll_on(p, n, timeout < 0 ? -1 : began + (int64_t)timeout * 1000000, NULL);
+	return r || timeout == 0 ? r : poll_on(p, n, until, NULL);
 }
 
 EXPORT int ppoll(struct pollfd *p, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
@@ -143,16 +208,18 @@ EXPORT int ppoll(struct pollfd *p, nfds_t n, const struct timespec *timeout, con
 		return real.ppoll(p, n, timeout, mask);
 	if (kin_any())
 		claim_polled(p, n);
-	int64_t began = timeout ? now_ns() : 0;
+	int64_t until = limit_ns(span_ns(timeout));
+	struct wait w;
+
+	wait_enter(&w, p);
 	int r = real.ppoll(p, n, timeout, mask);
 
+	if (wait_leave(&w, r))
+		return poll_on(p, n, until, mask);
 	if (r <= 0 || !any_error(p, n) || !hide_errors(p, n))
 		return r;
 	r = ready(p, n);
-	if (r)
-		return r;
-	return poll_on(p, n, timeout ? began + timeout->tv_sec * 1000000000 + timeout->tv_nsec : -1,
-	               mask);
+	return r ? r : poll_on(p, n, until, mask);
 }
 
 EXPORT int __poll_chk(struct pollfd *p, nfds_t n, int timeout, size_t room)
@@ -177,7 +244,18 @@ EXPORT int select(int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *timeou
 		real_bind();
 	if (kin_any())
 		claim_selected(n, r, w);
-	return real.select(n, r, w, x, timeout);
+	if (!flow_count())
+		return real.select(n, r, w, x, timeout);
+	for (;;) {
+		struct wait wait;
+
+		wait_enter(&wait, (const void *)(intptr_t)n);
+		int result = real.select(n, r, w, x, timeout);
+
+		/* The sets are as they were, and the limit is what is left of it. */
+		if (!wait_leave(&wait, result))
+			return result;
+	}
 }
 
 EXPORT int pselect(int n, fd_set *r, fd_set *w, fd_set *x, const struct timespec *timeout,
@@ -187,7 +265,26 @@ EXPORT int pselect(int n, fd_set *r, fd_set *w, fd_set *x, const struct timespec
 		real_bind();
 	if (kin_any())
 		claim_selected(n, r, w);
-	return real.pselect(n, r, w, x, timeout, mask);
+	if (!flow_count())
+		return real.pselect(n, r, w, x, timeout, mask);
+	int64_t until = limit_ns(span_ns(timeout));
+
+	for (struct timespec left;;) {
+		struct wait wait;
+
+		wait_enter(&wait, (const void *)(intptr_t)n);
+		int result = real.pselect(n, r, w, x, timeout, mask);
+
+		if (!wait_leave(&wait, result))
+			return result;
+		if (until < 0)
+			continue;
+		int64_t ns = until - clock_ns();
+
+		ns = ns < 0 ? 0 : ns;
+		left = (struct timespec){ns / 1000000000, ns % 1000000000};
+		timeout = &left;
+	}
 }
 
 /* --- epoll --- */
@@ -226,7 +323,7 @@ EXPORT int epoll_pwait(int ep, struct epoll_event *ev, int max, int timeout, con
 		real_bind();
 	if (!flow_count())
 		return real.epoll_pwait(ep, ev, max, timeout, mask);
-	int64_t until = timeout > 0 ? now_ns() + (int64_t)timeout * 1000000 : 0;
+	int64_t until = timeout > 0 ? limit_ns((int64_t)timeout * 1000000) : 0;
 
 	for (;;) {
 		int n = real.epoll_pwait(ep, ev, max, timeout, mask);
@@ -239,9 +336,9 @@ EXPORT int epoll_pwait(int ep, struct epoll_event *ev, int max, int timeout, con
 		if (left)
 			return left;
 		if (timeout > 0) {
-			int64_t ms = (until - now_ns()) / 1000000;
+			int64_t ns = until - clock_ns();
 
-			timeout = ms < 0 ? 0 : (int)ms;
+			timeout = ns < 0 ? 0 : (int)((ns + 999999) / 1000000);
 		}
 	}
 }
@@ -264,20 +361,29 @@ EXPORT int epoll_pwait2(int ep, struct epoll_event *ev, int max, const struct ti
 		errno = ENOSYS;
 		return -1;
 	}
-	int n = real.epoll_pwait2(ep, ev, max, timeout, mask);
+	if (!flow_count())
+		return real.epoll_pwait2(ep, ev, max, timeout, mask);
+	int64_t until = limit_ns(span_ns(timeout));
+	struct timespec rest;
 
-	if (n <= 0 || !flow_count() || !epoll_error(ev, n))
-		return n;
-	int saved = errno, left = without_hidden(ep, ev, n);
+	for (;;) {
+		int n = real.epoll_pwait2(ep, ev, max, timeout, mask);
 
-	errno = saved;
-	/* Nothing left: an empty answer before the time is up is what a signal could have caused as
-	 * well. */
-	if (!left) {
-		errno = EINTR;
-		return -1;
+		if (n <= 0 || !epoll_error(ev, n))
+			return n;
+		int saved = errno, left = without_hidden(ep, ev, n);
+
+		errno = saved;
+		if (left)
+			return left;
+		if (until >= 0) {
+			int64_t ns = until - clock_ns();
+
+			ns = ns < 0 ? 0 : ns;
+			rest = (struct timespec){ns / 1000000000, ns % 1000000000};
+			timeout = &rest;
+		}
 	}
-	return left;
 }
 
 EXPORT int epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)

@@ -17,70 +17,197 @@
 #include "preload/flow.h"
 #include "preload/raw.h"
 
-static int number; /* of the signal; 0: none yet */
 static _Atomic uint32_t sent, ran;
 
 /*
- * si_value carries the call: its number and the low bits of its first argument. The thread may have
+ * si_value carries the call: its number, and a digest of its first arguments. The thread may have
  * left that call before the signal came; another call must not be made again under this one's
  * number.
  */
-static uint64_t pack(long nr, unsigned long first)
+static uint64_t pack(long nr, unsigned long a, unsigned long b, unsigned long c)
 {
-	return (uint64_t)first << 16 | ((uint64_t)nr & 0xffff);
+	uint64_t h = a;
+
+	h = (h ^ h >> 29 ^ b) * 0x9e3779b97f4a7c15u;
+	h = (h ^ h >> 29 ^ c) * 0x9e3779b97f4a7c15u;
+	return (h ^ h >> 32) << 12 | ((uint64_t)nr & 0xfff);
 }
+
+/* Nothing is known of the call but that a hook is in it. */
+#define BLIND 0xfff
+
+static bool ours(const siginfo_t *si)
+{
+	return si->si_code == SI_QUEUE && si->si_pid == raw_getpid();
+}
+
+#if defined(__x86_64__)
+/* A signal of the program's that is to come right after this one: the EINTR is its. */
+static bool other_pending(const ucontext_t *u)
+{
+	uint64_t pending = 0, blocked;
+
+	memcpy(&blocked, &u->uc_sigmask, sizeof(blocked));
+	raw_call3(SYS_rt_sigpending, (long)&pending, sizeof(pending), 0);
+	return pending & ~blocked;
+}
+
+/*
+ * The same for a call of which no more is known than what its hook has noted: the kernel makes it
+ * again by itself, or the hook does.
+ */
+static bool restart_hooked(ucontext_t *u)
+{
+	greg_t *reg = u->uc_mcontext.gregs;
+	const unsigned char *ip = (const unsigned char *)reg[REG_RIP];
+	struct call_record *r = call_current();
+	bool on_flow = r && r->fd == (int)reg[REG_RDI];
+
+	if (on_flow && ip[0] == 0x0f && ip[1] == 0x05 && reg[REG_RAX] >= 0)
+		return true;
+	if (reg[REG_RAX] != -EINTR || ip[-2] != 0x0f || ip[-1] != 0x05 || other_pending(u))
+		return false;
+	if (on_flow && r->timed) {
+		r->nudged = true;
+		return true;
+	}
+	if (this_thread.polling && this_thread.polling == (const void *)reg[REG_RDI])
+		this_thread.poll_nudged = true;
+	return this_thread.poll_nudged;
+}
+
+/* Sees to it that the interrupted call goes on. True: it does, having done nothing so far. */
+static bool restart(const siginfo_t *si, ucontext_t *u)
+{
+	greg_t *reg = u->uc_mcontext.gregs;
+	const unsigned char *ip = (const unsigned char *)reg[REG_RIP];
+	uint64_t call = (uint64_t)si->si_value.sival_ptr;
+	long nr = (long)(call & 0xfff);
+
+	if (nr == BLIND)
+		return restart_hooked(u);
+	if (pack(nr, (unsigned long)reg[REG_RDI], (unsigned long)reg[REG_RSI],
+	         (unsigned long)reg[REG_RDX]) != call)
+		return false;
+	/* The kernel's own restart. */
+	if (reg[REG_RAX] == nr && ip[0] == 0x0f && ip[1] == 0x05)
+		return true;
+	/* Ended with EINTR, just behind a `syscall` instruction, and it is the call we saw. */
+	if (reg[REG_RAX] != -EINTR || ip[-2] != 0x0f || ip[-1] != 0x05 || other_pending(u))
+		return false;
+	struct call_record *r = call_current();
+
+	if (r && r->timed && r->fd == (int)reg[REG_RDI]) {
+		r->nudged = true; /* made again by its hook, which knows how much time is left */
+		return true;
+	}
+	if (nr == SYS_poll && this_thread.polling == (const void *)reg[REG_RDI] &&
+	    (int)reg[REG_RDX] > 0) {
+		this_thread.poll_nudged = true;
+		return true;
+	}
+	reg[REG_RAX] = nr;
+	reg[REG_RIP] -= 2;
+	return true;
+}
+#else
+/* x8 still holds the number, but x0 was overwritten: only the kernel's own restart can be relied
+ * on. */
+static bool restart(const siginfo_t *si, ucontext_t *u)
+{
+	(void)si;
+	(void)u;
+	return false;
+}
+#endif
+
+#if defined(__GLIBC__) && defined(__x86_64__)
+/*
+ * The signal with which glibc makes set*id calls in all threads. No program can take it, block it
+ * or ask about it, for glibc does not let it; so it reaches threads that block every signal, and is
+ * missing to nobody. Its own use goes on to glibc's handler, known by the sender's code. glibc sets
+ * its handler when the first thread is made; ours comes after that, past sigaction().
+ */
+#define NUMBER 33
+
+struct kernel_action {
+	void (*handler)(int, siginfo_t *, void *);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+static void (*_Atomic theirs)(int, siginfo_t *, void *);
+
+static void handler(int sig, siginfo_t *si, void *context)
+{
+	void (*next)(int, siginfo_t *, void *) = atomic_load(&theirs);
+
+	if (ours(si)) {
+		call_retag(restart(si, context));
+		atomic_fetch_add(&ran, 1);
+	} else if (next) {
+		next(sig, si, context);
+	}
+}
+
+int nudge_init(void)
+{
+	struct kernel_action now, mine = {.handler = handler, .mask = ~0ul};
+
+	if (raw_call6(SYS_rt_sigaction, NUMBER, 0, (long)&now, sizeof(now.mask), 0, 0) < 0)
+		return -EBUSY;
+	if (now.handler == handler)
+		return 0;
+	/* No thread was made by glibc yet: then there is nobody to nudge either. */
+	if (!now.restorer || !(now.flags & SA_SIGINFO))
+		return -EAGAIN;
+	atomic_store(&theirs, now.handler);
+	mine.restorer = now.restorer;
+	mine.flags = now.flags | SA_RESTART | SA_SIGINFO | SA_ONSTACK;
+	return (int)raw_call6(SYS_rt_sigaction, NUMBER, (long)&mine, 0, sizeof(mine.mask), 0, 0);
+}
+
+static int number(void)
+{
+	return NUMBER;
+}
+#else
+static int taken; /* the signal; 0: none yet */
 
 static void handler(int sig, siginfo_t *si, void *context)
 {
 	(void)sig;
-#if defined(__x86_64__)
-	ucontext_t *u = context;
-	greg_t *reg = u->uc_mcontext.gregs;
-	const unsigned char *ip = (const unsigned char *)reg[REG_RIP];
-
-	/* Ended with EINTR, just behind a `syscall` instruction, and it is the call we saw: make it
-	 * again. */
-	uint64_t call = (uint64_t)si->si_value.sival_ptr;
-
-	if (si->si_code == SI_QUEUE && si->si_pid == raw_getpid() && reg[REG_RAX] == -EINTR &&
-	    ip[-2] == 0x0f && ip[-1] == 0x05 &&
-	    pack((long)(call & 0xffff), (unsigned long)reg[REG_RDI]) == call) {
-		reg[REG_RAX] = (greg_t)(call & 0xffff);
-		reg[REG_RIP] -= 2;
-	}
-#elif defined(__aarch64__)
-	ucontext_t *u = context;
-	mcontext_t *m = &u->uc_mcontext;
-
-	/* x8 still holds the number, but x0 was overwritten: only the kernel's own restart can be
-	 * relied on. */
-	(void)m;
-	(void)si;
-#endif
-	call_retag();
+	call_retag(ours(si) && restart(si, context));
 	atomic_fetch_add(&ran, 1);
 }
 
 int nudge_init(void)
 {
 	struct sigaction now,
-	    ours = {.sa_sigaction = handler, .sa_flags = SA_RESTART | SA_SIGINFO | SA_ONSTACK};
+	    mine = {.sa_sigaction = handler, .sa_flags = SA_RESTART | SA_SIGINFO | SA_ONSTACK};
 	int saved = errno;
 
-	if (number && sigaction(number, NULL, &now) == 0 && now.sa_sigaction == handler)
+	if (taken && sigaction(taken, NULL, &now) == 0 && now.sa_sigaction == handler)
 		return 0;
-	number = 0;
-	sigfillset(&ours.sa_mask);
-	for (int s = SIGRTMAX - 3; s > SIGRTMIN + 2 && !number; s--) {
+	taken = 0;
+	sigfillset(&mine.sa_mask);
+	for (int s = SIGRTMAX - 3; s > SIGRTMIN + 2 && !taken; s--) {
 		if (sigaction(s, NULL, &now) < 0 || now.sa_flags & SA_SIGINFO ||
 		    now.sa_handler != SIG_DFL)
 			continue;
-		if (sigaction(s, &ours, NULL) == 0)
-			number = s;
+		if (sigaction(s, &mine, NULL) == 0)
+			taken = s;
 	}
 	errno = saved;
-	return number ? 0 : -EBUSY;
+	return taken ? 0 : -EBUSY;
 }
+
+static int number(void)
+{
+	return taken;
+}
+#endif
 
 bool nudge_settled(void)
 {
@@ -185,7 +312,8 @@ static bool concerns(long nr, const unsigned long *arg, const int *fds, int nfds
 	return false;
 }
 
-static bool blocked_in(int tid, long *nr, unsigned long arg[6])
+/* Negative errno: not to be known. */
+static int blocked_in(int tid, long *nr, unsigned long arg[6])
 {
 	char path[64], text[256];
 
@@ -193,12 +321,12 @@ static bool blocked_in(int tid, long *nr, unsigned long arg[6])
 	int fd = raw_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 
 	if (fd < 0)
-		return false;
+		return fd;
 	long n = raw_read(fd, text, sizeof(text) - 1);
 
 	raw_close(fd);
 	if (n <= 0)
-		return false;
+		return n < 0 ? (int)n : 0;
 	text[n] = 0;
 	/* "running", or "-1 ..." for a thread stopped outside a call, or number and arguments. */
 	return sscanf(text, "%ld %lx %lx %lx %lx %lx %lx", nr, &arg[0], &arg[1], &arg[2], &arg[3],
@@ -206,18 +334,18 @@ static bool blocked_in(int tid, long *nr, unsigned long arg[6])
 	       *nr >= 0;
 }
 
-static bool send_to(int tid, long nr, unsigned long first)
+static bool send_to(int tid, uint64_t call)
 {
 	siginfo_t si;
 
 	memset(&si, 0, sizeof(si));
-	si.si_signo = number;
+	si.si_signo = number();
 	si.si_code = SI_QUEUE;
 	si.si_pid = raw_getpid();
 	si.si_uid = (uid_t)raw_call3(SYS_getuid, 0, 0, 0);
-	si.si_value.sival_ptr = (void *)pack(nr, first);
+	si.si_value.sival_ptr = (void *)call;
 	atomic_fetch_add(&sent, 1);
-	if (raw_call6(SYS_rt_tgsigqueueinfo, raw_getpid(), tid, number, (long)&si, 0, 0) == 0)
+	if (raw_call6(SYS_rt_tgsigqueueinfo, raw_getpid(), tid, number(), (long)&si, 0, 0) == 0)
 		return true;
 	atomic_fetch_sub(&sent, 1);
 	return false;
@@ -231,6 +359,27 @@ struct dirent64_raw {
 	char name[];
 };
 
+/* All threads that have noted such a call. */
+static int nudge_seats(const int *fds, int nfds, int kinds, int self)
+{
+	int nudged = 0;
+
+	for (int i = 0; i < SEATS; i++) {
+		int tid = (int)atomic_load_explicit(&seats[i].tid, memory_order_relaxed);
+		int fd = atomic_load_explicit(&seats[i].fd, memory_order_relaxed);
+		bool writes = atomic_load_explicit(&seats[i].writes, memory_order_relaxed);
+
+		if (!tid || tid == self || fd == SEAT_EMPTY)
+			continue;
+		if (fd == SEAT_WAITS
+		        ? kinds & NUDGE_READERS
+		        : kinds & (writes ? NUDGE_WRITERS : NUDGE_READERS) && among(fds, nfds, fd))
+			/* One that waits for whatever is not known to be on these. */
+			nudged += send_to(tid, BLIND) && fd != SEAT_WAITS;
+	}
+	return nudged;
+}
+
 int nudge(const int *fds, int nfds, int kinds)
 {
 	_Alignas(8) char buf[4096];
@@ -242,9 +391,9 @@ int nudge(const int *fds, int nfds, int kinds)
 		return -EBUSY;
 	int dir = raw_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 
-	if (dir < 0)
-		return dir;
-	for (long n; (n = raw_getdents64(dir, buf, sizeof(buf))) > 0;) {
+	bool unknown = dir < 0;
+
+	for (long n; dir >= 0 && (n = raw_getdents64(dir, buf, sizeof(buf))) > 0;) {
 		for (long at = 0; at < n;) {
 			struct dirent64_raw *d = (struct dirent64_raw *)(buf + at);
 			unsigned long arg[6];
@@ -252,11 +401,17 @@ int nudge(const int *fds, int nfds, int kinds)
 			long nr;
 
 			at += d->len;
-			if (tid > 0 && tid != self && blocked_in(tid, &nr, arg) &&
-			    concerns(nr, arg, fds, nfds, kinds) && send_to(tid, nr, arg[0]))
+			if (tid <= 0 || tid == self)
+				continue;
+			int in = blocked_in(tid, &nr, arg);
+
+			unknown |= in == -EACCES || in == -EPERM;
+			if (in > 0 && concerns(nr, arg, fds, nfds, kinds) &&
+			    send_to(tid, pack(nr, arg[0], arg[1], arg[2])))
 				nudged++;
 		}
 	}
-	raw_close(dir);
-	return nudged;
+	if (dir >= 0)
+		raw_close(dir);
+	return nudged + (unknown ? nudge_seats(fds, nfds, kinds, self) : 0);
 }

@@ -6,7 +6,9 @@
  * descriptor. A signal makes the kernel end the call; with SA_RESTART it makes it anew and finds
  * the new file. Calls that are not restarted (those with timeouts, poll, select) are rewound by the
  * handler: it puts the call's number back and the instruction pointer onto the system call. So the
- * program never sees EINTR. Relative timeouts start anew.
+ * program never sees EINTR. The kernel
+ * itself keeps the limits of ppoll and select; poll() with a limit is made a ppoll() by its hook,
+ * and a call on a socket with SO_RCVTIMEO or SO_SNDTIMEO is left to its hook to make again.
  */
 #ifndef PRELOAD_NUDGE_H
 #define PRELOAD_NUDGE_H
@@ -20,9 +22,10 @@ enum {
 };
 
 /*
- * Takes a free real-time signal, once per process. It is never given back: a nudge may be pending
- * on a thread that blocks it, and would end the process if the handler were gone. 0, or -EBUSY: all
- * are in use.
+ * Installs the handler, unless it is there: for a signal that no program can have (with glibc), or
+ * for a free real-time signal. It is never given back: a nudge may be pending on a thread that
+ * blocks it, and would end the process if the handler were gone. 0; -EBUSY: all are in use; -EAGAIN
+ * (glibc): before the first thread was made.
  */
 int nudge_init(void);
 

@@ -95,3 +95,31 @@ stop_lab() {
 	fi
 	lab_down
 }
+
+# A program that asks for events of the network on its output (tests/lab/trial.h), carrying them out for it. With
+# `bare` set: without the library, and nothing happens.
+trial() { # PROGRAM NAME
+	local from to pid interface what status=0 ended='' run=covered
+	[ -z "${bare:-}" ] || run=in_client
+	coproc TRIAL {
+		exec 3>&-
+		"$run" ${watched:-} timeout -k 5 "${patience:-60}" "$lab_build/lab/$1" "$2" 10.9.0.2 9000 2>"$lab_dir/trial.err"
+	}
+	pid=$TRIAL_PID
+	exec {from}<&"${TRIAL[0]}" {to}>&"${TRIAL[1]}"
+	while read -r -u "$from" interface what; do
+		if [ "$interface" = end ]; then
+			ended=yes
+			continue
+		fi
+		[ -n "${bare:-}" ] || lab_event "$interface" "$what"
+		echo >&"$to"
+	done
+	exec {from}<&- {to}>&-
+	wait "$pid" || status=$?
+	if [ "$status" != 0 ] || [ -z "$ended" ]; then
+		echo "${bare:+bare }$1 $2: status $status"
+		head -n 40 "$lab_dir/trial.err"
+		return 1
+	fi
+}
