@@ -18,10 +18,11 @@
 #include "preload/placeholder.h"
 #include "preload/raw.h"
 
-#define PUMPS 200    /* two descriptors each in the agent's poll */
-#define PIECE 65536  /* at a time, per direction */
-#define ROUNDS 16    /* pieces per turn: nobody else waits for long */
-#define END_MS 20    /* from a FIN to its announcement; later it is a lost path */
+#define PUMPS 200   /* two descriptors each in the agent's poll */
+#define PIECE 65536 /* at a time, per direction */
+#define ROUNDS 16   /* pieces per turn: nobody else waits for long */
+#define END_MS 20   /* from a FIN to its announcement; later it is a lost path */
+#define ASK_AGAIN_MS 250
 #define FULL_MS 2000 /* the ring is full and nothing is confirmed: cover ends, the flow goes on */
 
 struct pump {
@@ -37,12 +38,15 @@ struct pump {
 	uint64_t read;     /* s2c count taken from connections */
 	uint64_t sent;     /* c2s count given to this one */
 	int64_t fin_ms;    /* since when a FIN waits for its announcement; 0 */
+	int64_t asked_ms;  /* when a confirmation was last asked for */
 	int64_t full_ms;   /* since when the ring is full; 0 */
 	short want_far, want_inner;
 	size_t at, len; /* of buf: on its way to the program */
 	uint8_t buf[PIECE];
 };
 
+/* Made when they are first needed, and never unmapped: a thread of the program may look at one
+ * (pump_owes) while the agent gives it up. */
 static struct pump *pumps[PUMPS];
 
 /* --- asking --- */
@@ -79,11 +83,13 @@ static void answer(struct flow *f, enum flow_share how)
 static struct pump *pump_new(struct flow *f)
 {
 	for (int i = 0; i < PUMPS; i++) {
-		if (pumps[i])
-			continue;
-		struct pump *p = mmap(NULL, sizeof(*p), PROT_READ | PROT_WRITE,
-		                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		struct pump *p = pumps[i];
 
+		if (p && p->flow)
+			continue;
+		if (!p)
+			p = mmap(NULL, sizeof(*p), PROT_READ | PROT_WRITE,
+			         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (p == MAP_FAILED)
 			return NULL;
 		p->flow = f;
@@ -108,12 +114,11 @@ void pump_free(struct flow *f)
 
 	if (!p)
 		return;
-	close_all(p);
-	for (int i = 0; i < PUMPS; i++)
-		if (pumps[i] == p)
-			pumps[i] = NULL;
 	f->pump = NULL;
-	munmap(p, sizeof(*p));
+	close_all(p);
+	/* The pages go back. */
+	if (madvise(p, sizeof(*p), MADV_DONTNEED) < 0)
+		memset(p, 0, sizeof(*p));
 }
 
 static void refuse(struct flow *f, int err)
@@ -374,8 +379,14 @@ static bool room(struct pump *p, int64_t now)
 	struct ring *r = &p->flow->ring;
 
 	ring_confirm(r, atomic_load(&p->flow->confirmed));
-	if (ring_used(r) > r->cap / 4)
+	/* Once for each eighth, and again if the answer does not come. */
+	bool due =
+	    p->flow->ring.tail - p->flow->asked_at > r->cap / 8 || now - p->asked_ms > ASK_AGAIN_MS;
+
+	if (ring_used(r) > r->cap / 4 && due) {
 		atomic_store(&p->flow->want_confirm, true);
+		p->asked_ms = now;
+	}
 	if (ring_room(r)) {
 		p->full_ms = 0;
 		return true;
@@ -537,7 +548,7 @@ void pumps_wait(struct waits *w)
 	for (int i = 0; i < PUMPS; i++) {
 		struct pump *p = pumps[i];
 
-		if (!p || !p->ready)
+		if (!p || !p->flow || !p->ready)
 			continue;
 		/* With neither direction wanted even an error is not looked at here: it would be
 		 * heard of again and again. */
@@ -557,17 +568,16 @@ void pumps_step(void)
 	int64_t now = clock_ms();
 
 	for (int i = 0; i < PUMPS; i++)
-		if (pumps[i] && pumps[i]->ready)
+		if (pumps[i] && pumps[i]->flow && pumps[i]->ready)
 			carry(pumps[i], now);
 }
 
 void pumps_forget(void)
 {
 	for (int i = 0; i < PUMPS; i++) {
-		if (!pumps[i])
+		if (!pumps[i] || !pumps[i]->flow)
 			continue;
 		pumps[i]->flow->pump = NULL;
-		munmap(pumps[i], sizeof(*pumps[i]));
-		pumps[i] = NULL;
+		memset(pumps[i], 0, sizeof(*pumps[i]));
 	}
 }

@@ -20,7 +20,7 @@ if host != "-":
 from test.libregrtest import main  # noqa: E402
 
 report = tempfile.mktemp()
-sys.argv = ["regrtest", "--junit-xml", report, "-u", "network", *tests]
+sys.argv = ["regrtest", "--junit-xml", report, "--timeout", "300", *tests]
 try:
     main()
 except SystemExit:
