@@ -88,3 +88,18 @@ carried() {
 @test "a number that was closed unseen and given to a file" {
 	covered timeout 20 "$lab_build/lab/surface" recycled 10.9.0.2 9000 1
 }
+
+@test "io_uring, the ring before the connection" {
+	used_by early ring
+	carried
+}
+
+@test "io_uring, the ring after the connection" {
+	used_by late ring
+	carried
+}
+
+@test "io_uring, a ring that no hook saw" {
+	used_by unseen ring
+	carried
+}
