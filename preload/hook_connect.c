@@ -21,6 +21,7 @@
 #include "preload/process.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/rings.h"
 #include "preload/splice.h"
 #include "session/kdf.h"
 
@@ -349,6 +350,9 @@ EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 
 	errno = saved;
 	if (rule->continuity == POL_NONE)
+		return real.connect(fd, addr, len);
+	/* What a ring has under way cannot be called over to another socket. */
+	if (rings_told() && !(tcp && rule->continuity == POL_SESSION))
 		return real.connect(fd, addr, len);
 	if (tcp && rule->continuity == POL_SESSION)
 		return connect_session(fd, &peer, rule, addr, len);

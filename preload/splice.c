@@ -38,6 +38,24 @@ static void verify(struct flow *f)
 			flow_drop_fd(f, f->fd[i]);
 }
 
+/*
+ * Signals for input name the descriptor by which they were asked for, and this file was asked by
+ * another number. What came before is signalled now: setting the low-water mark makes the kernel
+ * look.
+ */
+static void signal_anew(int fd)
+{
+	int flags = raw_fcntl(fd, F_GETFL, 0), least = 1;
+	socklen_t len = sizeof(least);
+
+	if (flags < 0 || !(flags & O_ASYNC))
+		return;
+	raw_fcntl(fd, F_SETFL, flags & ~O_ASYNC);
+	raw_fcntl(fd, F_SETFL, flags);
+	if (raw_getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, &len) == 0)
+		raw_setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof(least));
+}
+
 /* DEL, dup3, ADD. The caller holds f->table. */
 static int exchange(struct flow *f, int fd)
 {
@@ -58,6 +76,7 @@ static int exchange(struct flow *f, int fd)
 		while (r == -EBUSY || r == -EINTR);
 	}
 	reg_put(&regs);
+	signal_anew(f->fd[0]);
 	f->inode = inode_of(fd);
 	atomic_fetch_add(&f->gen, 1);
 	return 0;
