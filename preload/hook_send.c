@@ -151,7 +151,9 @@ static ssize_t send_kept(struct flow *f, int fd, const struct out *o)
 		}
 		ssize_t n = send_once(fd, o, done);
 		int err = errno;
-		bool stale = n < 0 && path_error(err) && c.gen != atomic_load(&f->gen);
+		/* An error of a file that is no longer the flow's, or of the placeholder. */
+		bool stale = n < 0 && path_error(err) &&
+		             (c.gen != atomic_load(&f->gen) || atomic_load(&f->hold));
 
 		if (n > 0 && atomic_load(&f->keeps))
 			keep(f, o, done, (size_t)n);
@@ -175,11 +177,13 @@ static ssize_t send_kept(struct flow *f, int fd, const struct out *o)
 			errno = err;
 			return (ssize_t)done;
 		}
-		/* An error of a file that is no longer the flow's. */
 		if (stale && !nonblocking(fd, o->flags))
 			continue;
-		if (path_error(err) && !(err == EPIPE && atomic_load(&f->half_closed)) &&
-		    hold_flow(f, fd, c.gen)) {
+		if (stale && atomic_load(&f->hold)) {
+			atomic_store(&f->starved, true);
+			err = EAGAIN;
+		} else if (path_error(err) && !(err == EPIPE && atomic_load(&f->half_closed)) &&
+		           hold_flow(f, fd, c.gen)) {
 			if (!nonblocking(fd, o->flags))
 				continue;
 			atomic_store(&f->starved, true);
