@@ -3,6 +3,7 @@
 
 B ?= build
 CC ?= cc
+LIBC_FLAGS ?= -include common/libc.h
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
 # What newer versions of c-ares deprecate has no substitute in those of older releases.

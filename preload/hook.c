@@ -36,7 +36,7 @@ static bool covered(const struct flow *f)
 {
 	return (f->kind == FLOW_SESSION || f->kind == FLOW_REDIAL) && !atomic_load(&f->foreign) &&
 	       atomic_load(&f->keeps) && !atomic_load(&f->peer_reset) &&
-	       !atomic_load(&f->carried) && agent_running();
+	       !atomic_load(&f->carried) && agent_there();
 }
 
 bool hold_flow(struct flow *f, int fd, uint32_t gen)

@@ -250,7 +250,9 @@ static ssize_t send_kept(struct flow *f, int fd, struct out *o)
 			atomic_store_explicit(&this_thread.seat->writes, 1, memory_order_relaxed);
 		ssize_t n = send_once(fd, o, done, o->flags | extra);
 		int err = errno;
-		bool stale = n < 0 && path_error(err) && c.gen != atomic_load(&f->gen);
+		/* An error of a file that is no longer the flow's, or of the placeholder. */
+		bool stale = n < 0 && path_error(err) &&
+		             (c.gen != atomic_load(&f->gen) || atomic_load(&f->hold));
 
 		o->keeping = true;
 		atomic_signal_fence(memory_order_seq_cst);
@@ -288,11 +290,13 @@ static ssize_t send_kept(struct flow *f, int fd, struct out *o)
 			errno = err;
 			return (ssize_t)done;
 		}
-		/* An error of a file that is no longer the flow's. */
 		if (stale && !nonblocking(fd, o->flags))
 			continue;
-		if (path_error(err) && !(err == EPIPE && atomic_load(&f->half_closed)) &&
-		    hold_flow(f, fd, c.gen)) {
+		if (stale && atomic_load(&f->hold)) {
+			atomic_store(&f->starved, true);
+			err = EAGAIN;
+		} else if (path_error(err) && !(err == EPIPE && atomic_load(&f->half_closed)) &&
+		           hold_flow(f, fd, c.gen)) {
 			if (!nonblocking(fd, o->flags))
 				continue;
 			atomic_store(&f->starved, true);

@@ -650,7 +650,7 @@ static void commit(struct move *m)
 			fail(m, strerrordesc_np(-r));
 			return;
 		}
-		if (!splice_drained(f))
+		if (!splice_drained(f) || !splice_writers_out(f))
 			return;
 		r = splice_counts(f, &c);
 		if (r < 0) {

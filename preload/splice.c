@@ -233,6 +233,26 @@ bool splice_drained(struct flow *f)
 	return false;
 }
 
+bool splice_writers_out(struct flow *f)
+{
+	int64_t now = clock_ms();
+
+	if (!lock_owner(&f->writing)) {
+		f->writers_ms = 0;
+		return true;
+	}
+	if (!f->writers_ms)
+		f->writers_ms = now;
+	/* One that has just written needs a moment to note it. */
+	if (now - f->writers_ms >= 2 && lock_take(&f->table, thread_id(), 5)) {
+		if (f->fds && flow_owns(f, f->fd[0]))
+			raw_shutdown(f->fd[0], SHUT_WR);
+		lock_release(&f->table);
+	}
+	/* A second, and still: its thread was cancelled in the call, or left it by a longjmp. */
+	return now - f->writers_ms > 1000;
+}
+
 int splice_put(struct flow *f, int fd)
 {
 	if (!lock_take(&f->table, thread_id(), 20))

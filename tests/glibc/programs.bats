@@ -7,8 +7,7 @@ load ../integration/helper
 setup() {
 	need_lab
 	[ -n "${GLIBC_ROOT:-}" ] || skip "run by scripts/glibc"
-	# Built with this machine's libc it must work there, too, unless that is older.
-	library=/src/build-glibc/$GLIBC_SUITE/build/libmifcont.so
+	export library=/src/build-glibc/$GLIBC_SUITE/build/libmifcont.so
 	start_lab 5 100 0
 }
 
@@ -29,7 +28,6 @@ rooted() { # CMD...
 }
 
 goes_on() { # CMD...
-	export library
 	rooted "$@" >"$lab_dir/said" 2>&1 &
 	local pid=$!
 	sleep 0.6
@@ -54,6 +52,7 @@ with_echo() { # CMD...
 	download curl -sS -o /lab/got http://10.9.0.2:8080/file
 }
 
+# Built with this machine's libc it must work there, too, unless that is older.
 @test "curl, under the library of this machine" {
 	library=/src/build/libmifcont.so
 	rooted /bin/true 2>&1 | grep -q 'not found' && skip "this libc is older than what the library was built with"

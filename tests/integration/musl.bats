@@ -48,7 +48,7 @@ goes_on() { # CMD...
 	covered_by_musl "$@" >"$lab_dir/out" 2>&1 &
 	local pid=$!
 	sleep 0.7
-	flap "$pid" 5 300 600
+	flap "$pid" 3 300 500
 	wait "$pid" || { cat "$lab_dir/out"; return 1; }
 	[ "$(handovers)" -ge 2 ]
 	for ((i = 0; i < 60; i++)); do
@@ -81,65 +81,65 @@ goes_on() { # CMD...
 
 @test "bulk data both ways, poll" {
 	echo_lab
-	goes_on "$musl/lab/bulk" poll 10.9.0.2 9000 5
+	goes_on "$musl/lab/bulk" poll 10.9.0.2 9000 3
 }
 
 @test "bulk data both ways, epoll" {
 	echo_lab
-	goes_on "$musl/lab/bulk" epoll 10.9.0.2 9000 5
+	goes_on "$musl/lab/bulk" epoll 10.9.0.2 9000 3
 }
 
 @test "bulk data both ways, a thread each" {
 	echo_lab
-	goes_on "$musl/lab/bulk" threads 10.9.0.2 9000 5
+	goes_on "$musl/lab/bulk" threads 10.9.0.2 9000 3
 }
 
 @test "set*id while the agent works" {
 	echo_lab
-	goes_on "$musl/lab/bulk" setid 10.9.0.2 9000 5
+	goes_on "$musl/lab/bulk" setid 10.9.0.2 9000 3
 }
 
 @test "stdio" {
 	echo_lab
-	goes_on "$musl/lab/relatives" stdio 10.9.0.2 9000 5
+	goes_on "$musl/lab/relatives" stdio 10.9.0.2 9000 3
 }
 
 @test "dprintf" {
 	echo_lab
-	goes_on "$musl/lab/relatives" dprintf 10.9.0.2 9000 5
+	goes_on "$musl/lab/relatives" dprintf 10.9.0.2 9000 3
 }
 
 @test "a forked child, then the parent again" {
 	echo_lab
-	goes_on "$musl/lab/relatives" child 10.9.0.2 9000 5
+	goes_on "$musl/lab/relatives" child 10.9.0.2 9000 3
 }
 
 @test "a program executed by a forked child" {
 	echo_lab
-	goes_on "$musl/lab/relatives" fork-exec 10.9.0.2 9000 5
+	goes_on "$musl/lab/relatives" fork-exec 10.9.0.2 9000 3
 }
 
 @test "a program executed by a vforked child" {
 	echo_lab
-	goes_on "$musl/lab/relatives" vfork-exec 10.9.0.2 9000 5
+	goes_on "$musl/lab/relatives" vfork-exec 10.9.0.2 9000 3
 }
 
 @test "a spawned program" {
 	echo_lab
-	goes_on "$musl/lab/relatives" spawn 10.9.0.2 9000 5
+	goes_on "$musl/lab/relatives" spawn 10.9.0.2 9000 3
 }
 
 @test "the process itself becomes another program" {
 	echo_lab
-	goes_on "$musl/lab/relatives" exec 10.9.0.2 9000 5
+	goes_on "$musl/lab/relatives" exec 10.9.0.2 9000 3
 }
 
 @test "a descriptor passed to a process that goes on alone" {
 	echo_lab
-	goes_on "$musl/lab/relatives" receiver 10.9.0.2 9000 5
+	goes_on "$musl/lab/relatives" receiver 10.9.0.2 9000 3
 }
 
 @test "a daemon made after the connection" {
 	echo_lab
-	goes_on "$musl/lab/relatives" daemon-itself 10.9.0.2 9000 5
+	goes_on "$musl/lab/relatives" daemon-itself 10.9.0.2 9000 3
 }
