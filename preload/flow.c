@@ -242,6 +242,17 @@ unsigned flow_count(void)
 	return atomic_load(&made);
 }
 
+void flows_gone(void)
+{
+	for (unsigned i = 0; i < TABLE_CHUNKS; i++) {
+		_Atomic(struct flow *) *chunk = atomic_load(&flow_table[i]);
+
+		for (unsigned n = 0; chunk && n < TABLE_CHUNK; n++)
+			atomic_store(&chunk[n], NULL);
+	}
+	atomic_store(&made, 0);
+}
+
 struct flow *flow_at(unsigned i)
 {
 	struct flow *b = atomic_load(&blocks[i / BLOCK]);

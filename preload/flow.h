@@ -300,6 +300,9 @@ bool flow_make_ring(struct flow *f, size_t size);
 struct flow *flow_at(unsigned i);
 unsigned flow_count(void);
 
+/* From now on there are none: their descriptors are ordinary ones. */
+void flows_gone(void);
+
 /*
  * In a forked child, without a system call on any descriptor: nobody is in a call, no lock is held,
  * the parent's keys are wiped. `kept`: the flow stays in the table; else it is free.

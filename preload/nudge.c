@@ -15,6 +15,7 @@
 #include <ucontext.h>
 
 #include "preload/flow.h"
+#include "preload/procfs.h"
 #include "preload/raw.h"
 
 static _Atomic uint32_t sent, ran;
@@ -318,7 +319,7 @@ static int blocked_in(int tid, long *nr, unsigned long arg[6])
 	char path[64], text[256];
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", tid);
-	int fd = raw_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	int fd = proc_at(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return fd;
@@ -389,7 +390,7 @@ int nudge(const int *fds, int nfds, int kinds)
 		return 0;
 	if (nudge_init() < 0)
 		return -EBUSY;
-	int dir = raw_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	int dir = proc_at("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	bool unknown = dir < 0;
 
