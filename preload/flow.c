@@ -52,11 +52,33 @@ static void uncount(struct flow *f, uint32_t gen)
 
 static void abandon(struct call_record *r)
 {
-	if (r->writing && lock_owner(&r->flow->writing) == thread_id())
-		lock_release(&r->flow->writing);
-	r->writing = false;
 	r->out = NULL;
-	uncount(r->flow, r->gen);
+	if (!r->suspended)
+		uncount(r->flow, r->gen);
+}
+
+bool writing_taken(struct flow *f)
+{
+	uint32_t n = atomic_load_explicit(&this_thread.locks, memory_order_relaxed);
+
+	if (n == CALLS_NESTED)
+		return false;
+	this_thread.lock[n].flow = f;
+	this_thread.lock[n].stack = (uintptr_t)__builtin_frame_address(0);
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&this_thread.locks, n + 1, memory_order_relaxed);
+	return true;
+}
+
+void writing_release(struct flow *f)
+{
+	uint32_t n = atomic_load_explicit(&this_thread.locks, memory_order_relaxed);
+
+	if (n && this_thread.lock[n - 1].flow == f)
+		atomic_store_explicit(&this_thread.locks, n - 1, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	if (lock_owner(&f->writing) == thread_id())
+		lock_release(&f->writing);
 }
 
 void calls_abandon(void)
@@ -65,6 +87,8 @@ void calls_abandon(void)
 		atomic_store(&this_thread.depth, d - 1);
 		abandon(&this_thread.call[d - 1]);
 	}
+	for (uint32_t n; (n = atomic_load(&this_thread.locks)) > 0;)
+		writing_release(this_thread.lock[n - 1].flow);
 }
 
 /* What needs no memory of its own in glibc, so that a handler may be the first to set it. */
@@ -109,20 +133,46 @@ struct seat *call_seat(void)
  */
 #define SIGNAL_FRAME 700
 
-/*
- * A call from which a handler left by longjmp() is still counted. On the same stack a call that is
- * really interrupted is far above its handler.
- */
-static void leave_stale(uintptr_t stack)
+static bool elsewhere(void)
 {
 	stack_t alternative = {.ss_flags = 0};
 
 	raw_call3(SYS_sigaltstack, 0, (long)&alternative, 0);
-	if (alternative.ss_flags & SS_ONSTACK)
-		return;
-	for (struct call_record *r; (r = call_current()) && r->stack < stack + SIGNAL_FRAME;) {
+	return alternative.ss_flags & SS_ONSTACK;
+}
+
+void calls_leave_below(uintptr_t stack)
+{
+	for (struct call_record *r; (r = call_current()) && r->stack < stack;) {
 		atomic_fetch_sub(&this_thread.depth, 1);
 		abandon(r);
+	}
+	for (uint32_t n;
+	     (n = atomic_load(&this_thread.locks)) > 0 && this_thread.lock[n - 1].stack < stack;)
+		writing_release(this_thread.lock[n - 1].flow);
+}
+
+/*
+ * A call that was left by other means than ours (setcontext, an exception) is still counted. On the
+ * same stack a call that is really interrupted is far above its handler.
+ */
+static void leave_stale(uintptr_t stack)
+{
+	if (!elsewhere())
+		calls_leave_below(stack + SIGNAL_FRAME);
+}
+
+void calls_tidy(void)
+{
+	if (calls_any())
+		leave_stale((uintptr_t)__builtin_frame_address(0));
+}
+
+void call_suspend(struct call_record *r)
+{
+	if (!r->suspended) {
+		r->suspended = true;
+		uncount(r->flow, r->gen);
 	}
 }
 
@@ -136,6 +186,9 @@ bool call_enter(struct call *c, struct flow *f, int fd, bool timed)
 	if (depth) {
 		leave_stale(stack);
 		depth = atomic_load_explicit(&this_thread.depth, memory_order_relaxed);
+		for (uint32_t i = 0; i < depth; i++)
+			if (!this_thread.call[i].out)
+				call_suspend(&this_thread.call[i]);
 	}
 	if (depth == CALLS_NESTED)
 		return false;
@@ -193,19 +246,22 @@ bool call_leave(struct call *c)
 		                      memory_order_relaxed);
 	}
 	c->gen = r->gen;
-	uncount(c->flow, c->gen);
+	if (!r->suspended)
+		uncount(c->flow, c->gen);
 	return r->nudged;
 }
 
-void call_advance(struct call_record *r)
+static void advance(struct call_record *r)
 {
 	uint32_t g = atomic_load(&r->flow->gen);
 
-	if (r->gen == g)
+	if (r->gen == g && !r->suspended)
 		return;
 	atomic_fetch_add(&r->flow->inflight[g & 1], 1);
-	uncount(r->flow, r->gen);
+	if (!r->suspended)
+		uncount(r->flow, r->gen);
 	r->gen = g;
+	r->suspended = false;
 }
 
 void call_retag(bool restarted)
@@ -217,8 +273,8 @@ void call_retag(bool restarted)
 		struct call_record *r = &this_thread.call[d];
 
 		/* What a write has moved, if it has, is not in the ring yet. */
-		if (!r->out || (restarted && d == depth - 1))
-			call_advance(r);
+		if (d == depth - 1 ? !r->out || restarted : !r->suspended && !r->out)
+			advance(r);
 	}
 }
 

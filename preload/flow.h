@@ -186,8 +186,9 @@ struct call_record {
 	uintptr_t stack; /* where the call was made */
 	bool timed;      /* has a time limit: the hook sees to it that it goes on */
 	bool nudged;     /* ended by a nudge, not by a signal of the program's */
-	bool writing;    /* has f->writing */
+	bool suspended;  /* not in the kernel, for a handler is running: not counted */
 	struct out *out; /* what is being written, while the kernel has it */
+	uint64_t serial; /* the same in *out, unless that is gone from the stack */
 };
 
 struct thread {
@@ -199,6 +200,11 @@ struct thread {
 	struct seat *seat;   /* NULL: none yet */
 	_Atomic uint32_t depth;
 	struct call_record call[CALLS_NESTED];
+	_Atomic uint32_t locks; /* write locks this thread has, the last taken last */
+	struct {
+		struct flow *flow;
+		uintptr_t stack;
+	} lock[CALLS_NESTED];
 };
 
 extern __thread struct thread this_thread;
@@ -252,8 +258,15 @@ static inline struct call_record *call_current(void)
  */
 void call_retag(bool restarted);
 
-/* The same for one call, of which the caller knows it. */
-void call_advance(struct call_record *r);
+/*
+ * In a signal handler: a call that was interrupted and of which nothing is missing in the ring is
+ * not counted any more. It will see what is on the descriptor then, and a nudge finds it there.
+ */
+void call_suspend(struct call_record *r);
+
+/* A write lock was taken, or is given back: so that it is when the thread ends or jumps away. */
+bool writing_taken(struct flow *f);
+void writing_release(struct flow *f);
 
 /*
  * Leaves all calls and gives back the locks that go with them: in a thread that ends. What was
@@ -261,7 +274,20 @@ void call_advance(struct call_record *r);
  */
 void calls_abandon(void);
 
-/* From now on this is done for every thread that has been in a call. */
+/* What is left over of calls from which a handler has jumped is given up, as far as it is seen. */
+void calls_tidy(void);
+
+/* Is this thread in any call? */
+static inline bool calls_any(void)
+{
+	return atomic_load_explicit(&this_thread.depth, memory_order_relaxed) ||
+	       atomic_load_explicit(&this_thread.locks, memory_order_relaxed);
+}
+
+/* On the stack that we are on now, all calls made below `stack` are given up. */
+void calls_leave_below(uintptr_t stack);
+
+/* From now on calls_abandon() is done for every thread that has been in a call. */
 void calls_watch_threads(void);
 
 /* No hooked call is left on the file that was there before the last exchange. */

@@ -52,6 +52,12 @@ bool end_is_true(struct flow *f, int fd);
 bool event_is_true(const struct flow *f, short events);
 
 /*
+ * The thread is about to jump to where its stack is at `stack`, out of a signal handler perhaps:
+ * the calls in between are over. What they have written goes into the ring.
+ */
+void writers_jump(uintptr_t stack);
+
+/*
  * futex_wait() where the program believes to be in a system call: a point at which its thread can
  * be cancelled. The caller has no lock and is in no call.
  */

@@ -28,6 +28,7 @@ struct out {
 	size_t done;   /* what was written, and is in the ring, before the kernel has it now */
 	size_t caught; /* of what the kernel has taken now, in the ring already */
 	bool keeping;  /* the ring is being written to */
+	uint64_t serial;
 };
 
 #define CARRY_MS                                                                                   \
@@ -52,6 +53,11 @@ static int writer_enter(struct flow *f, int fd, int flags, const struct call *c)
 
 	if (lock_try(&f->writing, tid))
 		return 0;
+	if (lock_owner(&f->writing) == tid) {
+		calls_tidy();
+		if (lock_try(&f->writing, tid))
+			return 0;
+	}
 	if (lock_owner(&f->writing) == tid)
 		return -EDEADLK;
 	if (lock_take(&f->writing, tid, nonblocking(fd, flags) ? 10 : 0))
@@ -155,27 +161,27 @@ static ssize_t fail_like_the_kernel(const struct out *o, int err)
 	return -1;
 }
 
-/* The call this thread is in that has the flow's write lock, below the innermost. */
+/* The call this thread is in that writes to the flow. */
 static struct call_record *interrupted_writer(struct flow *f)
 {
 	for (uint32_t d = atomic_load(&this_thread.depth); d-- > 0;)
-		if (this_thread.call[d].flow == f && this_thread.call[d].writing)
+		if (this_thread.call[d].flow == f && this_thread.call[d].out)
 			return &this_thread.call[d];
 	return NULL;
 }
 
 /*
- * In a signal handler that interrupted its own thread's write on the flow, and is about to write:
- * what the kernel has taken of that write so far goes into the ring first, as it has gone into the
- * stream. The kernel knows how much it is. False: that cannot be known.
+ * A signal handler has interrupted this write: what the kernel has taken of it so far goes into the
+ * ring, as it has gone into the stream. The kernel knows how much it is. False: that cannot be
+ * known.
  */
-static bool catch_up(struct flow *f, int fd)
+static bool catch_up(struct call_record *r, int fd)
 {
-	struct call_record *r = interrupted_writer(f);
-	struct out *o = r ? r->out : NULL;
-	struct counts k;
+	struct flow *f = r->flow;
+	struct out *o = r->out;
+	struct counts k = {0};
 
-	if (!o || o->keeping || lock_owner(&f->table) == thread_id() ||
+	if (!o || o->serial != r->serial || o->keeping || lock_owner(&f->table) == thread_id() ||
 	    !lock_take(&f->table, thread_id(), 1000))
 		return false;
 	/* What the call found is on the descriptor still, or put aside until the call is over. */
@@ -192,57 +198,86 @@ static bool catch_up(struct flow *f, int fd)
 	keep(f, o, o->done + o->caught, more);
 	o->caught += more;
 	/* It is not in the kernel now, and will look the descriptor up anew. */
-	call_advance(r);
+	call_suspend(r);
 	return true;
 }
 
-static void writer_leave(struct flow *f, bool within)
+void writers_jump(uintptr_t stack)
 {
-	if (!within)
-		lock_release(&f->writing);
+	for (uint32_t d = atomic_load(&this_thread.depth); d-- > 0;) {
+		struct call_record *r = &this_thread.call[d];
+
+		if (r->stack < stack && r->out && atomic_load(&r->flow->keeps) &&
+		    lock_owner(&r->flow->writing) == thread_id() && !catch_up(r, r->fd))
+			atomic_store(&r->flow->foreign, true);
+	}
+	calls_leave_below(stack);
 }
+
+enum { NOT_LOCKED, LOCKED, WITHIN };
+
+static int unlock(struct flow *f, int have)
+{
+	if (have == LOCKED)
+		writing_release(f);
+	return have == WITHIN ? WITHIN : NOT_LOCKED;
+}
+
+static ssize_t partly(struct flow *f, int have, size_t done, int err)
+{
+	unlock(f, have);
+	errno = err;
+	return done ? (ssize_t)done : -1;
+}
+
+static __thread uint64_t serials;
 
 static ssize_t send_kept(struct flow *f, int fd, struct out *o)
 {
-	bool timed = atomic_load_explicit(&f->timed_out, memory_order_relaxed), within = false;
+	bool timed = atomic_load_explicit(&f->timed_out, memory_order_relaxed);
 	struct call c = {.began_ns = timed ? clock_ns() : 0};
 	size_t done = 0;
+	int have = NOT_LOCKED;
 	int extra = 0; /* a timed call that was nudged waits by itself */
 
 	for (;;) {
 		uint32_t nudges = this_thread.nudges;
-		int r = within ? 0 : writer_enter(f, fd, o->flags, &c);
+		int r = have == NOT_LOCKED ? writer_enter(f, fd, o->flags, &c) : 0;
 
-		if (r == -EDEADLK && atomic_load(&f->keeps) && !catch_up(f, fd)) {
+		struct call_record *outer = r == -EDEADLK ? interrupted_writer(f) : NULL;
+
+		if (r == -EDEADLK && atomic_load(&f->keeps) && !(outer && catch_up(outer, fd))) {
 			/* In the middle of this thread's own write: order in the ring is lost. */
 			atomic_store(&f->foreign, true);
 			return send_once(fd, o, done, o->flags);
 		}
-		within |= r == -EDEADLK;
-		if (r < 0 && !within) {
-			errno = -r;
-			return done ? (ssize_t)done : -1;
+		if (r < 0 && r != -EDEADLK)
+			return partly(f, have, done, -r);
+		if (have == NOT_LOCKED) {
+			have = r == -EDEADLK ? WITHIN : LOCKED;
+			if (have == LOCKED)
+				writing_taken(f);
 		}
 		if (!call_enter(&c, f, fd, timed)) {
-			writer_leave(f, within);
+			unlock(f, have);
 			return send_once(fd, o, done, o->flags);
+		}
+		if (atomic_load(&f->hold)) {
+			call_leave(&c);
+			/* One that has begun keeps its place: its bytes belong together. */
+			if (!done)
+				have = unlock(f, have);
+			r = wait_for_replay(f, fd, o->flags, &c);
+			if (r < 0)
+				return partly(f, have, done, -r);
+			continue;
 		}
 		struct call_record *record = call_current();
 
-		record->writing = !within;
-		if (atomic_load(&f->hold)) {
-			call_leave(&c);
-			writer_leave(f, within);
-			r = wait_for_replay(f, fd, o->flags, &c);
-			if (r < 0) {
-				errno = -r;
-				return done ? (ssize_t)done : -1;
-			}
-			continue;
-		}
 		o->done = done;
 		o->caught = 0;
 		o->keeping = false;
+		o->serial = record->serial = (uint64_t)(uintptr_t)o ^ ++serials;
 		atomic_signal_fence(memory_order_seq_cst);
 		record->out = o;
 		if (this_thread.seat)
@@ -259,13 +294,10 @@ static ssize_t send_kept(struct flow *f, int fd, struct out *o)
 			atomic_store(&f->begun, true);
 		bool nudged = call_leave(&c);
 
-		writer_leave(f, within);
 		if (n > 0)
 			done += (size_t)n;
-		if (done == o->total && n >= 0) {
-			errno = err;
-			return (ssize_t)done;
-		}
+		if (done == o->total && n >= 0)
+			return partly(f, have, done, err);
 		/* A nudge, or a nudged call's own waiting. */
 		if (timed && (nudged || this_thread.nudges != nudges) && !nonblocking(fd, o->flags))
 			extra = MSG_DONTWAIT;
@@ -284,9 +316,10 @@ static ssize_t send_kept(struct flow *f, int fd, struct out *o)
 				if (!nonblocking(fd, o->flags) || o->count > PIECES)
 					continue;
 			}
-			errno = err;
-			return (ssize_t)done;
+			return partly(f, have, done, err);
 		}
+		if (!done)
+			have = unlock(f, have);
 		/* An error of a file that is no longer the flow's. */
 		if (stale && !nonblocking(fd, o->flags))
 			continue;
@@ -297,10 +330,8 @@ static ssize_t send_kept(struct flow *f, int fd, struct out *o)
 			atomic_store(&f->starved, true);
 			err = EAGAIN;
 		}
-		if (done) {
-			errno = err;
-			return (ssize_t)done;
-		}
+		if (done)
+			return partly(f, have, done, err);
 		return fail_like_the_kernel(o, err);
 	}
 }

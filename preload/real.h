@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -95,6 +96,11 @@ struct real {
 	                    const posix_spawnattr_t *, char *const[], char *const[]);
 	void (*_exit)(int);
 	int (*daemon)(int, int);
+
+	void (*longjmp)(struct __jmp_buf_tag *, int);
+	void (*_longjmp)(struct __jmp_buf_tag *, int);
+	void (*siglongjmp)(struct __jmp_buf_tag *, int);
+	void (*__longjmp_chk)(struct __jmp_buf_tag *, int);
 
 	int (*setuid)(uid_t);
 	int (*setgid)(gid_t);
