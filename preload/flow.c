@@ -242,7 +242,7 @@ bool call_leave(struct call *c)
 		struct call_record *outer = call_current();
 
 		seat_note(this_thread.seat, outer ? outer->fd : SEAT_EMPTY);
-		atomic_store_explicit(&this_thread.seat->writes, outer && outer->writing,
+		atomic_store_explicit(&this_thread.seat->writes, outer && outer->out,
 		                      memory_order_relaxed);
 	}
 	c->gen = r->gen;
