@@ -7,12 +7,14 @@
  * thread and so inherits the new one.
  */
 #include <grp.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
 
 #include "preload/agent.h"
 #include "preload/hook.h"
 #include "preload/process.h"
+#include "preload/raw.h"
 #include "preload/real.h"
 
 static bool aside(void)
@@ -30,6 +32,16 @@ static int back(bool parked, int result)
 	if (parked)
 		agent_unpark();
 	return result;
+}
+
+EXPORT void pthread_exit(void *value)
+{
+	if (!real.pthread_exit)
+		real_bind();
+	if (process_enabled && raw_gettid() == raw_getpid() && process_ours())
+		agent_leader_ends();
+	real.pthread_exit(value);
+	__builtin_unreachable();
 }
 
 EXPORT int setuid(uid_t a)

@@ -34,11 +34,13 @@ struct dirent64_raw {
 	char name[];
 };
 
+/* Of the own thread: the main thread's are gone when it has left by pthread_exit(). */
 static int scan_epolls(void)
 {
 	_Alignas(8) char buf[8192];
 	char link[64], path[64];
-	int dir = raw_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	int dir =
+	    raw_openat(AT_FDCWD, "/proc/thread-self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 
 	if (dir < 0)
 		return dir;
@@ -50,7 +52,7 @@ static int scan_epolls(void)
 			at += d->len;
 			if (d->name[0] < '0' || d->name[0] > '9')
 				continue;
-			snprintf(path, sizeof(path), "/proc/self/fd/%.16s", d->name);
+			snprintf(path, sizeof(path), "/proc/thread-self/fd/%.16s", d->name);
 			long len = raw_readlinkat(AT_FDCWD, path, link, sizeof(link));
 
 			if (len == 22 && memcmp(link, "anon_inode:[eventpoll]", 22) == 0 &&
@@ -80,7 +82,7 @@ static void walk(int epoll, each_fn *each, void *ctx)
 	char buf[4096 + 1], path[64];
 	size_t have = 0;
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", epoll);
+	snprintf(path, sizeof(path), "/proc/thread-self/fdinfo/%d", epoll);
 	int fd = raw_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 
 	if (fd < 0)
