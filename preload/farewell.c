@@ -36,7 +36,7 @@ static bool owes(const struct flow *f)
 	       unacked > 0;
 }
 
-static bool any_owes(void)
+bool farewell_owes(void)
 {
 	for (unsigned i = 0; i < flow_count(); i++)
 		if (owes(flow_at(i)))
@@ -48,6 +48,6 @@ void farewell_wait(void)
 {
 	struct timespec step = {0, STEP_MS * 1000000};
 
-	for (int ms = 0; ms < LIMIT_MS && agent_running() && any_owes(); ms += STEP_MS)
+	for (int ms = 0; ms < LIMIT_MS && agent_running() && farewell_owes(); ms += STEP_MS)
 		raw_call3(SYS_nanosleep, (long)&step, 0, 0);
 }

@@ -176,6 +176,32 @@ void call_suspend(struct call_record *r)
 	}
 }
 
+static void advance(struct call_record *r)
+{
+	uint32_t g = atomic_load(&r->flow->gen);
+
+	if (r->gen == g && !r->suspended)
+		return;
+	atomic_fetch_add(&r->flow->inflight[g & 1], 1);
+	if (!r->suspended)
+		uncount(r->flow, r->gen);
+	r->gen = g;
+	r->suspended = false;
+}
+
+void calls_suspend(void)
+{
+	for (uint32_t d = atomic_load(&this_thread.depth); d-- > 0;)
+		call_suspend(&this_thread.call[d]);
+}
+
+void calls_resume(void)
+{
+	for (uint32_t d = atomic_load(&this_thread.depth); d-- > 0;)
+		if (this_thread.call[d].suspended)
+			advance(&this_thread.call[d]);
+}
+
 bool call_enter(struct call *c, struct flow *f, int fd, bool timed)
 {
 	uintptr_t stack = (uintptr_t)__builtin_frame_address(0);
@@ -245,23 +271,14 @@ bool call_leave(struct call *c)
 		atomic_store_explicit(&this_thread.seat->writes, outer && outer->out,
 		                      memory_order_relaxed);
 	}
+	bool nudged = r->nudged;
+
 	c->gen = r->gen;
 	if (!r->suspended)
 		uncount(c->flow, c->gen);
-	return r->nudged;
-}
-
-static void advance(struct call_record *r)
-{
-	uint32_t g = atomic_load(&r->flow->gen);
-
-	if (r->gen == g && !r->suspended)
-		return;
-	atomic_fetch_add(&r->flow->inflight[g & 1], 1);
-	if (!r->suspended)
-		uncount(r->flow, r->gen);
-	r->gen = g;
-	r->suspended = false;
+	/* What a handler has interrupted goes on when it returns, on what is there then. */
+	calls_resume();
+	return nudged;
 }
 
 void call_retag(bool restarted)

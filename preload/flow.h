@@ -264,6 +264,10 @@ void call_retag(bool restarted);
  */
 void call_suspend(struct call_record *r);
 
+/* The same for all this thread is in, while its handler waits for the agent; and back. */
+void calls_suspend(void);
+void calls_resume(void);
+
 /* A write lock was taken, or is given back: so that it is when the thread ends or jumps away. */
 bool writing_taken(struct flow *f);
 void writing_release(struct flow *f);

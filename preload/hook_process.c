@@ -8,6 +8,7 @@
  */
 #include <grp.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -16,6 +17,7 @@
 #include "preload/filter.h"
 #include "preload/hook.h"
 #include "preload/process.h"
+#include "preload/raw.h"
 #include "preload/real.h"
 #include "preload/retire.h"
 
@@ -34,6 +36,16 @@ static int back(bool parked, int result)
 	if (parked)
 		agent_unpark();
 	return result;
+}
+
+EXPORT void pthread_exit(void *value)
+{
+	if (!real.pthread_exit)
+		real_bind();
+	if (process_enabled && raw_gettid() == raw_getpid() && process_ours())
+		agent_leader_ends();
+	real.pthread_exit(value);
+	__builtin_unreachable();
 }
 
 EXPORT int setuid(uid_t a)

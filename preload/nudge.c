@@ -90,14 +90,21 @@ static bool restart(const siginfo_t *si, ucontext_t *u)
 	if (pack(nr, (unsigned long)reg[REG_RDI], (unsigned long)reg[REG_RSI],
 	         (unsigned long)reg[REG_RDX]) != call)
 		return false;
+	struct call_record *r = call_current();
+
 	/* The kernel's own restart. */
-	if (reg[REG_RAX] == nr && ip[0] == 0x0f && ip[1] == 0x05)
+	if (reg[REG_RAX] == nr && ip[0] == 0x0f && ip[1] == 0x05) {
+		/* Not of a write: it is to wait until the agent has replayed, see its hook. */
+		if (r && r->out && r->fd == (int)reg[REG_RDI]) {
+			r->nudged = true;
+			reg[REG_RAX] = -EINTR;
+			reg[REG_RIP] += 2;
+		}
 		return true;
+	}
 	/* Ended with EINTR, just behind a `syscall` instruction, and it is the call we saw. */
 	if (reg[REG_RAX] != -EINTR || ip[-2] != 0x0f || ip[-1] != 0x05 || other_pending(u))
 		return false;
-	struct call_record *r = call_current();
-
 	if (r && r->timed && r->fd == (int)reg[REG_RDI]) {
 		r->nudged = true; /* made again by its hook, which knows how much time is left */
 		return true;

@@ -333,6 +333,7 @@ static const struct binding bindings[] = {
     {"_longjmp", offsetof(struct real, _longjmp)},
     {"siglongjmp", offsetof(struct real, siglongjmp)},
     {"__longjmp_chk", offsetof(struct real, __longjmp_chk)},
+    {"pthread_exit", offsetof(struct real, pthread_exit)},
     {"setuid", offsetof(struct real, setuid)},
     {"setgid", offsetof(struct real, setgid)},
     {"seteuid", offsetof(struct real, seteuid)},

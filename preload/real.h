@@ -102,6 +102,7 @@ struct real {
 	void (*siglongjmp)(struct __jmp_buf_tag *, int);
 	void (*__longjmp_chk)(struct __jmp_buf_tag *, int);
 
+	void (*pthread_exit)(void *);
 	int (*setuid)(uid_t);
 	int (*setgid)(gid_t);
 	int (*seteuid)(uid_t);

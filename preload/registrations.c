@@ -35,6 +35,7 @@ struct dirent64_raw {
 	char name[];
 };
 
+/* Of the own thread: the main thread's are gone when it has left by pthread_exit(). */
 static int scan_epolls(void)
 {
 	_Alignas(8) char buf[8192];

@@ -138,6 +138,8 @@ int splice_park_on(struct flow *f, int app, int far)
 		keep_quiet(app);
 		atomic_store(&f->hold, 1);
 		r = exchange(f, app);
+		if (r == 0)
+			f->old_fd = old;
 	}
 	lock_release(&f->table);
 	own_close(app);
@@ -147,7 +149,6 @@ int splice_park_on(struct flow *f, int app, int far)
 		splice_release_writers(f);
 		return r;
 	}
-	f->old_fd = old;
 	f->far_fd = far;
 	f->drained = false;
 	f->looks = 0;
