@@ -2,6 +2,7 @@
 #include "preload/agent.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -234,6 +235,18 @@ static bool make_wake(void)
 	return fd >= 0;
 }
 
+/* What /proc tells is needed after a chroot(), too. */
+static void keep_proc(void)
+{
+	static int proc = -1;
+
+	if (proc >= 0 && own_intact(proc))
+		return;
+	proc = raw_openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	proc = proc < 0 ? -1 : own_fd(proc);
+	proc_root(proc < 0 ? -1 : proc);
+}
+
 static bool start(void)
 {
 	sigset_t all, before;
@@ -246,6 +259,7 @@ static bool start(void)
 	/* Before the first thread was made it must wait: every nudge tries again. */
 	if ((nudging < 0 && nudging != -EAGAIN) || !make_wake())
 		return false;
+	keep_proc();
 	atomic_store(&stop, false);
 	/* The program's signals are the program's: none is ever handled on the agent thread. */
 	sigfillset(&all);

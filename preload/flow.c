@@ -101,6 +101,10 @@ static void thread_ends(void *arg)
 {
 	(void)arg;
 	calls_abandon();
+	if (this_thread.seat)
+		seat_leave(this_thread.seat);
+	this_thread.seat = NULL;
+	this_thread.watched = false;
 }
 
 void calls_watch_threads(void)
@@ -115,6 +119,14 @@ static void watch_this_thread(void)
 		return;
 	this_thread.watched = true;
 	pthread_setspecific(end_key, &this_thread);
+	this_thread.seat = seat_take(thread_id());
+}
+
+struct seat *call_seat(void)
+{
+	if (!this_thread.watched)
+		watch_this_thread();
+	return this_thread.seat;
 }
 
 /* What the kernel puts on the stack between a call and the handler that interrupted it, at least.
@@ -236,6 +248,8 @@ bool call_enter(struct call *c, struct flow *f, int fd, bool timed)
 	atomic_signal_fence(memory_order_seq_cst);
 	atomic_store_explicit(&this_thread.depth, depth + 1, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
+	if (this_thread.seat)
+		seat_note(this_thread.seat, fd);
 	return true;
 }
 
@@ -250,6 +264,13 @@ bool call_leave(struct call *c)
 	atomic_store_explicit(&this_thread.depth, (uint32_t)(r - this_thread.call),
 	                      memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
+	if (this_thread.seat) {
+		struct call_record *outer = call_current();
+
+		seat_note(this_thread.seat, outer ? outer->fd : SEAT_EMPTY);
+		atomic_store_explicit(&this_thread.seat->writes, outer && outer->out,
+		                      memory_order_relaxed);
+	}
 	bool nudged = r->nudged;
 
 	c->gen = r->gen;
@@ -292,6 +313,17 @@ static bool idle(const struct flow *f)
 unsigned flow_count(void)
 {
 	return atomic_load(&made);
+}
+
+void flows_gone(void)
+{
+	for (unsigned i = 0; i < TABLE_CHUNKS; i++) {
+		_Atomic(struct flow *) *chunk = atomic_load(&flow_table[i]);
+
+		for (unsigned n = 0; chunk && n < TABLE_CHUNK; n++)
+			atomic_store(&chunk[n], NULL);
+	}
+	atomic_store(&made, 0);
 }
 
 struct flow *flow_at(unsigned i)

@@ -24,6 +24,7 @@
 
 #include "policy/policy.h"
 #include "preload/futex.h"
+#include "preload/seats.h"
 #include "session/client.h"
 #include "session/ring.h"
 
@@ -195,7 +196,8 @@ struct thread {
 	uint32_t nudges; /* how often the handler ran in this thread */
 	bool watched;    /* its end is */
 	bool poll_nudged;
-	const void *polling; /* a poll() with a limit is under way on these: not to be begun anew */
+	const void *polling; /* the first argument of a wait that its hook makes again */
+	struct seat *seat;   /* NULL: none yet */
 	_Atomic uint32_t depth;
 	struct call_record call[CALLS_NESTED];
 	_Atomic uint32_t locks; /* write locks this thread has, the last taken last */
@@ -234,6 +236,9 @@ static inline struct flow *flow_of(int fd)
  * open file it saw. `timed`: a nudge is to end the call, not to start it anew.
  */
 bool call_enter(struct call *c, struct flow *f, int fd, bool timed);
+
+/* Gives this thread a seat, if its end will be noticed. NULL: it has none. */
+struct seat *call_seat(void);
 
 /* True: the call was ended with EINTR by a nudge. */
 bool call_leave(struct call *c);
@@ -324,6 +329,9 @@ bool flow_make_ring(struct flow *f, size_t size);
 /* All flows ever made: for the agent. `i` from 0 to flow_count() - 1; may be FLOW_FREE. */
 struct flow *flow_at(unsigned i);
 unsigned flow_count(void);
+
+/* From now on there are none: their descriptors are ordinary ones. */
+void flows_gone(void);
 
 /*
  * In a forked child, without a system call on any descriptor: nobody is in a call, no lock is held,

@@ -7,15 +7,19 @@
  * thread and so inherits the new one.
  */
 #include <grp.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "preload/agent.h"
+#include "preload/filter.h"
 #include "preload/hook.h"
 #include "preload/process.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/retire.h"
 
 static bool aside(void)
 {
@@ -144,6 +148,38 @@ EXPORT int capset(void *header, const void *data)
 	return back(p, real.capset(header, data));
 }
 
+/* --- seccomp --- */
+
+/* Before a sandbox is closed. Is the agent aside, to come back when it is? */
+static bool confined(const void *filter, bool strict)
+{
+	if (!real.setuid)
+		real_bind();
+	if (!process_enabled || !process_ours() || !flow_count())
+		return false;
+	if (strict || !filter_admits_us(filter)) {
+		retire();
+		return false;
+	}
+	return aside();
+}
+
+/* Of all that prctl can do, what ties a thread down concerns the agent. */
+static bool prctl_aside(int op, unsigned long mode, unsigned long filter)
+{
+	switch (op) {
+	case PR_SET_SECCOMP:
+		return confined((const void *)filter, mode == SECCOMP_MODE_STRICT);
+	case PR_SET_KEEPCAPS:
+	case PR_SET_SECUREBITS:
+	case PR_SET_NO_NEW_PRIVS:
+	case PR_CAPBSET_DROP:
+	case PR_CAP_AMBIENT:
+		return aside();
+	}
+	return false;
+}
+
 EXPORT int prctl(int op, ...)
 {
 	va_list ap;
@@ -153,12 +189,57 @@ EXPORT int prctl(int op, ...)
 	for (int i = 0; i < 4; i++)
 		a[i] = va_arg(ap, unsigned long);
 	va_end(ap);
-	/* Of all it can do, only what ties a thread down concerns the agent. */
-	bool p = (op == PR_SET_SECCOMP || op == PR_SET_KEEPCAPS || op == PR_CAPBSET_DROP ||
-	          op == PR_SET_NO_NEW_PRIVS) &&
-	         aside();
+	bool p = prctl_aside(op, a[0], a[1]);
 
 	if (!real.prctl)
 		real_bind();
 	return back(p, real.prctl(op, a[0], a[1], a[2], a[3]));
+}
+
+/* --- the same by number --- */
+
+static bool number_aside(long nr, long a, long b, long c)
+{
+	switch (nr) {
+	case SYS_setuid:
+	case SYS_setgid:
+	case SYS_setreuid:
+	case SYS_setregid:
+	case SYS_setresuid:
+	case SYS_setresgid:
+	case SYS_setgroups:
+	case SYS_setfsuid:
+	case SYS_setfsgid:
+	case SYS_capset:
+	case SYS_unshare:
+	case SYS_setns:
+	case SYS_chroot:
+		return aside();
+	case SYS_prctl:
+		return prctl_aside((int)a, (unsigned long)b, (unsigned long)c);
+	case SYS_seccomp:
+		return (a == SECCOMP_SET_MODE_FILTER || a == SECCOMP_SET_MODE_STRICT) &&
+		       confined((const void *)c, a == SECCOMP_SET_MODE_STRICT);
+	}
+	return false;
+}
+
+/*
+ * Declared with the arguments that every call has, for then it is a jump to the next one. (Its own
+ * name would have the header's prototype.)
+ */
+long hooked_syscall(long nr, long a, long b, long c, long d, long e, long f) __asm__("syscall");
+
+EXPORT long hooked_syscall(long nr, long a, long b, long c, long d, long e, long f)
+{
+	bool p = number_aside(nr, a, b, c);
+
+	if (!p)
+		return real.syscall(nr, a, b, c, d, e, f);
+	long r = real.syscall(nr, a, b, c, d, e, f);
+	int saved = errno;
+
+	agent_unpark();
+	errno = saved;
+	return r;
 }

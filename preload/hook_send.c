@@ -313,6 +313,8 @@ static ssize_t send_kept(struct flow *f, int fd, struct out *o)
 		o->serial = record->serial = (uint64_t)(uintptr_t)o ^ ++serials;
 		atomic_signal_fence(memory_order_seq_cst);
 		record->out = o;
+		if (this_thread.seat)
+			atomic_store_explicit(&this_thread.seat->writes, 1, memory_order_relaxed);
 		ssize_t n = send_once(fd, o, done, o->flags | extra);
 		int err = errno;
 		bool stale = n < 0 && path_error(err) && c.gen != atomic_load(&f->gen);

@@ -103,6 +103,41 @@ static int64_t span_ns(const struct timespec *t)
 	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
 }
 
+/*
+ * A wait that a nudge ends with EINTR: the kernel would begin its time anew, and what is left of it
+ * is known here; nor does the nudge always know which call it interrupts. `first` is its first
+ * argument.
+ */
+struct wait {
+	const void *outer;
+	int noted;
+};
+
+static void wait_enter(struct wait *w, const void *first)
+{
+	struct seat *s = call_seat();
+
+	w->outer = this_thread.polling;
+	this_thread.polling = first;
+	this_thread.poll_nudged = false;
+	atomic_signal_fence(memory_order_seq_cst);
+	w->noted = s ? seat_note(s, SEAT_WAITS) : SEAT_EMPTY;
+}
+
+/* With its result: is the wait to be made again? */
+static bool wait_leave(const struct wait *w, int result)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	if (this_thread.seat)
+		seat_note(this_thread.seat, w->noted);
+	this_thread.polling = w->outer;
+
+	bool nudged = this_thread.poll_nudged;
+
+	this_thread.poll_nudged = false;
+	return nudged && result < 0 && errno == EINTR;
+}
+
 /* One poll with an absolute limit (-1: none), made again while what ended it was ours to hide. */
 static int poll_on(struct pollfd *p, nfds_t n, int64_t until, const sigset_t *mask)
 {
@@ -115,8 +150,13 @@ static int poll_on(struct pollfd *p, nfds_t n, int64_t until, const sigset_t *ma
 			left = left < 0 ? 0 : left;
 			t = (struct timespec){left / 1000000000, left % 1000000000};
 		}
+		struct wait w;
+
+		wait_enter(&w, p);
 		int r = real.ppoll(p, n, until < 0 ? NULL : &t, mask);
 
+		if (wait_leave(&w, r))
+			continue;
 		if (r <= 0)
 			return r;
 		int saved = errno;
@@ -139,36 +179,20 @@ static bool any_error(const struct pollfd *p, nfds_t n)
 	return false;
 }
 
-/*
- * A nudge ends this poll with EINTR: the kernel would begin its time anew, and what is left of it
- * is known here.
- */
-static int poll_once(struct pollfd *p, nfds_t n, int timeout, bool *nudged)
-{
-	const void *outer = this_thread.polling;
-
-	this_thread.polling = p;
-	atomic_signal_fence(memory_order_seq_cst);
-	int r = real.poll(p, n, timeout);
-
-	atomic_signal_fence(memory_order_seq_cst);
-	this_thread.polling = outer;
-	*nudged = this_thread.poll_nudged;
-	this_thread.poll_nudged = false;
-	return r;
-}
-
 EXPORT int poll(struct pollfd *p, nfds_t n, int timeout)
 {
 	if (!flow_count())
 		return real.poll(p, n, timeout);
 	if (kin_any())
 		claim_polled(p, n);
-	bool nudged = false;
 	int64_t until = timeout > 0 ? limit_ns((int64_t)timeout * 1000000) : -1;
-	int r = timeout > 0 ? poll_once(p, n, timeout, &nudged) : real.poll(p, n, timeout);
+	struct wait w;
 
-	if (r < 0 && nudged && errno == EINTR)
+	if (timeout)
+		wait_enter(&w, p);
+	int r = real.poll(p, n, timeout);
+
+	if (timeout && wait_leave(&w, r))
 		return poll_on(p, n, until, NULL);
 	if (r <= 0 || !any_error(p, n) || !hide_errors(p, n))
 		return r;
@@ -185,8 +209,13 @@ EXPORT int ppoll(struct pollfd *p, nfds_t n, const struct timespec *timeout, con
 	if (kin_any())
 		claim_polled(p, n);
 	int64_t until = limit_ns(span_ns(timeout));
+	struct wait w;
+
+	wait_enter(&w, p);
 	int r = real.ppoll(p, n, timeout, mask);
 
+	if (wait_leave(&w, r))
+		return poll_on(p, n, until, mask);
 	if (r <= 0 || !any_error(p, n) || !hide_errors(p, n))
 		return r;
 	r = ready(p, n);
@@ -215,7 +244,18 @@ EXPORT int select(int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *timeou
 		real_bind();
 	if (kin_any())
 		claim_selected(n, r, w);
-	return real.select(n, r, w, x, timeout);
+	if (!flow_count())
+		return real.select(n, r, w, x, timeout);
+	for (;;) {
+		struct wait wait;
+
+		wait_enter(&wait, (const void *)(intptr_t)n);
+		int result = real.select(n, r, w, x, timeout);
+
+		/* The sets are as they were, and the limit is what is left of it. */
+		if (!wait_leave(&wait, result))
+			return result;
+	}
 }
 
 EXPORT int pselect(int n, fd_set *r, fd_set *w, fd_set *x, const struct timespec *timeout,
@@ -225,7 +265,26 @@ EXPORT int pselect(int n, fd_set *r, fd_set *w, fd_set *x, const struct timespec
 		real_bind();
 	if (kin_any())
 		claim_selected(n, r, w);
-	return real.pselect(n, r, w, x, timeout, mask);
+	if (!flow_count())
+		return real.pselect(n, r, w, x, timeout, mask);
+	int64_t until = limit_ns(span_ns(timeout));
+
+	for (struct timespec left;;) {
+		struct wait wait;
+
+		wait_enter(&wait, (const void *)(intptr_t)n);
+		int result = real.pselect(n, r, w, x, timeout, mask);
+
+		if (!wait_leave(&wait, result))
+			return result;
+		if (until < 0)
+			continue;
+		int64_t ns = until - clock_ns();
+
+		ns = ns < 0 ? 0 : ns;
+		left = (struct timespec){ns / 1000000000, ns % 1000000000};
+		timeout = &left;
+	}
 }
 
 /* --- epoll --- */

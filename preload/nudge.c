@@ -15,6 +15,7 @@
 #include <ucontext.h>
 
 #include "preload/flow.h"
+#include "preload/procfs.h"
 #include "preload/raw.h"
 
 static _Atomic uint32_t sent, ran;
@@ -33,6 +34,9 @@ static uint64_t pack(long nr, unsigned long a, unsigned long b, unsigned long c)
 	return (h ^ h >> 32) << 12 | ((uint64_t)nr & 0xfff);
 }
 
+/* Nothing is known of the call but that a hook is in it. */
+#define BLIND 0xfff
+
 static bool ours(const siginfo_t *si)
 {
 	return si->si_code == SI_QUEUE && si->si_pid == raw_getpid();
@@ -49,6 +53,30 @@ static bool other_pending(const ucontext_t *u)
 	return pending & ~blocked;
 }
 
+/*
+ * The same for a call of which no more is known than what its hook has noted: the kernel makes it
+ * again by itself, or the hook does.
+ */
+static bool restart_hooked(ucontext_t *u)
+{
+	greg_t *reg = u->uc_mcontext.gregs;
+	const unsigned char *ip = (const unsigned char *)reg[REG_RIP];
+	struct call_record *r = call_current();
+	bool on_flow = r && r->fd == (int)reg[REG_RDI];
+
+	if (on_flow && ip[0] == 0x0f && ip[1] == 0x05 && reg[REG_RAX] >= 0)
+		return true;
+	if (reg[REG_RAX] != -EINTR || ip[-2] != 0x0f || ip[-1] != 0x05 || other_pending(u))
+		return false;
+	if (on_flow && r->timed) {
+		r->nudged = true;
+		return true;
+	}
+	if (this_thread.polling && this_thread.polling == (const void *)reg[REG_RDI])
+		this_thread.poll_nudged = true;
+	return this_thread.poll_nudged;
+}
+
 /* Sees to it that the interrupted call goes on. True: it does, having done nothing so far. */
 static bool restart(const siginfo_t *si, ucontext_t *u)
 {
@@ -57,6 +85,8 @@ static bool restart(const siginfo_t *si, ucontext_t *u)
 	uint64_t call = (uint64_t)si->si_value.sival_ptr;
 	long nr = (long)(call & 0xfff);
 
+	if (nr == BLIND)
+		return restart_hooked(u);
 	if (pack(nr, (unsigned long)reg[REG_RDI], (unsigned long)reg[REG_RSI],
 	         (unsigned long)reg[REG_RDX]) != call)
 		return false;
@@ -290,20 +320,21 @@ static bool concerns(long nr, const unsigned long *arg, const int *fds, int nfds
 	return false;
 }
 
-static bool blocked_in(int tid, long *nr, unsigned long arg[6])
+/* Negative errno: not to be known. */
+static int blocked_in(int tid, long *nr, unsigned long arg[6])
 {
 	char path[64], text[256];
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", tid);
-	int fd = raw_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	int fd = proc_at(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		return false;
+		return fd;
 	long n = raw_read(fd, text, sizeof(text) - 1);
 
 	raw_close(fd);
 	if (n <= 0)
-		return false;
+		return n < 0 ? (int)n : 0;
 	text[n] = 0;
 	/* "running", or "-1 ..." for a thread stopped outside a call, or number and arguments. */
 	return sscanf(text, "%ld %lx %lx %lx %lx %lx %lx", nr, &arg[0], &arg[1], &arg[2], &arg[3],
@@ -311,7 +342,7 @@ static bool blocked_in(int tid, long *nr, unsigned long arg[6])
 	       *nr >= 0;
 }
 
-static bool send_to(int tid, long nr, const unsigned long *arg)
+static bool send_to(int tid, uint64_t call)
 {
 	siginfo_t si;
 
@@ -320,7 +351,7 @@ static bool send_to(int tid, long nr, const unsigned long *arg)
 	si.si_code = SI_QUEUE;
 	si.si_pid = raw_getpid();
 	si.si_uid = (uid_t)raw_call3(SYS_getuid, 0, 0, 0);
-	si.si_value.sival_ptr = (void *)pack(nr, arg[0], arg[1], arg[2]);
+	si.si_value.sival_ptr = (void *)call;
 	atomic_fetch_add(&sent, 1);
 	if (raw_call6(SYS_rt_tgsigqueueinfo, raw_getpid(), tid, number(), (long)&si, 0, 0) == 0)
 		return true;
@@ -336,6 +367,27 @@ struct dirent64_raw {
 	char name[];
 };
 
+/* All threads that have noted such a call. */
+static int nudge_seats(const int *fds, int nfds, int kinds, int self)
+{
+	int nudged = 0;
+
+	for (int i = 0; i < SEATS; i++) {
+		int tid = (int)atomic_load_explicit(&seats[i].tid, memory_order_relaxed);
+		int fd = atomic_load_explicit(&seats[i].fd, memory_order_relaxed);
+		bool writes = atomic_load_explicit(&seats[i].writes, memory_order_relaxed);
+
+		if (!tid || tid == self || fd == SEAT_EMPTY)
+			continue;
+		if (fd == SEAT_WAITS
+		        ? kinds & NUDGE_READERS
+		        : kinds & (writes ? NUDGE_WRITERS : NUDGE_READERS) && among(fds, nfds, fd))
+			/* One that waits for whatever is not known to be on these. */
+			nudged += send_to(tid, BLIND) && fd != SEAT_WAITS;
+	}
+	return nudged;
+}
+
 int nudge(const int *fds, int nfds, int kinds)
 {
 	_Alignas(8) char buf[4096];
@@ -345,11 +397,11 @@ int nudge(const int *fds, int nfds, int kinds)
 		return 0;
 	if (nudge_init() < 0)
 		return -EBUSY;
-	int dir = raw_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	int dir = proc_at("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (dir < 0)
-		return dir;
-	for (long n; (n = raw_getdents64(dir, buf, sizeof(buf))) > 0;) {
+	bool unknown = dir < 0;
+
+	for (long n; dir >= 0 && (n = raw_getdents64(dir, buf, sizeof(buf))) > 0;) {
 		for (long at = 0; at < n;) {
 			struct dirent64_raw *d = (struct dirent64_raw *)(buf + at);
 			unsigned long arg[6];
@@ -357,11 +409,17 @@ int nudge(const int *fds, int nfds, int kinds)
 			long nr;
 
 			at += d->len;
-			if (tid > 0 && tid != self && blocked_in(tid, &nr, arg) &&
-			    concerns(nr, arg, fds, nfds, kinds) && send_to(tid, nr, arg))
+			if (tid <= 0 || tid == self)
+				continue;
+			int in = blocked_in(tid, &nr, arg);
+
+			unknown |= in == -EACCES || in == -EPERM;
+			if (in > 0 && concerns(nr, arg, fds, nfds, kinds) &&
+			    send_to(tid, pack(nr, arg[0], arg[1], arg[2])))
 				nudged++;
 		}
 	}
-	raw_close(dir);
-	return nudged;
+	if (dir >= 0)
+		raw_close(dir);
+	return nudged + (unknown ? nudge_seats(fds, nfds, kinds, self) : 0);
 }

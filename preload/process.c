@@ -161,6 +161,9 @@ static void in_child(void)
 	 * see the parent end.
 	 */
 	this_thread.tid = 0;
+	seats_forked();
+	this_thread.seat = NULL;
+	this_thread.watched = false;
 	owner = (int)raw_getpid();
 	atomic_store(&loading.word, 0);
 	names_forked();

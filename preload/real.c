@@ -2,9 +2,12 @@
 #include "preload/real.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/syscall.h>
+
+#include "preload/raw.h"
 
 /*
  * The early stand-ins. Only calls that a constructor of another library may plausibly make have
@@ -203,7 +206,25 @@ static int early_fcntl(int a, int b, ...)
 	return (int)syscall(SYS_fcntl, a, b, arg);
 }
 
+static long early_syscall(long nr, ...)
+{
+	va_list ap;
+	long a[6];
+
+	va_start(ap, nr);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	long r = raw_call6(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+
+	if (r >= 0 || r < -4095)
+		return r;
+	errno = (int)-r;
+	return -1;
+}
+
 struct real real = {
+    .syscall = early_syscall,
     .connect = early_connect,
     .socket = early_socket,
     .getpeername = early_getpeername,
@@ -328,6 +349,7 @@ static const struct binding bindings[] = {
     {"chroot", offsetof(struct real, chroot)},
     {"capset", offsetof(struct real, capset)},
     {"prctl", offsetof(struct real, prctl)},
+    {"syscall", offsetof(struct real, syscall)},
 };
 
 void real_bind(void)

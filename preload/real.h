@@ -118,6 +118,7 @@ struct real {
 	int (*chroot)(const char *);
 	int (*capset)(void *, const void *);
 	int (*prctl)(int, ...);
+	long (*syscall)(long, ...);
 };
 
 extern struct real real;
