@@ -2,6 +2,7 @@
 #include "preload/agent.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -15,6 +16,7 @@
 #include "monitor/monitor.h"
 #include "preload/choose.h"
 #include "preload/desk.h"
+#include "preload/farewell.h"
 #include "preload/flow.h"
 #include "preload/flowtalk.h"
 #include "preload/link.h"
@@ -22,6 +24,7 @@
 #include "preload/nudge.h"
 #include "preload/own.h"
 #include "preload/process.h"
+#include "preload/procfs.h"
 #include "preload/pump.h"
 #include "preload/raw.h"
 #include "preload/status.h"
@@ -163,6 +166,44 @@ static void turn(int most_ms)
 	desk_step(&w);
 }
 
+static _Atomic bool leaderless;
+
+void agent_leader_ends(void)
+{
+	atomic_store(&leaderless, true);
+	agent_kick();
+}
+
+#define ALONE_MS 100     /* how often it is looked */
+#define FAREWELL_MS 3000 /* what is owed is still done, as at exit() */
+
+/* The program has no thread any more. */
+static bool alone(void)
+{
+	struct proc_dir tasks;
+	char stat[512];
+	int n = 0;
+
+	if (proc_dir_open(&tasks, "/proc/self/task") < 0)
+		return false;
+	while (proc_dir_next(&tasks) >= 0)
+		n++;
+	proc_dir_close(&tasks);
+	/* Its main thread is there as long as the process, but not alive. */
+	if (n != 2 || proc_read("/proc/self/task/", raw_getpid(), "/stat", stat, sizeof(stat)) < 0)
+		return false;
+	const char *name_end = strrchr(stat, ')');
+
+	return name_end && strncmp(name_end, ") Z", 3) == 0;
+}
+
+/* libc ends the process when this thread, the last one, ends. */
+static void end_alone(void)
+{
+	for (int64_t until = clock_ms() + FAREWELL_MS; farewell_owes() && clock_ms() < until;)
+		turn(10);
+}
+
 static void *run(void *arg)
 {
 	(void)arg;
@@ -174,8 +215,13 @@ static void *run(void *arg)
 		policy_fd = policy_fd < 0 ? -1 : own_fd(policy_fd);
 	}
 	network_changed = true;
-	while (!atomic_load(&stop))
-		turn(-1);
+	while (!atomic_load(&stop)) {
+		turn(atomic_load(&leaderless) ? ALONE_MS : -1);
+		if (atomic_load(&leaderless) && alone()) {
+			end_alone();
+			break;
+		}
+	}
 	atomic_store(&agent_tid, 0);
 	return NULL;
 }
@@ -194,6 +240,18 @@ static bool make_wake(void)
 	return fd >= 0;
 }
 
+/* What /proc tells is needed after a chroot(), too. */
+static void keep_proc(void)
+{
+	static int proc = -1;
+
+	if (proc >= 0 && own_intact(proc))
+		return;
+	proc = raw_openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	proc = proc < 0 ? -1 : own_fd(proc);
+	proc_root(proc < 0 ? -1 : proc);
+}
+
 static bool start(void)
 {
 	sigset_t all, before;
@@ -206,6 +264,7 @@ static bool start(void)
 	/* Before the first thread was made it must wait: every nudge tries again. */
 	if (!own_roomy() || (nudging < 0 && nudging != -EAGAIN) || !make_wake())
 		return false;
+	keep_proc();
 	atomic_store(&stop, false);
 	/* The program's signals are the program's: none is ever handled on the agent thread. */
 	sigfillset(&all);
@@ -315,6 +374,7 @@ void agent_forget(void)
 	atomic_store(&starting.word, 0);
 	parked = 0;
 	restart = hopeless = false;
+	atomic_store(&leaderless, false);
 	/* Its memory stays: the parent's allocator may have been in any state. Its sockets are
 	 * closed by number. */
 	monitor = NULL;

@@ -33,6 +33,12 @@ bool agent_there(void);
 void agent_park(void);
 void agent_unpark(void);
 
+/*
+ * The main thread is about to end while others go on. A process ends with its last thread, and that
+ * must not be the agent, which never ends by itself: from now on it looks whether it is alone.
+ */
+void agent_leader_ends(void);
+
 /* In a forked child: there is no agent here, and its descriptors are closed by the caller. */
 void agent_forget(void);
 

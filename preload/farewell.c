@@ -34,12 +34,12 @@ static bool owes(const struct flow *f)
 	if (s == FLOW_CLOSING || (f->closed && s != FLOW_ENDED && s != FLOW_FREE))
 		return f->owed_at_close;
 	if (s == FLOW_MOVING || s == FLOW_WAITING)
-		return f->ring.tail > atomic_load(&f->confirmed);
+		return flow_tail(f) > atomic_load(&f->confirmed);
 	return s == FLOW_STABLE && f->fds && raw_ioctl(f->fd[0], SIOCOUTQ, &unacked) == 0 &&
 	       unacked > 0;
 }
 
-static bool any_owes(void)
+bool farewell_owes(void)
 {
 	for (unsigned i = 0; i < flow_count(); i++)
 		if (owes(flow_at(i)))
@@ -51,6 +51,6 @@ void farewell_wait(void)
 {
 	struct timespec step = {0, STEP_MS * 1000000};
 
-	for (int ms = 0; ms < LIMIT_MS && agent_running() && any_owes(); ms += STEP_MS)
+	for (int ms = 0; ms < LIMIT_MS && agent_running() && farewell_owes(); ms += STEP_MS)
 		raw_call3(SYS_nanosleep, (long)&step, 0, 0);
 }

@@ -52,11 +52,33 @@ static void uncount(struct flow *f, uint32_t gen)
 
 static void abandon(struct call_record *r)
 {
-	if (r->writing && lock_owner(&r->flow->writing) == thread_id())
-		lock_release(&r->flow->writing);
-	r->writing = false;
 	r->out = NULL;
-	uncount(r->flow, r->gen);
+	if (!r->suspended)
+		uncount(r->flow, r->gen);
+}
+
+bool writing_taken(struct flow *f)
+{
+	uint32_t n = atomic_load_explicit(&this_thread.locks, memory_order_relaxed);
+
+	if (n == CALLS_NESTED)
+		return false;
+	this_thread.lock[n].flow = f;
+	this_thread.lock[n].stack = (uintptr_t)__builtin_frame_address(0);
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&this_thread.locks, n + 1, memory_order_relaxed);
+	return true;
+}
+
+void writing_release(struct flow *f)
+{
+	uint32_t n = atomic_load_explicit(&this_thread.locks, memory_order_relaxed);
+
+	if (n && this_thread.lock[n - 1].flow == f)
+		atomic_store_explicit(&this_thread.locks, n - 1, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	if (lock_owner(&f->writing) == thread_id())
+		lock_release(&f->writing);
 }
 
 void calls_abandon(void)
@@ -65,6 +87,8 @@ void calls_abandon(void)
 		atomic_store(&this_thread.depth, d - 1);
 		abandon(&this_thread.call[d - 1]);
 	}
+	for (uint32_t n; (n = atomic_load(&this_thread.locks)) > 0;)
+		writing_release(this_thread.lock[n - 1].flow);
 }
 
 /* What needs no memory of its own in glibc, so that a handler may be the first to set it. */
@@ -109,21 +133,72 @@ struct seat *call_seat(void)
  */
 #define SIGNAL_FRAME 700
 
-/*
- * A call from which a handler left by longjmp() is still counted. On the same stack a call that is
- * really interrupted is far above its handler.
- */
-static void leave_stale(uintptr_t stack)
+static bool elsewhere(void)
 {
 	stack_t alternative = {.ss_flags = 0};
 
 	raw_call3(SYS_sigaltstack, 0, (long)&alternative, 0);
-	if (alternative.ss_flags & SS_ONSTACK)
-		return;
-	for (struct call_record *r; (r = call_current()) && r->stack < stack + SIGNAL_FRAME;) {
+	return alternative.ss_flags & SS_ONSTACK;
+}
+
+static void records_leave_below(uintptr_t stack)
+{
+	for (struct call_record *r; (r = call_current()) && r->stack < stack;) {
 		atomic_fetch_sub(&this_thread.depth, 1);
 		abandon(r);
 	}
+}
+
+void calls_leave_below(uintptr_t stack)
+{
+	records_leave_below(stack);
+	for (uint32_t n;
+	     (n = atomic_load(&this_thread.locks)) > 0 && this_thread.lock[n - 1].stack < stack;)
+		writing_release(this_thread.lock[n - 1].flow);
+}
+
+/*
+ * A call that was left by other means than ours (setcontext, an exception) is still counted. On the
+ * same stack a call that is really interrupted is far above its handler.
+ */
+void calls_tidy(void)
+{
+	if (calls_any() && !elsewhere())
+		calls_leave_below((uintptr_t)__builtin_frame_address(0) + SIGNAL_FRAME);
+}
+
+void call_suspend(struct call_record *r)
+{
+	if (!r->suspended) {
+		r->suspended = true;
+		uncount(r->flow, r->gen);
+	}
+}
+
+static void advance(struct call_record *r)
+{
+	uint32_t g = atomic_load(&r->flow->gen);
+
+	if (r->gen == g && !r->suspended)
+		return;
+	atomic_fetch_add(&r->flow->inflight[g & 1], 1);
+	if (!r->suspended)
+		uncount(r->flow, r->gen);
+	r->gen = g;
+	r->suspended = false;
+}
+
+void calls_suspend(void)
+{
+	for (uint32_t d = atomic_load(&this_thread.depth); d-- > 0;)
+		call_suspend(&this_thread.call[d]);
+}
+
+void calls_resume(void)
+{
+	for (uint32_t d = atomic_load(&this_thread.depth); d-- > 0;)
+		if (this_thread.call[d].suspended)
+			advance(&this_thread.call[d]);
 }
 
 bool call_enter(struct call *c, struct flow *f, int fd, bool timed)
@@ -134,8 +209,13 @@ bool call_enter(struct call *c, struct flow *f, int fd, bool timed)
 	if (!this_thread.watched)
 		watch_this_thread();
 	if (depth) {
-		leave_stale(stack);
+		/* Not the locks: the last may have been taken for this very call. */
+		if (!elsewhere())
+			records_leave_below(stack + SIGNAL_FRAME);
 		depth = atomic_load_explicit(&this_thread.depth, memory_order_relaxed);
+		for (uint32_t i = 0; i < depth; i++)
+			if (!this_thread.call[i].out)
+				call_suspend(&this_thread.call[i]);
 	}
 	if (depth == CALLS_NESTED)
 		return false;
@@ -189,23 +269,17 @@ bool call_leave(struct call *c)
 		struct call_record *outer = call_current();
 
 		seat_note(this_thread.seat, outer ? outer->fd : SEAT_EMPTY);
-		atomic_store_explicit(&this_thread.seat->writes, outer && outer->writing,
+		atomic_store_explicit(&this_thread.seat->writes, outer && outer->out,
 		                      memory_order_relaxed);
 	}
+	bool nudged = r->nudged;
+
 	c->gen = r->gen;
-	uncount(c->flow, c->gen);
-	return r->nudged;
-}
-
-void call_advance(struct call_record *r)
-{
-	uint32_t g = atomic_load(&r->flow->gen);
-
-	if (r->gen == g)
-		return;
-	atomic_fetch_add(&r->flow->inflight[g & 1], 1);
-	uncount(r->flow, r->gen);
-	r->gen = g;
+	if (!r->suspended)
+		uncount(c->flow, c->gen);
+	/* What a handler has interrupted goes on when it returns, on what is there then. */
+	calls_resume();
+	return nudged;
 }
 
 void call_retag(bool restarted)
@@ -217,8 +291,8 @@ void call_retag(bool restarted)
 		struct call_record *r = &this_thread.call[d];
 
 		/* What a write has moved, if it has, is not in the ring yet. */
-		if (!r->out || (restarted && d == depth - 1))
-			call_advance(r);
+		if (d == depth - 1 ? !r->out || restarted : !r->suspended && !r->out)
+			advance(r);
 	}
 }
 
@@ -240,6 +314,17 @@ static bool idle(const struct flow *f)
 unsigned flow_count(void)
 {
 	return atomic_load(&made);
+}
+
+void flows_gone(void)
+{
+	for (unsigned i = 0; i < TABLE_CHUNKS; i++) {
+		_Atomic(struct flow *) *chunk = atomic_load(&flow_table[i]);
+
+		for (unsigned n = 0; chunk && n < TABLE_CHUNK; n++)
+			atomic_store(&chunk[n], NULL);
+	}
+	atomic_store(&made, 0);
 }
 
 struct flow *flow_at(unsigned i)
@@ -335,7 +420,8 @@ bool flow_add_fd(struct flow *f, int fd)
 
 	if (!s || f->fds == FLOW_ALIASES)
 		return false;
-	f->fd[f->fds++] = fd;
+	__atomic_store_n(&f->fd[f->fds], fd, __ATOMIC_RELAXED);
+	__atomic_store_n(&f->fds, f->fds + 1, __ATOMIC_RELAXED);
 	atomic_store(s, f);
 	return true;
 }
@@ -357,7 +443,9 @@ bool flow_drop_fd(struct flow *f, int fd)
 	for (unsigned i = 0; i < f->fds; i++) {
 		if (f->fd[i] != fd)
 			continue;
-		f->fd[i] = f->fd[--f->fds];
+		/* The agent looks without the lock at times. */
+		__atomic_store_n(&f->fd[i], f->fd[f->fds - 1], __ATOMIC_RELAXED);
+		__atomic_store_n(&f->fds, f->fds - 1, __ATOMIC_RELAXED);
 		return f->fds == 0;
 	}
 	return false;

@@ -107,7 +107,7 @@ struct flow {
 	_Atomic uint32_t dialled; /* futex: 0 while a dial is under way, then 1 */
 	int dial_result;          /* 0, -EINPROGRESS (go on by yourself) or negative errno */
 	bool nonblocking_dial;
-	bool asked_dial; /* the hook wants the agent to dial */
+	_Atomic bool asked_dial; /* the hook wants the agent to dial */
 	bool connected_udp;
 	bool unconnected; /* datagrams to addresses; `peer` is the first */
 	bool connect_told;
@@ -145,12 +145,12 @@ struct flow {
 	/* kernel counts of the current socket when it was at these stream counts */
 	uint64_t kernel_written, kernel_read;
 	uint64_t stream_written, stream_read;
-	bool ring_clean;   /* its pages were given back since the last write */
-	uint64_t asked_at; /* tail when we last asked for a confirmation */
-	int64_t lost_ms;   /* since when the path is gone; 0: it is there */
-	int64_t retry_ms;  /* not before this time */
-	int64_t again_ms;  /* decide again at this time; 0: no need */
-	int64_t usable_ms; /* bookkeeping for the decision */
+	bool ring_clean;           /* its pages were given back since the last write */
+	_Atomic uint64_t asked_at; /* tail when we last asked for a confirmation */
+	int64_t lost_ms;           /* since when the path is gone; 0: it is there */
+	int64_t retry_ms;          /* not before this time */
+	int64_t again_ms;          /* decide again at this time; 0: no need */
+	int64_t usable_ms;         /* bookkeeping for the decision */
 	int failed_ifindex;
 	int64_t failed_ms;
 	unsigned handovers;
@@ -187,8 +187,9 @@ struct call_record {
 	uintptr_t stack; /* where the call was made */
 	bool timed;      /* has a time limit: the hook sees to it that it goes on */
 	bool nudged;     /* ended by a nudge, not by a signal of the program's */
-	bool writing;    /* has f->writing */
+	bool suspended;  /* not in the kernel, for a handler is running: not counted */
 	struct out *out; /* what is being written, while the kernel has it */
+	uint64_t serial; /* the same in *out, unless that is gone from the stack */
 };
 
 struct thread {
@@ -200,6 +201,11 @@ struct thread {
 	struct seat *seat;   /* NULL: none yet */
 	_Atomic uint32_t depth;
 	struct call_record call[CALLS_NESTED];
+	_Atomic uint32_t locks; /* write locks this thread has, the last taken last */
+	struct {
+		struct flow *flow;
+		uintptr_t stack;
+	} lock[CALLS_NESTED];
 };
 
 extern __thread struct thread this_thread;
@@ -253,8 +259,19 @@ static inline struct call_record *call_current(void)
  */
 void call_retag(bool restarted);
 
-/* The same for one call, of which the caller knows it. */
-void call_advance(struct call_record *r);
+/*
+ * In a signal handler: a call that was interrupted and of which nothing is missing in the ring is
+ * not counted any more. It will see what is on the descriptor then, and a nudge finds it there.
+ */
+void call_suspend(struct call_record *r);
+
+/* The same for all this thread is in, while its handler waits for the agent; and back. */
+void calls_suspend(void);
+void calls_resume(void);
+
+/* A write lock was taken, or is given back: so that it is when the thread ends or jumps away. */
+bool writing_taken(struct flow *f);
+void writing_release(struct flow *f);
 
 /*
  * Leaves all calls and gives back the locks that go with them: in a thread that ends. What was
@@ -262,7 +279,20 @@ void call_advance(struct call_record *r);
  */
 void calls_abandon(void);
 
-/* From now on this is done for every thread that has been in a call. */
+/* What is left over of calls from which a handler has jumped is given up, as far as it is seen. */
+void calls_tidy(void);
+
+/* Is this thread in any call? */
+static inline bool calls_any(void)
+{
+	return atomic_load_explicit(&this_thread.depth, memory_order_relaxed) ||
+	       atomic_load_explicit(&this_thread.locks, memory_order_relaxed);
+}
+
+/* On the stack that we are on now, all calls made below `stack` are given up. */
+void calls_leave_below(uintptr_t stack);
+
+/* From now on calls_abandon() is done for every thread that has been in a call. */
 void calls_watch_threads(void);
 
 /* No hooked call is left on the file that was there before the last exchange. */
@@ -300,12 +330,31 @@ struct counts;
 /* The stream count the program has read up to, from the kernel's counts of the current socket. */
 uint64_t flow_read_count(const struct flow *f, const struct counts *k);
 
+/* The descriptors as they are just now, without the table's lock: at most FLOW_ALIASES. */
+static inline int flow_fds(const struct flow *f, int *fds)
+{
+	unsigned n = __atomic_load_n(&f->fds, __ATOMIC_RELAXED);
+
+	for (unsigned i = 0; i < n; i++)
+		fds[i] = __atomic_load_n(&f->fd[i], __ATOMIC_RELAXED);
+	return (int)n;
+}
+
+/* The stream count the program has written up to, while it may be writing. */
+static inline uint64_t flow_tail(const struct flow *f)
+{
+	return __atomic_load_n(&f->ring.tail, __ATOMIC_RELAXED);
+}
+
 /* Reserves the ring; false: no memory, the flow stays uncovered. */
 bool flow_make_ring(struct flow *f, size_t size);
 
 /* All flows ever made: for the agent. `i` from 0 to flow_count() - 1; may be FLOW_FREE. */
 struct flow *flow_at(unsigned i);
 unsigned flow_count(void);
+
+/* From now on there are none: their descriptors are ordinary ones. */
+void flows_gone(void);
 
 /*
  * In a forked child, without a system call on any descriptor: nobody is in a call, no lock is held,

@@ -96,6 +96,12 @@ bool connect_keeps(int fd, const struct sockaddr *addr, socklen_t len);
 void written_by_kernel(struct flow *f);
 
 /*
+ * The thread is about to jump to where its stack is at `stack`, out of a signal handler perhaps:
+ * the calls in between are over. What they have written goes into the ring.
+ */
+void writers_jump(uintptr_t stack);
+
+/*
  * futex_wait() where the program believes to be in a system call: a point at which its thread can
  * be cancelled. The caller has no lock and is in no call.
  */

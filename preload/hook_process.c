@@ -7,14 +7,19 @@
  * thread and so inherits the new one.
  */
 #include <grp.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "preload/agent.h"
+#include "preload/filter.h"
 #include "preload/hook.h"
 #include "preload/process.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/retire.h"
 
 static bool aside(void)
 {
@@ -31,6 +36,16 @@ static int back(bool parked, int result)
 	if (parked)
 		agent_unpark();
 	return result;
+}
+
+EXPORT void pthread_exit(void *value)
+{
+	if (!real.pthread_exit)
+		real_bind();
+	if (process_enabled && raw_gettid() == raw_getpid() && process_ours())
+		agent_leader_ends();
+	real.pthread_exit(value);
+	__builtin_unreachable();
 }
 
 EXPORT int setuid(uid_t a)
@@ -133,11 +148,36 @@ EXPORT int capset(void *header, const void *data)
 	return back(p, real.capset(header, data));
 }
 
-/* Of all that prctl can do, only what ties a thread down concerns the agent. */
-static bool ties_down(int op)
+/* --- seccomp --- */
+
+/* Before a sandbox is closed. Is the agent aside, to come back when it is? */
+static bool confined(const void *filter, bool strict)
 {
-	return op == PR_SET_SECCOMP || op == PR_SET_KEEPCAPS || op == PR_CAPBSET_DROP ||
-	       op == PR_SET_NO_NEW_PRIVS;
+	if (!real.setuid)
+		real_bind();
+	if (!process_enabled || !process_ours() || !flow_count())
+		return false;
+	if (strict || !filter_admits_us(filter)) {
+		retire();
+		return false;
+	}
+	return aside();
+}
+
+/* Of all that prctl can do, what ties a thread down concerns the agent. */
+static bool prctl_aside(int op, unsigned long mode, unsigned long filter)
+{
+	switch (op) {
+	case PR_SET_SECCOMP:
+		return confined((const void *)filter, mode == SECCOMP_MODE_STRICT);
+	case PR_SET_KEEPCAPS:
+	case PR_SET_SECUREBITS:
+	case PR_SET_NO_NEW_PRIVS:
+	case PR_CAPBSET_DROP:
+	case PR_CAP_AMBIENT:
+		return aside();
+	}
+	return false;
 }
 
 EXPORT int prctl(int op, ...)
@@ -149,26 +189,52 @@ EXPORT int prctl(int op, ...)
 	for (int i = 0; i < 4; i++)
 		a[i] = va_arg(ap, unsigned long);
 	va_end(ap);
-	bool p = ties_down(op) && aside();
+	bool p = prctl_aside(op, a[0], a[1]);
 
 	if (!real.prctl)
 		real_bind();
 	return back(p, real.prctl(op, a[0], a[1], a[2], a[3]));
 }
 
+/* --- the same by number --- */
+
+static bool number_aside(long nr, long a, long b, long c)
+{
+	switch (nr) {
+	case SYS_setuid:
+	case SYS_setgid:
+	case SYS_setreuid:
+	case SYS_setregid:
+	case SYS_setresuid:
+	case SYS_setresgid:
+	case SYS_setgroups:
+	case SYS_setfsuid:
+	case SYS_setfsgid:
+	case SYS_capset:
+	case SYS_unshare:
+	case SYS_setns:
+	case SYS_chroot:
+		return aside();
+	case SYS_prctl:
+		return prctl_aside((int)a, (unsigned long)b, (unsigned long)c);
+	case SYS_seccomp:
+		return (a == SECCOMP_SET_MODE_FILTER || a == SECCOMP_SET_MODE_STRICT) &&
+		       confined((const void *)c, a == SECCOMP_SET_MODE_STRICT);
+	}
+	return false;
+}
+
 long process_changed(long nr, const long arg[6])
 {
-	bool concerned = raw_gettid() == raw_getpid();
-
-	if (nr == SYS_prctl)
-		concerned = concerned && ties_down((int)arg[0]);
-	/* These fail while there is a second thread, or would leave the agent in the old world. */
-	if (nr == SYS_unshare || nr == SYS_setns || nr == SYS_chroot)
-		concerned = true;
-	bool p = concerned && aside();
+	/* What a thread other than the main one does to itself by number is its own affair. */
+	bool concerned = raw_gettid() == raw_getpid() || nr == SYS_unshare || nr == SYS_setns ||
+	                 nr == SYS_chroot || nr == SYS_seccomp;
+	bool p = concerned && number_aside(nr, arg[0], arg[1], arg[2]);
 	long r = real.syscall(nr, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
+	int saved = errno;
 
 	if (p)
 		agent_unpark();
+	errno = saved;
 	return r;
 }

@@ -28,7 +28,7 @@ struct out {
 	/* For a signal handler that interrupts the call and writes itself (catch_up). */
 	size_t done;   /* what was written, and is in the ring, before the kernel has it now */
 	size_t caught; /* of what the kernel has taken now, in the ring already */
-	bool keeping;  /* the ring is being written to */
+	uint64_t serial;
 };
 
 #define CARRY_MS                                                                                   \
@@ -53,6 +53,11 @@ static int writer_enter(struct flow *f, int fd, int flags, const struct call *c)
 
 	if (lock_try(&f->writing, tid))
 		return 0;
+	if (lock_owner(&f->writing) == tid) {
+		calls_tidy();
+		if (lock_try(&f->writing, tid))
+			return 0;
+	}
 	if (lock_owner(&f->writing) == tid)
 		return -EDEADLK;
 	if (lock_take(&f->writing, tid, nonblocking(fd, flags) ? 10 : 0))
@@ -123,23 +128,45 @@ static ssize_t send_once(int fd, const struct out *o, size_t done, int flags)
 	return real.sendmsg(fd, &m, flags | MSG_NOSIGNAL);
 }
 
-static void keep(struct flow *f, const struct out *o, size_t done, size_t len)
+/*
+ * Into the ring, at `tail`, what is at `from` of the pieces. It is there when the tail has moved,
+ * in one step; a signal handler that did it in the meantime (catch_up) has moved the tail, and then
+ * it is not done twice.
+ */
+static void append(struct flow *f, const struct out *o, uint64_t tail, size_t from, size_t len)
 {
-	size_t skip = done;
+	struct ring draft = f->ring;
 
-	ring_confirm(&f->ring, atomic_load(&f->confirmed));
+	draft.tail = tail;
 	for (size_t i = 0; i < o->count && len; i++) {
-		if (skip >= o->iov[i].iov_len) {
-			skip -= o->iov[i].iov_len;
+		if (from >= o->iov[i].iov_len) {
+			from -= o->iov[i].iov_len;
 			continue;
 		}
-		size_t n = o->iov[i].iov_len - skip;
+		size_t n = o->iov[i].iov_len - from;
 
 		n = n < len ? n : len;
-		ring_put(&f->ring, (const char *)o->iov[i].iov_base + skip, n);
+		ring_put(&draft, (const char *)o->iov[i].iov_base + from, n);
 		len -= n;
-		skip = 0;
+		from = 0;
 	}
+	if (!__atomic_compare_exchange_n(&f->ring.tail, &tail, draft.tail, false, __ATOMIC_RELAXED,
+	                                 __ATOMIC_RELAXED))
+		return;
+	if (draft.tail - f->ring.base > f->ring.cap)
+		f->ring.base = draft.tail - f->ring.cap;
+}
+
+/* The kernel has taken so many bytes of the call. */
+static void keep(struct flow *f, const struct out *o, size_t taken)
+{
+	ring_confirm(&f->ring, atomic_load(&f->confirmed));
+
+	uint64_t tail = f->ring.tail;
+
+	atomic_signal_fence(memory_order_seq_cst);
+	if (taken > o->caught)
+		append(f, o, tail, o->done + o->caught, taken - o->caught);
 	/* Only a session has somebody to ask; a re-dialled flow is trimmed by what the peer's
 	 * kernel has. */
 	if (ring_used(&f->ring) > (1u << 20) && f->ring.tail - f->asked_at > (1u << 20) &&
@@ -156,94 +183,135 @@ static ssize_t fail_like_the_kernel(const struct out *o, int err)
 	return -1;
 }
 
-/* The call this thread is in that has the flow's write lock, below the innermost. */
+/* The call this thread is in that writes to the flow. */
 static struct call_record *interrupted_writer(struct flow *f)
 {
 	for (uint32_t d = atomic_load(&this_thread.depth); d-- > 0;)
-		if (this_thread.call[d].flow == f && this_thread.call[d].writing)
+		if (this_thread.call[d].flow == f && this_thread.call[d].out)
 			return &this_thread.call[d];
 	return NULL;
 }
 
 /*
- * In a signal handler that interrupted its own thread's write on the flow, and is about to write:
- * what the kernel has taken of that write so far goes into the ring first, as it has gone into the
- * stream. The kernel knows how much it is. False: that cannot be known.
+ * A signal handler has interrupted this write: what the kernel has taken of it so far goes into the
+ * ring, as it has gone into the stream. The kernel knows how much it is. False: that cannot be
+ * known, or done: if the call is just putting it there itself, it will go on with that, and must
+ * not meet the `next` bytes, which come behind.
  */
-static bool catch_up(struct flow *f, int fd)
+static bool catch_up(struct call_record *r, int fd, size_t next)
 {
-	struct call_record *r = interrupted_writer(f);
-	struct out *o = r ? r->out : NULL;
-	struct counts k;
+	struct flow *f = r->flow;
+	struct out *o = r->out;
+	struct counts k = {0};
 
-	if (!o || o->keeping || lock_owner(&f->table) == thread_id() ||
+	if (!o || o->serial != r->serial || lock_owner(&f->table) == thread_id() ||
 	    !lock_take(&f->table, thread_id(), 1000))
 		return false;
-	/* What the call found is on the descriptor still, or put aside until the call is over. */
-	int at = r->gen == atomic_load(&f->gen) ? fd : f->old_fd;
-	bool known = at >= 0 && counts_read(at, &k) == 0;
+	/*
+	 * What the call found is on the descriptor still, or put aside until the call is over. On
+	 * what is there meanwhile nothing is written.
+	 */
+	bool now = r->gen == atomic_load(&f->gen), parked = f->old_fd >= 0;
+	bool nothing = parked && now, known = nothing;
 
+	if (parked != now)
+		known = counts_read(now ? fd : f->old_fd, &k) == 0;
 	lock_release(&f->table);
+	if (nothing) {
+		call_suspend(r);
+		return true;
+	}
 	uint64_t written = f->stream_written + (k.written - f->kernel_written);
 
-	if (!known || written < f->ring.tail || written - f->ring.tail > o->total - o->done)
+	if (!known || written < f->ring.tail || written - f->ring.tail > o->total - o->done ||
+	    written - f->ring.tail + next > f->ring.cap)
 		return false;
 	size_t more = (size_t)(written - f->ring.tail);
 
-	keep(f, o, o->done + o->caught, more);
+	append(f, o, f->ring.tail, o->done + o->caught, more);
 	o->caught += more;
 	/* It is not in the kernel now, and will look the descriptor up anew. */
-	call_advance(r);
+	call_suspend(r);
 	return true;
 }
 
-static void writer_leave(struct flow *f, bool within)
+void writers_jump(uintptr_t stack)
 {
-	if (!within)
-		lock_release(&f->writing);
+	for (uint32_t d = atomic_load(&this_thread.depth); d-- > 0;) {
+		struct call_record *r = &this_thread.call[d];
+
+		if (r->stack < stack && r->out && atomic_load(&r->flow->keeps) &&
+		    lock_owner(&r->flow->writing) == thread_id() && !catch_up(r, r->fd, 0))
+			atomic_store(&r->flow->foreign, true);
+	}
+	calls_leave_below(stack);
 }
+
+enum { NOT_LOCKED, LOCKED, WITHIN };
+
+static int unlock(struct flow *f, int have)
+{
+	if (have == LOCKED)
+		writing_release(f);
+	return have == WITHIN ? WITHIN : NOT_LOCKED;
+}
+
+static ssize_t partly(struct flow *f, int have, size_t done, int err)
+{
+	unlock(f, have);
+	errno = err;
+	return done ? (ssize_t)done : -1;
+}
+
+static __thread uint64_t serials;
 
 static ssize_t send_kept(struct flow *f, int fd, struct out *o)
 {
-	bool timed = atomic_load_explicit(&f->timed_out, memory_order_relaxed), within = false;
+	bool timed = atomic_load_explicit(&f->timed_out, memory_order_relaxed);
 	struct call c = {.began_ns = timed ? clock_ns() : 0};
 	size_t done = 0;
+	int have = NOT_LOCKED;
 	int extra = 0; /* a timed call that was nudged waits by itself */
 
 	for (;;) {
 		uint32_t nudges = this_thread.nudges;
-		int r = within ? 0 : writer_enter(f, fd, o->flags, &c);
+		int r = have == NOT_LOCKED ? writer_enter(f, fd, o->flags, &c) : 0;
 
-		if (r == -EDEADLK && atomic_load(&f->keeps) && !catch_up(f, fd)) {
+		struct call_record *outer = r == -EDEADLK ? interrupted_writer(f) : NULL;
+
+		if (outer && atomic_load(&f->keeps) && !catch_up(outer, fd, o->total)) {
 			/* In the middle of this thread's own write: order in the ring is lost. */
 			atomic_store(&f->foreign, true);
 			return send_once(fd, o, done, o->flags);
 		}
-		within |= r == -EDEADLK;
-		if (r < 0 && !within) {
-			errno = -r;
-			return done ? (ssize_t)done : -1;
+		if (r < 0 && r != -EDEADLK)
+			return partly(f, have, done, -r);
+		if (have == NOT_LOCKED) {
+			have = r == -EDEADLK ? WITHIN : LOCKED;
+			if (have == LOCKED)
+				writing_taken(f);
 		}
 		if (!call_enter(&c, f, fd, timed)) {
-			writer_leave(f, within);
+			unlock(f, have);
 			return send_once(fd, o, done, o->flags);
+		}
+		if (atomic_load(&f->hold)) {
+			call_leave(&c);
+			/* One that has begun keeps its place: its bytes belong together. */
+			if (!done)
+				have = unlock(f, have);
+			calls_suspend();
+			r = wait_for_replay(f, fd, o->flags, &c);
+			calls_resume();
+			if (r < 0)
+				return partly(f, have, done, -r);
+			continue;
 		}
 		struct call_record *record = call_current();
 
-		record->writing = !within;
-		if (atomic_load(&f->hold)) {
-			call_leave(&c);
-			writer_leave(f, within);
-			r = wait_for_replay(f, fd, o->flags, &c);
-			if (r < 0) {
-				errno = -r;
-				return done ? (ssize_t)done : -1;
-			}
-			continue;
-		}
 		o->done = done;
 		o->caught = 0;
-		o->keeping = false;
+		o->serial = record->serial = (uint64_t)(uintptr_t)o ^ ++serials;
 		atomic_signal_fence(memory_order_seq_cst);
 		record->out = o;
 		if (this_thread.seat)
@@ -254,21 +322,22 @@ static ssize_t send_kept(struct flow *f, int fd, struct out *o)
 		bool stale = n < 0 && path_error(err) &&
 		             (c.gen != atomic_load(&f->gen) || atomic_load(&f->hold));
 
-		o->keeping = true;
-		atomic_signal_fence(memory_order_seq_cst);
 		if (n > 0 && atomic_load(&f->keeps))
-			keep(f, o, done + o->caught, (size_t)n - o->caught);
+			keep(f, o, (size_t)n);
 		else if (n > 0)
 			atomic_store(&f->begun, true);
 		bool nudged = call_leave(&c);
 
-		writer_leave(f, within);
 		if (n > 0)
 			done += (size_t)n;
-		if (done == o->total && n >= 0) {
-			errno = err;
-			return (ssize_t)done;
-		}
+		if (done == o->total && n >= 0)
+			return partly(f, have, done, err);
+		/*
+		 * Never by the kernel itself: onto the new connection, in the middle of what the
+		 * agent sends there again.
+		 */
+		if (!timed && nudged && n < 0 && err == EINTR)
+			continue;
 		/* A nudge, or a nudged call's own waiting. */
 		if (timed && (nudged || this_thread.nudges != nudges) && !nonblocking(fd, o->flags))
 			extra = MSG_DONTWAIT;
@@ -287,9 +356,10 @@ static ssize_t send_kept(struct flow *f, int fd, struct out *o)
 				if (!nonblocking(fd, o->flags) || o->count > PIECES)
 					continue;
 			}
-			errno = err;
-			return (ssize_t)done;
+			return partly(f, have, done, err);
 		}
+		if (!done)
+			have = unlock(f, have);
 		if (stale && !nonblocking(fd, o->flags))
 			continue;
 		if (stale && atomic_load(&f->hold)) {
@@ -302,10 +372,8 @@ static ssize_t send_kept(struct flow *f, int fd, struct out *o)
 			atomic_store(&f->starved, true);
 			err = EAGAIN;
 		}
-		if (done) {
-			errno = err;
-			return (ssize_t)done;
-		}
+		if (done)
+			return partly(f, have, done, err);
 		return fail_like_the_kernel(o, err);
 	}
 }

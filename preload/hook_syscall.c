@@ -105,6 +105,8 @@ static bool changes_thread(long nr)
 	case SYS_setregid:
 	case SYS_setresuid:
 	case SYS_setresgid:
+	case SYS_setfsuid:
+	case SYS_setfsgid:
 	case SYS_setgroups:
 	case SYS_unshare:
 	case SYS_setns:
@@ -312,24 +314,24 @@ long looked_at(long nr, long a, long b, long c, long d, long e, long f)
 /* Numbers at which one of the above says yes, sometimes. */
 extern const bool call_numbers[512];
 const bool call_numbers[512] = {
-    [SYS_read] = true,           [SYS_readv] = true,       [SYS_preadv2] = true,
-    [SYS_recvfrom] = true,       [SYS_recvmmsg] = true,    [SYS_write] = true,
-    [SYS_writev] = true,         [SYS_pwritev2] = true,    [SYS_sendmmsg] = true,
-    [SYS_sendfile] = true,       [SYS_shutdown] = true,    [SYS_getsockopt] = true,
-    [SYS_setsockopt] = true,     [SYS_dup] = true,         [SYS_fcntl] = true,
-    [SYS_ioctl] = true,          [SYS_sendto] = true,      [SYS_connect] = true,
-    [SYS_sendmsg] = true,        [SYS_getpeername] = true, [SYS_getsockname] = true,
-    [SYS_close_range] = true,    [SYS_close] = true,       [SYS_dup3] = true,
-    [SYS_splice] = true,         [SYS_socket] = true,      [SYS_socketpair] = true,
-    [SYS_accept] = true,         [SYS_accept4] = true,     [SYS_recvmsg] = true,
-    [SYS_ppoll] = true,          [SYS_pselect6] = true,    [SYS_epoll_pwait] = true,
-    [SYS_epoll_pwait2] = true,   [SYS_epoll_ctl] = true,   [SYS_execve] = true,
-    [SYS_execveat] = true,       [SYS_exit_group] = true,  [SYS_setuid] = true,
-    [SYS_setgid] = true,         [SYS_setreuid] = true,    [SYS_setregid] = true,
-    [SYS_setresuid] = true,      [SYS_setresgid] = true,   [SYS_setgroups] = true,
-    [SYS_unshare] = true,        [SYS_setns] = true,       [SYS_chroot] = true,
-    [SYS_capset] = true,         [SYS_prctl] = true,       [SYS_seccomp] = true,
-    [SYS_io_uring_setup] = true,
+    [SYS_read] = true,         [SYS_readv] = true,       [SYS_preadv2] = true,
+    [SYS_recvfrom] = true,     [SYS_recvmmsg] = true,    [SYS_write] = true,
+    [SYS_writev] = true,       [SYS_pwritev2] = true,    [SYS_sendmmsg] = true,
+    [SYS_sendfile] = true,     [SYS_shutdown] = true,    [SYS_getsockopt] = true,
+    [SYS_setsockopt] = true,   [SYS_dup] = true,         [SYS_fcntl] = true,
+    [SYS_ioctl] = true,        [SYS_sendto] = true,      [SYS_connect] = true,
+    [SYS_sendmsg] = true,      [SYS_getpeername] = true, [SYS_getsockname] = true,
+    [SYS_close_range] = true,  [SYS_close] = true,       [SYS_dup3] = true,
+    [SYS_splice] = true,       [SYS_socket] = true,      [SYS_socketpair] = true,
+    [SYS_accept] = true,       [SYS_accept4] = true,     [SYS_recvmsg] = true,
+    [SYS_ppoll] = true,        [SYS_pselect6] = true,    [SYS_epoll_pwait] = true,
+    [SYS_epoll_pwait2] = true, [SYS_epoll_ctl] = true,   [SYS_execve] = true,
+    [SYS_execveat] = true,     [SYS_exit_group] = true,  [SYS_setuid] = true,
+    [SYS_setgid] = true,       [SYS_setreuid] = true,    [SYS_setregid] = true,
+    [SYS_setresuid] = true,    [SYS_setresgid] = true,   [SYS_setgroups] = true,
+    [SYS_unshare] = true,      [SYS_setns] = true,       [SYS_chroot] = true,
+    [SYS_setfsuid] = true,     [SYS_setfsgid] = true,    [SYS_capset] = true,
+    [SYS_prctl] = true,        [SYS_seccomp] = true,     [SYS_io_uring_setup] = true,
 #ifdef SYS_dup2
     [SYS_dup2] = true,
 #endif

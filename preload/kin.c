@@ -337,7 +337,7 @@ static int find(uint64_t inode, int *fds, int max)
 	struct proc_dir d;
 	int n = 0;
 
-	if (proc_dir_open(&d, "/proc/self/fd") < 0) {
+	if (proc_dir_open(&d, "/proc/thread-self/fd") < 0) {
 		for (int fd = 0; fd < 256 && n < max; fd++)
 			if (raw_inode(fd) == inode)
 				fds[n++] = fd;
@@ -424,7 +424,7 @@ static bool watches(int teller)
 {
 	char text[512];
 
-	return proc_read("/proc/self/fdinfo/", teller, "", text, sizeof(text)) > 0 &&
+	return proc_read("/proc/thread-self/fdinfo/", teller, "", text, sizeof(text)) > 0 &&
 	       strstr(text, "tfd:");
 }
 

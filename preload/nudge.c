@@ -15,6 +15,7 @@
 #include <ucontext.h>
 
 #include "preload/flow.h"
+#include "preload/procfs.h"
 #include "preload/raw.h"
 
 static _Atomic uint32_t sent, ran;
@@ -89,14 +90,21 @@ static bool restart(const siginfo_t *si, ucontext_t *u)
 	if (pack(nr, (unsigned long)reg[REG_RDI], (unsigned long)reg[REG_RSI],
 	         (unsigned long)reg[REG_RDX]) != call)
 		return false;
+	struct call_record *r = call_current();
+
 	/* The kernel's own restart. */
-	if (reg[REG_RAX] == nr && ip[0] == 0x0f && ip[1] == 0x05)
+	if (reg[REG_RAX] == nr && ip[0] == 0x0f && ip[1] == 0x05) {
+		/* Not of a write: it is to wait until the agent has replayed, see its hook. */
+		if (r && r->out && r->fd == (int)reg[REG_RDI]) {
+			r->nudged = true;
+			reg[REG_RAX] = -EINTR;
+			reg[REG_RIP] += 2;
+		}
 		return true;
+	}
 	/* Ended with EINTR, just behind a `syscall` instruction, and it is the call we saw. */
 	if (reg[REG_RAX] != -EINTR || ip[-2] != 0x0f || ip[-1] != 0x05 || other_pending(u))
 		return false;
-	struct call_record *r = call_current();
-
 	if (r && r->timed && r->fd == (int)reg[REG_RDI]) {
 		r->nudged = true; /* made again by its hook, which knows how much time is left */
 		return true;
@@ -318,7 +326,7 @@ static int blocked_in(int tid, long *nr, unsigned long arg[6])
 	char path[64], text[256];
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", tid);
-	int fd = raw_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	int fd = proc_at(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return fd;
@@ -389,7 +397,7 @@ int nudge(const int *fds, int nfds, int kinds)
 		return 0;
 	if (nudge_init() < 0)
 		return -EBUSY;
-	int dir = raw_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	int dir = proc_at("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	bool unknown = dir < 0;
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "preload/raw.h"
@@ -15,10 +16,27 @@ struct entry {
 	char name[];
 };
 
+static _Atomic int root = -1;
+
+void proc_root(int fd)
+{
+	atomic_store(&root, fd);
+}
+
+int proc_at(const char *path, int flags)
+{
+	int at = atomic_load(&root), fd = -ENOENT;
+
+	/* The program may have closed it by a raw call, and have something else there. */
+	if (at >= 0)
+		fd = raw_openat(at, path + strlen("/proc/"), flags, 0);
+	return fd >= 0 ? fd : raw_openat(AT_FDCWD, path, flags, 0);
+}
+
 int proc_dir_open(struct proc_dir *d, const char *path)
 {
 	d->have = d->at = 0;
-	d->fd = raw_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	d->fd = proc_at(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return d->fd < 0 ? d->fd : 0;
 }
 
@@ -60,7 +78,7 @@ int proc_open(const char *before, int number, const char *after)
 	while (n)
 		path[at++] = digits[--n];
 	memcpy(path + at, after, a + 1);
-	return raw_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	return proc_at(path, O_RDONLY | O_CLOEXEC);
 }
 
 long proc_read(const char *before, int number, const char *after, char *to, size_t size)

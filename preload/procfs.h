@@ -13,6 +13,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * An own descriptor of /proc, which is not to be found by its name any more after chroot(); -1:
+ * none. The caller's.
+ */
+void proc_root(int fd);
+
+/* raw_openat() for a path that begins with /proc/. */
+int proc_at(const char *path, int flags);
+
 /* A directory of numbers: fd, task. */
 struct proc_dir {
 	int fd;

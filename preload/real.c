@@ -2,8 +2,8 @@
 #include "preload/real.h"
 
 #include <dlfcn.h>
-#include <stdarg.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 
@@ -378,6 +378,11 @@ const struct real_name real_names[] = {
     {"posix_spawnp", offsetof(struct real, posix_spawnp)},
     {"_exit", offsetof(struct real, _exit)},
     {"daemon", offsetof(struct real, daemon)},
+    {"longjmp", offsetof(struct real, longjmp)},
+    {"_longjmp", offsetof(struct real, _longjmp)},
+    {"siglongjmp", offsetof(struct real, siglongjmp)},
+    {"__longjmp_chk", offsetof(struct real, __longjmp_chk)},
+    {"pthread_exit", offsetof(struct real, pthread_exit)},
     {"setuid", offsetof(struct real, setuid)},
     {"setgid", offsetof(struct real, setgid)},
     {"seteuid", offsetof(struct real, seteuid)},

@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -108,6 +109,12 @@ struct real {
 	void (*_exit)(int);
 	int (*daemon)(int, int);
 
+	void (*longjmp)(struct __jmp_buf_tag *, int);
+	void (*_longjmp)(struct __jmp_buf_tag *, int);
+	void (*siglongjmp)(struct __jmp_buf_tag *, int);
+	void (*__longjmp_chk)(struct __jmp_buf_tag *, int);
+
+	void (*pthread_exit)(void *);
 	int (*setuid)(uid_t);
 	int (*setgid)(gid_t);
 	int (*seteuid)(uid_t);

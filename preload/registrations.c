@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "common/clock.h"
+#include "preload/procfs.h"
 #include "preload/raw.h"
 
 #define EPOLLS 256
@@ -34,11 +35,12 @@ struct dirent64_raw {
 	char name[];
 };
 
+/* Of the own thread: the main thread's are gone when it has left by pthread_exit(). */
 static int scan_epolls(void)
 {
 	_Alignas(8) char buf[8192];
-	char link[64], path[64];
-	int dir = raw_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	char link[64];
+	int dir = proc_at("/proc/thread-self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (dir < 0)
 		return dir;
@@ -50,8 +52,7 @@ static int scan_epolls(void)
 			at += d->len;
 			if (d->name[0] < '0' || d->name[0] > '9')
 				continue;
-			snprintf(path, sizeof(path), "/proc/self/fd/%.16s", d->name);
-			long len = raw_readlinkat(AT_FDCWD, path, link, sizeof(link));
+			long len = raw_readlinkat(dir, d->name, link, sizeof(link));
 
 			if (len == 22 && memcmp(link, "anon_inode:[eventpoll]", 22) == 0 &&
 			    nepolls < EPOLLS)
@@ -80,8 +81,8 @@ static void walk(int epoll, each_fn *each, void *ctx)
 	char buf[4096 + 1], path[64];
 	size_t have = 0;
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", epoll);
-	int fd = raw_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	snprintf(path, sizeof(path), "/proc/thread-self/fdinfo/%d", epoll);
+	int fd = proc_at(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return;

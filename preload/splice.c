@@ -87,11 +87,18 @@ int splice_install(struct flow *f, int fd)
 	return exchange(f, fd);
 }
 
+static int nudge_all(const struct flow *f, int kinds)
+{
+	int fds[FLOW_ALIASES];
+
+	return nudge(fds, flow_fds(f, fds), kinds);
+}
+
 /* Nudges now, and marks the flow to be looked at again: a thread may be on its way into a call just
  * now. */
 static void call_over(struct flow *f, int kinds)
 {
-	nudge(f->fd, (int)f->fds, kinds);
+	nudge_all(f, kinds);
 	f->followup_kinds |= kinds;
 	f->followups = AGAIN - 1;
 	f->put_ms = clock_ms();
@@ -109,7 +116,7 @@ void splice_follow_up(struct flow *f, struct waits *w)
 			return;
 		}
 		f->followups--;
-		nudge(f->fd, (int)f->fds, f->followup_kinds);
+		nudge_all(f, f->followup_kinds);
 	}
 	if (!f->followups) {
 		f->followup_kinds = 0;
@@ -157,6 +164,8 @@ int splice_park_on(struct flow *f, int app, int far)
 		keep_quiet(app);
 		atomic_store(&f->hold, 1);
 		r = exchange(f, app);
+		if (r == 0)
+			f->old_fd = old;
 	}
 	lock_release(&f->table);
 	own_close(app);
@@ -166,7 +175,6 @@ int splice_park_on(struct flow *f, int app, int far)
 		splice_release_writers(f);
 		return r;
 	}
-	f->old_fd = old;
 	f->far_fd = far;
 	f->drained = false;
 	f->looks = 0;
@@ -203,7 +211,7 @@ bool splice_drained(struct flow *f)
 		return true;
 	if (f->looks < AGAIN && now >= f->parked_ms + again_ms[f->looks]) {
 		f->looks++;
-		f->nudged = nudge(f->fd, (int)f->fds, NUDGE_ALL);
+		f->nudged = nudge_all(f, NUDGE_ALL);
 		/* The usual blocked thread is off the old file some microseconds later. */
 		for (int i = 0; i < 10 && !(calls_drained(f) && nudge_settled()); i++) {
 			struct timespec t = {0, 20000};
@@ -344,7 +352,7 @@ void splice_reset(struct flow *f)
 	}
 	atomic_store(&f->keeps, false);
 	splice_release_writers(f);
-	nudge(f->fd, (int)f->fds, NUDGE_ALL);
+	nudge_all(f, NUDGE_ALL);
 	splice_retire(f);
 }
 

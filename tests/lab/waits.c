@@ -761,6 +761,45 @@ static void try_sndtimeo(void)
 	must((size_t)got == sent, "%zu of %zu bytes came back", (size_t)got, sent);
 }
 
+/* The same while there are paths: a write that finds no room ends at its limit, wherever it began.
+ */
+static int by_send(int fd, int ms, short *got)
+{
+	static char out[16 << 20];
+
+	(void)ms;
+	ssize_t n = send(fd, out, sizeof(out), MSG_NOSIGNAL);
+
+	*got = POLLOUT;
+	return n < 0 && errno == EAGAIN ? 0 : n < 0 ? -1 : 1;
+}
+
+static void try_sndtimeo_moving(void)
+{
+	int fd = dial();
+	short got;
+
+	echo(fd, "sndtimeo");
+	limit(fd, SO_SNDTIMEO, LIMIT_MS);
+	while (by_send(fd, 0, &got) == 1) /* nobody reads what comes back: all is full at last */
+		;
+	_Atomic bool on = true;
+	pthread_t t = begin(flapper, &on);
+
+	for (int i = 0; i < 2; i++) {
+		double start = now_s();
+		int r = by_send(fd, 0, &got);
+		double took = (now_s() - start) * 1000;
+
+		/* A new connection may take some more. */
+		must(r >= 0, "send");
+		must(took < 2 * LIMIT_MS, "the write ended late, after %.0f ms", took);
+		must(took >= LIMIT_MS, "the write ended early, after %.0f ms", took);
+	}
+	atomic_store(&on, false);
+	join(t);
+}
+
 /* MSG_WAITALL gets all, in spite of what moves in the middle; read() of a peek leaves it there. */
 static void *sends_in_parts(void *arg)
 {
@@ -973,6 +1012,7 @@ int main(int argc, char **argv)
 	                                      {"masks", try_masks},
 	                                      {"rcvtimeo", try_rcvtimeo},
 	                                      {"sndtimeo", try_sndtimeo},
+	                                      {"sndtimeo-moving", try_sndtimeo_moving},
 	                                      {"waitall", try_waitall},
 	                                      {"elsewhere", try_elsewhere},
 	                                      {"late", try_late},

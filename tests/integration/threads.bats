@@ -1,0 +1,58 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Several threads on one connection, through losses and returns of the network.
+
+load helper
+
+setup() {
+	need_lab
+	start_lab 2 200 0
+	lab_spawn server "$lab_dir/echo.log" python3 "$lab_root/tests/lab/echo_server.py" 9000
+	wait_port 9000
+}
+
+teardown() {
+	stop_lab
+}
+
+threads() { # HANDOVERS NAME...
+	local least=$1 name
+	shift
+	for name; do
+		trial threads "$name"
+	done
+	[ "$(handovers)" -ge "$least" ]
+	run grep uncovered "$lab_dir/client.log"
+	[ "$status" = 1 ]
+}
+
+@test "eight threads in read(), with and without every signal blocked" {
+	threads 12 readers masked
+}
+
+@test "readers and writers at once: no message is torn" {
+	threads 6 crowd
+}
+
+@test "threads that live for one exchange" {
+	threads 6 mortals
+}
+
+@test "a cancelled reader, deferred and asynchronous" {
+	threads 3 cancel
+}
+
+@test "a cancelled writer leaves nothing locked" {
+	trial threads cancel-writer
+}
+
+@test "the process ends with its last thread when the main thread has gone before" {
+	threads 2 leader leader-closed
+}
+
+@test "the trials hold without the library" {
+	local bare=yes name
+	for name in readers crowd cancel leader; do
+		trial threads "$name"
+	done
+}
