@@ -22,6 +22,12 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+/* And the operation of ioctl() signed. */
+#define ioctl ioctl_signed
+#include <sys/ioctl.h>
+#undef ioctl
+int ioctl(int, unsigned long, ...);
+
 struct timespec;
 int recvmmsg(int, struct mmsghdr *, unsigned, int, struct timespec *);
 int sendmmsg(int, struct mmsghdr *, unsigned, int);
@@ -37,6 +43,17 @@ typedef off_t off64_t;
 
 /* What musl's library has not got is not exported by ours either, see scripts/musl. */
 ssize_t sendfile64(int, int, off64_t *, size_t);
+struct iovec;
+ssize_t preadv2(int, const struct iovec *, int, off_t, int);
+ssize_t pwritev2(int, const struct iovec *, int, off_t, int);
+ssize_t preadv64v2(int, const struct iovec *, int, off64_t, int);
+ssize_t pwritev64v2(int, const struct iovec *, int, off64_t, int);
+#ifndef RWF_NOWAIT /* the kernel's numbers */
+#define RWF_HIPRI 1
+#define RWF_DSYNC 2
+#define RWF_SYNC 4
+#define RWF_NOWAIT 8
+#endif
 int fcntl64(int, int, ...);
 
 #ifndef STATX_INO

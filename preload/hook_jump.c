@@ -5,6 +5,7 @@
  * end is done before.
  */
 #include <setjmp.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "preload/hook.h"
@@ -19,7 +20,10 @@ void __longjmp_chk(jmp_buf env, int value) __attribute__((noreturn));
 /* Where the stack will be. */
 static uintptr_t target(const struct __jmp_buf_tag *env)
 {
-	uint64_t sp = (uint64_t)env->__jmpbuf[STACK_POINTER];
+	uint64_t sp;
+
+	/* The registers come first in both libcs' structures, under different names. */
+	memcpy(&sp, (const uint64_t *)(const void *)env + STACK_POINTER, sizeof(sp));
 
 #if defined(__GLIBC__)
 	/* Kept in disguise, by a secret in the thread's own block. */

@@ -224,7 +224,7 @@ static size_t room_after(const struct msghdr *m, size_t done, struct iovec part[
 	size_t room = 0;
 
 	*pieces = 0;
-	for (size_t i = 0; i < m->msg_iovlen; i++) {
+	for (size_t i = 0; i < (size_t)m->msg_iovlen; i++) {
 		size_t len = m->msg_iov[i].iov_len, skip = done < len ? done : len;
 
 		done -= skip;
@@ -248,7 +248,10 @@ static ssize_t receive_rest(int fd, struct msghdr *m, int flags, size_t done)
 		struct msghdr rest = {.msg_iov = part};
 		uint32_t nudges = this_thread.nudges;
 
-		room = room_after(m, done, part, &rest.msg_iovlen);
+		size_t pieces;
+
+		room = room_after(m, done, part, &pieces);
+		rest.msg_iovlen = pieces;
 		if (!room || !enter(&c, f, fd))
 			break;
 		ssize_t n = real.recvmsg(fd, &rest, flags);
