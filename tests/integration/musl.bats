@@ -9,9 +9,7 @@ setup_file() {
 	export musl_missing=
 	local status=0
 	# Status 3: it cannot be built on this machine, for the reason it gives.
-	musl_log=$(scripts/musl build-musl/libmifcont.so build-musl/lab/relatives build-musl/lab/bulk \
-		build-musl/tests/test_preload_counts build-musl/tests/test_preload_placeholder \
-		build-musl/tests/test_session_sim 2>&1) || status=$?
+	musl_log=$(scripts/musl 2>&1) || status=$?
 	if [ "$status" = 3 ]; then
 		musl_missing=$(tail -n 1 <<<"$musl_log")
 	elif [ "$status" != 0 ]; then
@@ -24,6 +22,7 @@ setup() {
 	[ -z "$musl_missing" ] || skip "$musl_missing"
 	need_lab
 	musl=$lab_root/build-musl
+	busybox=$lab_root/build-musl-deps/busybox/busybox_unstripped
 }
 
 teardown() {
@@ -74,7 +73,7 @@ goes_on() { # CMD...
 
 @test "unit tests: counts, placeholder, the session" {
 	local t
-	for t in preload_counts preload_placeholder session_sim; do
+	for t in preload_counts preload_placeholder session_sim noise ring wire; do
 		timeout 100 "$musl/tests/test_$t"
 	done
 }
@@ -142,4 +141,12 @@ goes_on() { # CMD...
 @test "a daemon made after the connection" {
 	echo_lab
 	goes_on "$musl/lab/relatives" daemon-itself 10.9.0.2 9000 3
+}
+
+@test "busybox wget" {
+	[ -x "$busybox" ] || skip "the source of busybox cannot be had"
+	start_lab 5 100 0
+	serve_file 30
+	goes_on "$busybox" wget -q -O "$lab_dir/got" http://10.9.0.2:8080/file
+	same "$lab_dir/got" "$lab_dir/www/file"
 }
