@@ -71,6 +71,10 @@ transparency: all
 musl:
 	@scripts/musl
 
+# Real programs, busy through losses.
+programs: all
+	@scripts/programs $(PROGRAMS)
+
 soak: all
 	@scripts/soak
 
@@ -89,5 +93,5 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all demo test lint format musl bench soak transparency install clean
+.PHONY: all demo test lint format musl bench soak transparency programs install clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -188,7 +188,9 @@ static void in_parent(void)
 
 static void open_log(void)
 {
-	const char *spec = getenv("MIFCONT_LOG");
+	/* Not in a program that runs with more rights than its caller (/etc/ld.so.preload loads us there,
+	 * too): it would write where the caller may not. */
+	const char *spec = secure_getenv("MIFCONT_LOG");
 
 	if (!spec || log_setup(spec) != 0)
 		return;
@@ -223,7 +225,7 @@ __attribute__((destructor)) static void end(void)
 __attribute__((constructor)) static void start(void)
 {
 	int saved = errno;
-	const char *off = getenv("MIFCONT_DISABLE");
+	const char *off = secure_getenv("MIFCONT_DISABLE");
 
 	real_bind();
 	owner = (int)raw_getpid();

@@ -230,3 +230,32 @@ serve_one() {
 	# Not a word of it.
 	[ "$(grep -ci -e mifcont -e preload "$lab_dir/with")" = 0 ]
 }
+
+@test "a set-user-ID program does not listen to its caller's environment" {
+	grep -q '^ *0 *0 *4294967295' /proc/self/uid_map || skip "there is one user here"
+	[ -e /etc/ld.so.preload ] && skip "there is one already"
+	serve_one
+	cp "$(command -v curl)" "$lab_dir/curl"
+	chmod 4755 "$lab_dir/curl"
+	chmod 755 "$lab_dir"
+	mkdir -m 777 "$lab_dir/open"
+	echo "$lab_build/libmifcont.so" >"$lab_dir/preload"
+	cp "$lab_build/libmifcont.so" /tmp/mifcont-$$.so
+	echo "/tmp/mifcont-$$.so" >"$lab_dir/preload"
+	cat >"$lab_dir/all" <<-END
+		touch /etc/ld.so.preload
+		mount --bind "$lab_dir/preload" /etc/ld.so.preload || exit 77
+		exec setpriv --reuid 65534 --regid 65534 --clear-groups env MIFCONT_POLICY="$lab_dir/policy.conf" \
+			MIFCONT_LOG="debug:\$1" XDG_STATE_HOME="$lab_dir/open" "\$2" -sS --max-time 20 -o "$lab_dir/open/out" \
+			http://10.9.0.2:8080/file
+	END
+	# An ordinary one does.
+	in_client unshare -m bash "$lab_dir/all" "$lab_dir/open/log" curl
+	[ -s "$lab_dir/open/log" ]
+	same "$lab_dir/www/file" "$lab_dir/open/out"
+	rm "$lab_dir/open/log" "$lab_dir/open/out"
+	in_client unshare -m bash "$lab_dir/all" "$lab_dir/open/log" "$lab_dir/curl"
+	same "$lab_dir/www/file" "$lab_dir/open/out"
+	[ ! -e "$lab_dir/open/log" ]
+	rm -f /etc/ld.so.preload /tmp/mifcont-$$.so
+}

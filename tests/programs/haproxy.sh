@@ -1,5 +1,7 @@
+#!/bin/sh
 # SPDX-License-Identifier: MIT
 # haproxy fetches from a server behind the lost interface, for curl on the same host.
+: "${tmp:?a folder of its own}"
 cat >"$tmp/haproxy.cfg" <<END
 defaults
 	mode http

@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-License-Identifier: MIT
 # A subscriber hears everything that a publisher says, in order.
 mosquitto_sub -h 10.9.0.2 -p 1884 -q 1 -t topic -C 200 &

@@ -1,5 +1,7 @@
+#!/bin/sh
 # SPDX-License-Identifier: MIT
 # nginx fetches from a server behind the lost interface, for curl on the same host.
+: "${tmp:?a folder of its own}"
 cat >"$tmp/nginx.conf" <<END
 daemon off;
 pid $tmp/pid;

@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-License-Identifier: MIT
 # 300 single inserts, each its own transaction; then what is there.
 sql() { psql -qAt -h 10.9.0.2 -p 5433 -U mifcont postgres "$@"; }
