@@ -188,8 +188,8 @@ static void in_parent(void)
 
 static void open_log(void)
 {
-	/* Not in a program that runs with more rights than its caller (/etc/ld.so.preload loads us there,
-	 * too): it would write where the caller may not. */
+	/* Not in a program that runs with more rights than its caller (/etc/ld.so.preload loads us
+	 * there, too): it would write where the caller may not. */
 	const char *spec = secure_getenv("MIFCONT_LOG");
 
 	if (!spec || log_setup(spec) != 0)
