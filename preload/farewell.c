@@ -31,7 +31,7 @@ static bool owes(const struct flow *f)
 	if (s == FLOW_CLOSING || (f->closed && s != FLOW_ENDED && s != FLOW_FREE))
 		return f->owed_at_close;
 	if (s == FLOW_MOVING || s == FLOW_WAITING)
-		return f->ring.tail > atomic_load(&f->confirmed);
+		return flow_tail(f) > atomic_load(&f->confirmed);
 	return s == FLOW_STABLE && f->fds && raw_ioctl(f->fd[0], SIOCOUTQ, &unacked) == 0 &&
 	       unacked > 0;
 }

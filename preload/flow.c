@@ -141,12 +141,17 @@ static bool elsewhere(void)
 	return alternative.ss_flags & SS_ONSTACK;
 }
 
-void calls_leave_below(uintptr_t stack)
+static void records_leave_below(uintptr_t stack)
 {
 	for (struct call_record *r; (r = call_current()) && r->stack < stack;) {
 		atomic_fetch_sub(&this_thread.depth, 1);
 		abandon(r);
 	}
+}
+
+void calls_leave_below(uintptr_t stack)
+{
+	records_leave_below(stack);
 	for (uint32_t n;
 	     (n = atomic_load(&this_thread.locks)) > 0 && this_thread.lock[n - 1].stack < stack;)
 		writing_release(this_thread.lock[n - 1].flow);
@@ -156,16 +161,10 @@ void calls_leave_below(uintptr_t stack)
  * A call that was left by other means than ours (setcontext, an exception) is still counted. On the
  * same stack a call that is really interrupted is far above its handler.
  */
-static void leave_stale(uintptr_t stack)
-{
-	if (!elsewhere())
-		calls_leave_below(stack + SIGNAL_FRAME);
-}
-
 void calls_tidy(void)
 {
-	if (calls_any())
-		leave_stale((uintptr_t)__builtin_frame_address(0));
+	if (calls_any() && !elsewhere())
+		calls_leave_below((uintptr_t)__builtin_frame_address(0) + SIGNAL_FRAME);
 }
 
 void call_suspend(struct call_record *r)
@@ -210,7 +209,9 @@ bool call_enter(struct call *c, struct flow *f, int fd, bool timed)
 	if (!this_thread.watched)
 		watch_this_thread();
 	if (depth) {
-		leave_stale(stack);
+		/* Not the locks: the last may have been taken for this very call. */
+		if (!elsewhere())
+			records_leave_below(stack + SIGNAL_FRAME);
 		depth = atomic_load_explicit(&this_thread.depth, memory_order_relaxed);
 		for (uint32_t i = 0; i < depth; i++)
 			if (!this_thread.call[i].out)
@@ -419,7 +420,8 @@ bool flow_add_fd(struct flow *f, int fd)
 
 	if (!s || f->fds == FLOW_ALIASES)
 		return false;
-	f->fd[f->fds++] = fd;
+	__atomic_store_n(&f->fd[f->fds], fd, __ATOMIC_RELAXED);
+	__atomic_store_n(&f->fds, f->fds + 1, __ATOMIC_RELAXED);
 	atomic_store(s, f);
 	return true;
 }
@@ -441,7 +443,9 @@ bool flow_drop_fd(struct flow *f, int fd)
 	for (unsigned i = 0; i < f->fds; i++) {
 		if (f->fd[i] != fd)
 			continue;
-		f->fd[i] = f->fd[--f->fds];
+		/* The agent looks without the lock at times. */
+		__atomic_store_n(&f->fd[i], f->fd[f->fds - 1], __ATOMIC_RELAXED);
+		__atomic_store_n(&f->fds, f->fds - 1, __ATOMIC_RELAXED);
 		return f->fds == 0;
 	}
 	return false;

@@ -107,7 +107,7 @@ struct flow {
 	_Atomic uint32_t dialled; /* futex: 0 while a dial is under way, then 1 */
 	int dial_result;          /* 0, -EINPROGRESS (go on by yourself) or negative errno */
 	bool nonblocking_dial;
-	bool asked_dial; /* the hook wants the agent to dial */
+	_Atomic bool asked_dial; /* the hook wants the agent to dial */
 	bool connected_udp;
 	bool unconnected; /* datagrams to addresses; `peer` is the first */
 	bool connect_told;
@@ -144,12 +144,12 @@ struct flow {
 	/* kernel counts of the current socket when it was at these stream counts */
 	uint64_t kernel_written, kernel_read;
 	uint64_t stream_written, stream_read;
-	bool ring_clean;   /* its pages were given back since the last write */
-	uint64_t asked_at; /* tail when we last asked for a confirmation */
-	int64_t lost_ms;   /* since when the path is gone; 0: it is there */
-	int64_t retry_ms;  /* not before this time */
-	int64_t again_ms;  /* decide again at this time; 0: no need */
-	int64_t usable_ms; /* bookkeeping for the decision */
+	bool ring_clean;           /* its pages were given back since the last write */
+	_Atomic uint64_t asked_at; /* tail when we last asked for a confirmation */
+	int64_t lost_ms;           /* since when the path is gone; 0: it is there */
+	int64_t retry_ms;          /* not before this time */
+	int64_t again_ms;          /* decide again at this time; 0: no need */
+	int64_t usable_ms;         /* bookkeeping for the decision */
 	int failed_ifindex;
 	int64_t failed_ms;
 	unsigned handovers;
@@ -322,6 +322,22 @@ struct counts;
 
 /* The stream count the program has read up to, from the kernel's counts of the current socket. */
 uint64_t flow_read_count(const struct flow *f, const struct counts *k);
+
+/* The descriptors as they are just now, without the table's lock: at most FLOW_ALIASES. */
+static inline int flow_fds(const struct flow *f, int *fds)
+{
+	unsigned n = __atomic_load_n(&f->fds, __ATOMIC_RELAXED);
+
+	for (unsigned i = 0; i < n; i++)
+		fds[i] = __atomic_load_n(&f->fd[i], __ATOMIC_RELAXED);
+	return (int)n;
+}
+
+/* The stream count the program has written up to, while it may be writing. */
+static inline uint64_t flow_tail(const struct flow *f)
+{
+	return __atomic_load_n(&f->ring.tail, __ATOMIC_RELAXED);
+}
 
 /* Reserves the ring; false: no memory, the flow stays uncovered. */
 bool flow_make_ring(struct flow *f, size_t size);

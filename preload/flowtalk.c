@@ -75,7 +75,7 @@ static void answer(struct flow *f)
 
 	a.count = c.read < most ? c.read : most;
 	if (atomic_load(&f->half_closed) || f->closed)
-		a.end = f->ring.tail;
+		a.end = flow_tail(f);
 	if (f->closed)
 		a.flags |= SES_FLAG_CLOSED;
 	link_send(f->link, &a);
@@ -88,7 +88,7 @@ static void frame_for(struct flow *f, const struct ses_frame *r)
 		confirmed(f, r->count);
 		flowtalk_peer_state(f, r->end, r->flags);
 		/* The relay has all the program wrote before it closed. */
-		if (f->closed && r->count >= f->ring.tail && f->close_sent &&
+		if (f->closed && r->count >= flow_tail(f) && f->close_sent &&
 		    r->flags & SES_FLAG_HEARD)
 			flowtalk_end(f);
 		break;
@@ -157,7 +157,7 @@ void flowtalk_step(struct flow *f)
 	if (f->closed ? !f->close_sent : !f->end_sent && atomic_load(&f->half_closed)) {
 		struct ses_frame e = {.type = f->closed ? SES_F_CLOSE : SES_F_EOF,
 		                      .sid = f->ses.sid,
-		                      .end = f->ring.tail};
+		                      .end = flow_tail(f)};
 
 		/*
 		 * Another process may have the socket, too (the program forked): its stream does
@@ -168,7 +168,7 @@ void flowtalk_step(struct flow *f)
 		link_send(f->link, &e);
 		f->end_sent = true;
 		f->close_sent = f->closed;
-		f->asked_at = f->ring.tail;
+		f->asked_at = flow_tail(f);
 		if (e.type == SES_F_DETACH) {
 			flowtalk_end(f);
 			return;
@@ -182,7 +182,7 @@ void flowtalk_step(struct flow *f)
 	if (atomic_exchange(&f->want_confirm, false)) {
 		struct ses_frame ask = {.type = SES_F_ASK, .sid = f->ses.sid};
 
-		f->asked_at = f->ring.tail;
+		f->asked_at = flow_tail(f);
 		f->ring_clean = false;
 		link_send(f->link, &ask);
 	}

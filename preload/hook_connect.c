@@ -188,8 +188,7 @@ static int connect_session(int fd, const union flow_address *peer, const struct 
 			return real.connect(fd, addr, len);
 		}
 	}
-	atomic_thread_fence(memory_order_seq_cst);
-	f->asked_dial = true;
+	atomic_store(&f->asked_dial, true); /* and all that is known of it before */
 	agent_kick();
 	if (nonblock) {
 		errno = EINPROGRESS;

@@ -75,25 +75,25 @@ static int ready(const struct pollfd *p, nfds_t n)
 	return count;
 }
 
-/*
- * When a wait that begins now and may take so long is over; -1: never. By a clock that is read in
- * some nanoseconds and is behind by a tick at most, so a tick is added: too late by that, never too
- * early.
- */
+/* When a wait that begins now and may take so long is over; -1: never. */
 static int64_t limit_ns(int64_t ns)
 {
-	static _Atomic int64_t tick;
+	return ns < 0 ? -1 : clock_ns() + ns;
+}
+
+/*
+ * The same by a clock that is read in a few nanoseconds: for epoll_wait(), of which is not known
+ * whether it has to do with flows, and which needs the limit only if it has an error to hide. That
+ * clock is behind by a tick, or by some where ticks come late: too late by these, never too early.
+ */
+static int64_t limit_about_ns(int64_t ns)
+{
 	struct timespec t;
 
 	if (ns < 0)
 		return -1;
-	if (!atomic_load_explicit(&tick, memory_order_relaxed)) {
-		clock_getres(CLOCK_MONOTONIC_COARSE, &t);
-		atomic_store(&tick, t.tv_nsec);
-	}
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec + ns +
-	       atomic_load_explicit(&tick, memory_order_relaxed);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec + ns + 20000000;
 }
 
 static int64_t span_ns(const struct timespec *t)
@@ -171,6 +171,14 @@ static int poll_on(struct pollfd *p, nfds_t n, int64_t until, const sigset_t *ma
 	}
 }
 
+static bool any_flow(const struct pollfd *p, nfds_t n)
+{
+	for (nfds_t i = 0; i < n; i++)
+		if (flow_of(p[i].fd))
+			return true;
+	return false;
+}
+
 static bool any_error(const struct pollfd *p, nfds_t n)
 {
 	for (nfds_t i = 0; i < n; i++)
@@ -181,7 +189,7 @@ static bool any_error(const struct pollfd *p, nfds_t n)
 
 EXPORT int poll(struct pollfd *p, nfds_t n, int timeout)
 {
-	if (!flow_count())
+	if (!flow_count() || !any_flow(p, n))
 		return real.poll(p, n, timeout);
 	if (kin_any())
 		claim_polled(p, n);
@@ -204,7 +212,7 @@ EXPORT int ppoll(struct pollfd *p, nfds_t n, const struct timespec *timeout, con
 {
 	if (!real.ppoll)
 		real_bind();
-	if (!flow_count())
+	if (!flow_count() || !any_flow(p, n))
 		return real.ppoll(p, n, timeout, mask);
 	if (kin_any())
 		claim_polled(p, n);
@@ -323,7 +331,7 @@ EXPORT int epoll_pwait(int ep, struct epoll_event *ev, int max, int timeout, con
 		real_bind();
 	if (!flow_count())
 		return real.epoll_pwait(ep, ev, max, timeout, mask);
-	int64_t until = timeout > 0 ? limit_ns((int64_t)timeout * 1000000) : 0;
+	int64_t until = timeout > 0 ? limit_about_ns((int64_t)timeout * 1000000) : 0;
 
 	for (;;) {
 		int n = real.epoll_pwait(ep, ev, max, timeout, mask);
@@ -333,7 +341,7 @@ EXPORT int epoll_pwait(int ep, struct epoll_event *ev, int max, int timeout, con
 		int saved = errno, left = without_hidden(ep, ev, n);
 
 		errno = saved;
-		if (left)
+		if (left || timeout == 0)
 			return left;
 		if (timeout > 0) {
 			int64_t ns = until - clock_ns();
@@ -349,7 +357,16 @@ EXPORT int epoll_wait(int ep, struct epoll_event *ev, int max, int timeout)
 		real_bind();
 	if (!flow_count())
 		return real.epoll_wait(ep, ev, max, timeout);
-	return epoll_pwait(ep, ev, max, timeout, NULL);
+	if (timeout)
+		return epoll_pwait(ep, ev, max, timeout, NULL);
+	int n = real.epoll_wait(ep, ev, max, 0);
+
+	if (n <= 0 || !epoll_error(ev, n))
+		return n;
+	int saved = errno, left = without_hidden(ep, ev, n);
+
+	errno = saved;
+	return left;
 }
 
 EXPORT int epoll_pwait2(int ep, struct epoll_event *ev, int max, const struct timespec *timeout,
@@ -363,7 +380,7 @@ EXPORT int epoll_pwait2(int ep, struct epoll_event *ev, int max, const struct ti
 	}
 	if (!flow_count())
 		return real.epoll_pwait2(ep, ev, max, timeout, mask);
-	int64_t until = limit_ns(span_ns(timeout));
+	int64_t until = limit_about_ns(span_ns(timeout));
 	struct timespec rest;
 
 	for (;;) {

@@ -252,7 +252,7 @@ static int ask(struct move *m, struct runner *r)
 		if (!f->closed && splice_counts(f, &c) < 0)
 			return -EAGAIN;
 		n = ses_resume(&f->ses, &r->attempt, c.read,
-		               atomic_load(&f->half_closed) || f->closed ? f->ring.tail
+		               atomic_load(&f->half_closed) || f->closed ? flow_tail(f)
 		                                                         : SES_NO_END,
 		               f->closed ? SES_FLAG_CLOSED : 0, msg);
 	}
@@ -599,7 +599,7 @@ static void commit(struct move *m)
 	struct flow *f = m->flow;
 	struct ses_attempt *t = &m->run[m->winner].attempt;
 	struct stream_counts c = {.read = f->closed ? splice_closed_read(f) : 0,
-	                          .written = f->ring.tail};
+	                          .written = flow_tail(f)};
 	struct linger reset = {1, 0};
 	uint8_t msg[SES_MSG_MAX];
 	int r, n;
@@ -712,7 +712,7 @@ static void replay(struct move *m)
 	atomic_store(&f->state, f->closed ? FLOW_CLOSING : FLOW_STABLE);
 	log_info("flow %u: on %s (session %llu, read %llu, written %llu)", f->id, m->path.name,
 	         (unsigned long long)f->ses.sid, (unsigned long long)m->read,
-	         (unsigned long long)f->ring.tail);
+	         (unsigned long long)flow_tail(f));
 	flowtalk_moved(f);
 	if (f->closed) {
 		/* Nobody else holds the new connection. */

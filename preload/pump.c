@@ -280,7 +280,10 @@ int pump_connection(const struct flow *f)
 {
 	if (f->pump && f->pump->ready)
 		return f->pump->inner;
-	return f->fds ? f->fd[0] : -1;
+	/* A moment ago; the program may be closing it. */
+	return __atomic_load_n(&f->fds, __ATOMIC_RELAXED)
+	           ? __atomic_load_n(&f->fd[0], __ATOMIC_RELAXED)
+	           : -1;
 }
 
 void pump_counts(struct flow *f, struct stream_counts *c)

@@ -68,11 +68,18 @@ int splice_install(struct flow *f, int fd)
 	return exchange(f, fd);
 }
 
+static int nudge_all(const struct flow *f, int kinds)
+{
+	int fds[FLOW_ALIASES];
+
+	return nudge(fds, flow_fds(f, fds), kinds);
+}
+
 /* Nudges now, and marks the flow to be looked at again: a thread may be on its way into a call just
  * now. */
 static void call_over(struct flow *f, int kinds)
 {
-	nudge(f->fd, (int)f->fds, kinds);
+	nudge_all(f, kinds);
 	f->followup_kinds |= kinds;
 	f->followups = AGAIN - 1;
 	f->put_ms = clock_ms();
@@ -90,7 +97,7 @@ void splice_follow_up(struct flow *f, struct waits *w)
 			return;
 		}
 		f->followups--;
-		nudge(f->fd, (int)f->fds, f->followup_kinds);
+		nudge_all(f, f->followup_kinds);
 	}
 	if (!f->followups) {
 		f->followup_kinds = 0;
@@ -185,7 +192,7 @@ bool splice_drained(struct flow *f)
 		return true;
 	if (f->looks < AGAIN && now >= f->parked_ms + again_ms[f->looks]) {
 		f->looks++;
-		f->nudged = nudge(f->fd, (int)f->fds, NUDGE_ALL);
+		f->nudged = nudge_all(f, NUDGE_ALL);
 		/* The usual blocked thread is off the old file some microseconds later. */
 		for (int i = 0; i < 10 && !(calls_drained(f) && nudge_settled()); i++) {
 			struct timespec t = {0, 20000};
@@ -306,7 +313,7 @@ void splice_reset(struct flow *f)
 	}
 	atomic_store(&f->keeps, false);
 	splice_release_writers(f);
-	nudge(f->fd, (int)f->fds, NUDGE_ALL);
+	nudge_all(f, NUDGE_ALL);
 	splice_retire(f);
 }
 

@@ -103,6 +103,7 @@ trial() { # PROGRAM NAME
 	[ -z "${bare:-}" ] || run=in_client
 	coproc TRIAL {
 		exec 3>&-
+		# shellcheck disable=SC2086  # words are meant to split
 		"$run" ${watched:-} timeout -k 5 "${patience:-60}" "$lab_build/lab/$1" "$2" 10.9.0.2 9000 2>"$lab_dir/trial.err"
 	}
 	pid=$TRIAL_PID
