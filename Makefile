@@ -3,11 +3,13 @@
 
 B ?= build
 CC ?= cc
+LIBC_FLAGS ?= -include common/libc.h
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
+# What newer versions of c-ares deprecate has no substitute in those of older releases.
 # initial-exec: the first touch of a thread-local in a preloaded library must not allocate.
-COMMON_CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -MMD -MP -fPIC -fvisibility=hidden \
-	-ftls-model=initial-exec $(WARN) $(SAN)
+COMMON_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DCARES_NO_DEPRECATED -I. -MMD -MP -fPIC -fvisibility=hidden \
+	-ftls-model=initial-exec $(WARN) $(SAN) $(LIBC_FLAGS)
 LDFLAGS += $(SAN)
 
 rooms := common monitor policy session relay cli preload
@@ -38,7 +40,8 @@ $(B)/libmifcont.so: $(foreach r,common monitor policy session preload,$(call obj
 		$(SODIUM) $(CARES) -lmnl -lconfuse -ldl -lpthread
 
 # The exported names are those of preload/symbols.list and nothing else, unversioned.
-$(B)/preload.map: preload/symbols.list
+SYMBOLS ?= preload/symbols.list
+$(B)/preload.map: $(SYMBOLS)
 	@mkdir -p $(B)
 	$(call quiet,MAP,$@)awk 'BEGIN{print "{ global:"} !/^#/&&NF{print "\t" $$1 ";"} END{print "local: *; };"}' $< >$@
 
@@ -60,6 +63,14 @@ lint:
 format:
 	@clang-format -i $(foreach r,$(rooms),$(wildcard $(r)/*.[ch])) $(wildcard tests/unit/*.[ch] tests/lab/*.[ch] tests/fuzz/*.[ch])
 
+# Test suites of others, with the library and without.
+transparency: all
+	@scripts/transparency $(SUITES)
+
+# The same library for programs of musl, see scripts/musl.
+musl:
+	@scripts/musl
+
 soak: all
 	@scripts/soak
 
@@ -78,5 +89,5 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all demo test lint format bench soak install clean
+.PHONY: all demo test lint format musl bench soak transparency install clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

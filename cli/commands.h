@@ -9,5 +9,6 @@ int cmd_events(int argc, char **argv); /* the MIF API's events, live */
 int cmd_policy(int argc, char **argv); /* check FILE, explain HOST:PORT */
 int cmd_keygen(int argc, char **argv);
 int cmd_relays(int argc, char **argv);
+int cmd_doctor(int argc, char **argv); /* can this machine and this program be helped? */
 
 #endif

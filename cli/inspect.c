@@ -16,9 +16,18 @@
 
 #define DEPTH 4 /* so many interpreters of interpreters the kernel allows */
 
-/* `name` is the command, `file` what was found behind it. */
+/* Who is told: set for the time of one inspection. */
+static inspect_say *sayer;
+static void *sayer_ctx;
+
 static void warn(const char *name, const char *file, const char *why)
 {
+	sayer(sayer_ctx, name, file, why);
+}
+
+static void say_on_stderr(void *ctx, const char *name, const char *file, const char *why)
+{
+	(void)ctx;
 	if (strcmp(name, file) == 0)
 		fprintf(stderr, "mifcont: %s %s; it runs without session continuity\n", name, why);
 	else
@@ -33,8 +42,7 @@ static bool executable(const char *path)
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
-/* Where execvp() would find it. */
-static bool find(const char *name, char *path, size_t room)
+bool inspect_find(const char *name, char *path, size_t room)
 {
 	const char *p = getenv("PATH");
 
@@ -78,7 +86,7 @@ static bool examine_script(const char *name, const unsigned char *text, size_t l
 
 	if (base && strcmp(base, "/env") == 0 &&
 	    elf_env_program(rest, program, sizeof(program)) == 0 &&
-	    find(program, found, sizeof(found)))
+	    inspect_find(program, found, sizeof(found)))
 		return examine(name, found, depth + 1);
 	return examine(name, interpreter, depth + 1);
 }
@@ -124,10 +132,18 @@ static bool examine(const char *name, const char *file, int depth)
 	return may;
 }
 
-bool inspect(const char *name)
+bool inspect_with(const char *name, inspect_say *say, void *ctx)
 {
 	char path[PATH_MAX];
 
+	sayer = say;
+	sayer_ctx = ctx;
 	/* Not found: execvp() will say so. */
-	return !find(name, path, sizeof(path)) || examine(name, strchr(name, '/') ? name : path, 0);
+	return !inspect_find(name, path, sizeof(path)) ||
+	       examine(name, strchr(name, '/') ? name : path, 0);
+}
+
+bool inspect(const char *name)
+{
+	return inspect_with(name, say_on_stderr, NULL);
 }

@@ -19,6 +19,8 @@ static const struct command {
      "make this client's key, for relays that serve listed clients; print its public half"},
     {"relays", cmd_relays, "[forget HOST:PORT]",
      "the relays met before and their keys; forget one that has a new key"},
+    {"doctor", cmd_doctor, "[--json] [--pid PID | CMD...]",
+     "can this machine and this program be helped, and if not, why"},
 };
 #define COMMANDS (int)(sizeof(commands) / sizeof(*commands))
 
@@ -48,8 +50,8 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
 	fprintf(stderr,
-	        "mifcont: no command \"%s\"; expected run, status, events, policy, keygen or "
-	        "relays\n",
+	        "mifcont: no command \"%s\"; expected run, status, events, policy, keygen, "
+	        "relays or doctor\n",
 	        argv[1]);
 	return 2;
 }

@@ -39,8 +39,8 @@ static pthread_t thread;
 static _Atomic uint32_t agent_tid; /* 0: not running */
 static _Atomic bool stop;
 static _Atomic int wake = -1;
-static int parked;   /* depth; under `starting` */
-static bool restart; /* it ran when it was parked */
+static int parked;           /* depth; under `starting` */
+static _Atomic bool restart; /* it ran when it was parked */
 static struct mif_monitor *monitor;
 static int policy_fd = -1; /* tells of changes to the policy file */
 static bool hopeless;      /* could not be started: do not try at every connect */
@@ -53,6 +53,11 @@ struct mif_monitor *agent_monitor(void)
 bool agent_running(void)
 {
 	return atomic_load(&agent_tid) != 0;
+}
+
+bool agent_there(void)
+{
+	return agent_running() || atomic_load(&restart);
 }
 
 void agent_kick(void)
@@ -257,7 +262,7 @@ static bool start(void)
 	int nudging = nudge_init();
 
 	/* Before the first thread was made it must wait: every nudge tries again. */
-	if ((nudging < 0 && nudging != -EAGAIN) || !make_wake())
+	if (!own_roomy() || (nudging < 0 && nudging != -EAGAIN) || !make_wake())
 		return false;
 	keep_proc();
 	atomic_store(&stop, false);
@@ -319,8 +324,8 @@ void agent_park(void)
 		/* Without its wake-up (closed by a raw system call) it may sleep for long: not the
 		 * program, too. */
 		if (pthread_timedjoin_np(thread, NULL, &limit) == 0) {
-			atomic_store(&agent_tid, 0);
 			restart = true;
+			atomic_store(&agent_tid, 0);
 		}
 	}
 	lock_release(&starting);

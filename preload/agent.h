@@ -23,6 +23,9 @@ void agent_kick(void);
 
 bool agent_running(void);
 
+/* The same, or it is parked and will run again: an error on a flow can wait for it. */
+bool agent_there(void);
+
 /*
  * Stops the thread and waits for it; no effect when it does not run, or when called by itself.
  * agent_unpark() undoes the innermost park and starts it again, from the calling thread, if it ran.

@@ -71,7 +71,11 @@ void desk_take(int fd, const char *line, int given)
 	own_close(fd);
 }
 
-/* The relative's end, -EAGAIN, or why there is none. */
+/*
+ * What is on the program's descriptors: an end of a pair, or, of a flow that cannot be carried, the
+ * bare connection, since the relative's may be one that was left long ago. -EAGAIN: it is not
+ * decided yet.
+ */
 static int end_for(struct caller *c)
 {
 	struct flow *f = c->flow;
@@ -89,7 +93,7 @@ static int end_for(struct caller *c)
 	pump_ask(f, 0);
 	int s = pump_state(f);
 
-	return s > 0 ? pump_share(f) : s < 0 ? -EBADF : -EAGAIN;
+	return s == 0 ? -EAGAIN : flow_duplicate(f);
 }
 
 static void serve(struct caller *c, int64_t now)

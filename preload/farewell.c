@@ -14,6 +14,7 @@
 
 #include "preload/agent.h"
 #include "preload/flow.h"
+#include "preload/pump.h"
 #include "preload/raw.h"
 
 #define LIMIT_MS 3000
@@ -24,6 +25,8 @@ static bool owes(const struct flow *f)
 	uint32_t s = atomic_load(&f->state);
 	int unacked = 0;
 
+	if (atomic_load(&f->carried))
+		return pump_owes(f);
 	if (f->kind != FLOW_SESSION || !atomic_load(&f->through_relay) || !atomic_load(&f->keeps) ||
 	    atomic_load(&f->shared) || f->uncovered)
 		return false;

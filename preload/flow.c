@@ -461,6 +461,19 @@ bool flow_owns(const struct flow *f, int fd)
 	return same;
 }
 
+int flow_duplicate(struct flow *f)
+{
+	int fd = -EBADF;
+
+	if (!lock_take(&f->table, thread_id(), 20))
+		return -EAGAIN;
+	for (unsigned i = 0; i < f->fds && fd < 0; i++)
+		if (flow_owns(f, f->fd[i]))
+			fd = raw_fcntl(f->fd[i], F_DUPFD_CLOEXEC, 3);
+	lock_release(&f->table);
+	return fd;
+}
+
 uint64_t flow_read_count(const struct flow *f, const struct counts *k)
 {
 	return f->stream_read + (k->read - f->kernel_read);

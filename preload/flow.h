@@ -140,7 +140,8 @@ struct flow {
 	bool drained;              /* nobody is on the old file any more */
 	int followups; /* looks still to be made for threads on the file before this one */
 	int followup_kinds;
-	int64_t put_ms; /* when the present file was put on */
+	int64_t put_ms;     /* when the present file was put on */
+	int64_t writers_ms; /* since when writers are waited for; 0: not */
 	/* kernel counts of the current socket when it was at these stream counts */
 	uint64_t kernel_written, kernel_read;
 	uint64_t stream_written, stream_read;
@@ -317,6 +318,12 @@ bool flow_drop_fd(struct flow *f, int fd);
 
 /* Does the descriptor still refer to the open file we think? (One fstat.) */
 bool flow_owns(const struct flow *f, int fd);
+
+/*
+ * Another descriptor for what is on the flow's descriptors now: the caller's, close-on-exec.
+ * -EBADF: the program has closed them all.
+ */
+int flow_duplicate(struct flow *f);
 
 struct counts;
 

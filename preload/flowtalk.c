@@ -227,6 +227,8 @@ void flowtalk_straight(struct flow *f, const char *why)
 	int result = -EINPROGRESS;
 
 	if (f->nonblocking_dial) {
+		/* Their numbers may be the last there are. */
+		release_guards(f);
 		/*
 		 * A socket on its way straight to the peer takes the placeholder's place at once:
 		 * whatever becomes of it, the kernel tells the program itself.
@@ -245,7 +247,6 @@ void flowtalk_straight(struct flow *f, const char *why)
 		} else {
 			result = fd;
 		}
-		release_guards(f);
 	}
 	atomic_store(&f->state, result < 0 && result != -EINPROGRESS ? FLOW_ENDED : FLOW_STABLE);
 	f->dial_result = result;

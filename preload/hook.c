@@ -8,6 +8,8 @@
 #include "common/clock.h"
 #include "preload/agent.h"
 #include "preload/counts.h"
+#include "preload/process.h"
+#include "preload/pump.h"
 #include "preload/raw.h"
 
 bool path_error(int err)
@@ -34,7 +36,7 @@ static bool covered(const struct flow *f)
 {
 	return (f->kind == FLOW_SESSION || f->kind == FLOW_REDIAL) && !atomic_load(&f->foreign) &&
 	       atomic_load(&f->keeps) && !atomic_load(&f->peer_reset) &&
-	       !atomic_load(&f->carried) && agent_running();
+	       !atomic_load(&f->carried) && agent_there();
 }
 
 bool hold_flow(struct flow *f, int fd, uint32_t gen)
@@ -93,6 +95,16 @@ bool event_is_true(const struct flow *f, short events)
 	if (events & POLLHUP && !atomic_load(&f->half_closed))
 		return false;
 	return end_announced(f);
+}
+
+#define CARRY_MS 1500 /* no longer than a lost path may take anyway; usually a millisecond */
+
+void written_by_kernel(struct flow *f)
+{
+	if (atomic_load(&f->carried) || !process_ours())
+		return;
+	if (f->kind != FLOW_SESSION || !pump_ask(f, CARRY_MS))
+		atomic_store(&f->foreign, true);
 }
 
 bool nonblocking(int fd, int flags)

@@ -58,6 +58,50 @@ bool event_is_true(const struct flow *f, short events);
 void writers_jump(uintptr_t stack);
 
 /*
+ * The kernel has just given out this number, or says of it what cannot be true of a flow's: if the
+ * table has it still, the program closed it where no hook saw it (inside libc, by an instruction of
+ * its own), and the flow loses it. True: so it was. errno is kept.
+ */
+bool flow_stale(int fd);
+
+/* For a call that makes descriptors: the number, whatever it was before, is nobody's. */
+static inline int fresh(int fd)
+{
+	if (fd >= 0 && flow_of(fd))
+		flow_stale(fd);
+	return fd;
+}
+
+/*
+ * A flow whose bytes are kept, or one on which nothing was written yet, since that may still be
+ * dialled again and must not be in the middle of its first write. NULL: the real call, as it is.
+ */
+struct flow *flow_kept(int fd);
+
+/* send() on such a flow. */
+ssize_t send_one(struct flow *f, int fd, const void *buf, size_t len, int flags);
+
+/* After a receiving call that returned *n: should it be made again? Else *n and errno are the
+ * program's. `wanted`: room for at least a byte was given; `nudged`: what call_leave() said. */
+bool receive_again(const struct call *c, int fd, int flags, bool wanted, bool nudged, ssize_t *n);
+
+/*
+ * A system call made by its number that changes what the calling thread may do. The agent steps
+ * aside and then follows the main thread; what another thread does to itself alone is its own.
+ */
+long process_changed(long nr, const long arg[6]);
+
+/* Would connect() make a flow of this socket that has to know every byte? */
+bool connect_keeps(int fd, const struct sockaddr *addr, socklen_t len);
+
+/*
+ * The kernel is about to write to the descriptor by itself, or in a way no hook can repeat: from
+ * now on the agent carries the flow (pump.h), or it is uncovered. Waits for the agent; errno is
+ * kept.
+ */
+void written_by_kernel(struct flow *f);
+
+/*
  * futex_wait() where the program believes to be in a system call: a point at which its thread can
  * be cancelled. The caller has no lock and is in no call.
  */

@@ -21,7 +21,9 @@
 #include "preload/process.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/rings.h"
 #include "preload/splice.h"
+#include "session/kdf.h"
 
 static int option(int fd, int level, int name)
 {
@@ -110,6 +112,8 @@ static struct flow *adopt(int fd, enum flow_kind kind, const union flow_address 
 	f->rule = rule;
 	f->inode = inode(fd);
 	f->owner = raw_getpid();
+	if (kind == FLOW_SESSION && !random_fill(f->ticket, sizeof(f->ticket)))
+		atomic_store(&f->share, SHARE_REFUSED);
 	atomic_store(&f->timed_in, timed(fd, SO_RCVTIMEO));
 	atomic_store(&f->timed_out, timed(fd, SO_SNDTIMEO));
 	if (flow_add_fd(f, fd))
@@ -118,17 +122,30 @@ static struct flow *adopt(int fd, enum flow_kind kind, const union flow_address 
 	return NULL;
 }
 
-/* A number that the program closed without a hook seeing it may still be in the table. */
-static void forget_stale(int fd)
+/* Left alone: stands in the table so that the question is not asked again for each datagram. */
+static struct flow hands_off = {.kind = FLOW_RESET, .state = FLOW_ENDED};
+
+bool flow_stale(int fd)
 {
 	struct flow *f = flow_of(fd);
+	int saved = errno;
+	bool gone = false;
 
-	if (!f || flow_owns(f, fd))
-		return;
-	if (lock_take(&f->table, thread_id(), 100)) {
-		flow_drop_fd(f, fd);
+	if (!f || !process_ours())
+		return false;
+	if (f == &hands_off) {
+		flow_mark(fd, NULL);
+		return true;
+	}
+	/* Not while the agent exchanges the file: then number and flow disagree for a moment. */
+	if (lock_owner(&f->table) != thread_id() && lock_take(&f->table, thread_id(), 100)) {
+		gone = flow_of(fd) == f && !flow_owns(f, fd);
+		if (gone)
+			flow_drop_fd(f, fd);
 		lock_release(&f->table);
 	}
+	errno = saved;
+	return gone;
 }
 
 /* --- sessions --- */
@@ -252,9 +269,6 @@ static int connect_straight(int fd, const union flow_address *peer, const struct
 	return r;
 }
 
-/* Left alone: stands in the table so that the question is not asked again for each datagram. */
-static struct flow hands_off = {.kind = FLOW_RESET, .state = FLOW_ENDED};
-
 void datagram_flow(int fd, const struct sockaddr *to, socklen_t len)
 {
 	union flow_address peer;
@@ -293,6 +307,7 @@ EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 	union flow_address peer;
 
 	if (!process_enabled || !addr || len < sizeof(peer.in) || len > sizeof(peer) ||
+	    !raw_readable(addr, len) ||
 	    (addr->sa_family != AF_INET &&
 	     (addr->sa_family != AF_INET6 || len < sizeof(peer.in6))) ||
 	    !process_ours())
@@ -301,13 +316,10 @@ EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 
 	memset(&peer, 0, sizeof(peer));
 	memcpy(&peer, addr, len);
-	forget_stale(fd);
+	if (flow_of(fd))
+		flow_stale(fd);
 	struct flow *f = flow_of(fd);
 
-	if (f == &hands_off) {
-		flow_mark(fd, NULL);
-		f = NULL;
-	}
 	int type = option(fd, SOL_SOCKET, SO_TYPE), protocol = option(fd, SOL_SOCKET, SO_PROTOCOL);
 	bool tcp = type == SOCK_STREAM && protocol == IPPROTO_TCP;
 	bool udp = type == SOCK_DGRAM && protocol == IPPROTO_UDP;
@@ -338,25 +350,36 @@ EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 	errno = saved;
 	if (rule->continuity == POL_NONE)
 		return real.connect(fd, addr, len);
+	/* What a ring has under way cannot be called over to another socket. */
+	if (rings_told() && !(tcp && rule->continuity == POL_SESSION))
+		return real.connect(fd, addr, len);
 	if (tcp && rule->continuity == POL_SESSION)
 		return connect_session(fd, &peer, rule, addr, len);
 	return connect_straight(fd, &peer, rule, tcp, addr, len);
 }
 
-EXPORT int socket(int domain, int type, int protocol)
+bool connect_keeps(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	int fd = real.socket(domain, type, protocol);
+	union flow_address peer;
+	int saved = errno;
+	bool keeps = false;
 
-	if (fd >= 0 && flow_of(fd) && process_ours()) {
-		int saved = errno;
+	if (!process_enabled || !addr || len < sizeof(peer.in) || len > sizeof(peer) ||
+	    (addr->sa_family != AF_INET &&
+	     (addr->sa_family != AF_INET6 || len < sizeof(peer.in6))) ||
+	    !process_ours() || flow_of(fd))
+		return false;
+	memset(&peer, 0, sizeof(peer));
+	memcpy(&peer, addr, len);
+	if (option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
+	    option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP && !stays_here(&peer) &&
+	    !pinned(fd)) {
+		enum pol_continuity c = rule_for(&peer, IPPROTO_TCP)->continuity;
 
-		if (flow_of(fd) == &hands_off)
-			flow_mark(fd, NULL);
-		else
-			forget_stale(fd);
-		errno = saved;
+		keeps = c == POL_SESSION || c == POL_REDIAL;
 	}
-	return fd;
+	errno = saved;
+	return keeps;
 }
 
 /* --- what the program sees --- */
@@ -437,6 +460,11 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
 		return real.setsockopt(fd, level, name, value, len);
 	if (level == SOL_SOCKET && name == SO_OOBINLINE)
 		atomic_store(&f->foreign, true); /* urgent data: the unread count lies */
+	/* The kernel makes records of what is written (TLS): no hook can say what was sent. */
+	if (level == IPPROTO_TCP && name == TCP_ULP)
+		written_by_kernel(f);
+	if (level == IPPROTO_TCP && name == TCP_REPAIR)
+		atomic_store(&f->foreign, true); /* it sets the counts themselves */
 	/* Not between the copy of the options and the exchange. */
 	bool locked = lock_owner(&f->table) != thread_id() && lock_take(&f->table, thread_id(), 50);
 

@@ -56,10 +56,47 @@ static bool leave_table(struct flow *f, int fd, bool kin)
 	return last;
 }
 
+/*
+ * A descriptor on its way out, from before the system call that closes it to after. Of the last one
+ * of a flow that other processes may have, too, the kernel tells afterwards whether one does.
+ */
+struct leaving {
+	struct flow *flow;
+	bool locked, last, kin;
+	int teller;
+};
+
+static struct leaving leave_begin(struct flow *f, int fd)
+{
+	struct leaving l = {.flow = f, .teller = -1};
+
+	l.locked = enter(f);
+	uint32_t s = atomic_load(&f->state);
+
+	l.kin = f->kind == FLOW_SESSION && f->fds == 1 && atomic_load(&f->shared) &&
+	        !atomic_load(&f->carried) && s != FLOW_INHERITED && s != FLOW_CONNECTING;
+	if (l.kin)
+		l.teller = kin_before_close(fd);
+	l.last = leave_table(f, fd, l.kin);
+	return l;
+}
+
+static void leave_end(struct leaving *l)
+{
+	int saved = errno;
+
+	if (l->kin && l->last && !kin_after_close(l->flow, l->teller))
+		l->flow->closed = true;
+	if (l->locked)
+		lock_release(&l->flow->table);
+	if (l->last)
+		agent_kick();
+	errno = saved;
+}
+
 EXPORT int close(int fd)
 {
 	struct flow *f = flow_of(fd);
-	int r;
 
 	if (!f) {
 		if (own_is(fd) && process_ours()) {
@@ -71,29 +108,16 @@ EXPORT int close(int fd)
 	}
 	if (!process_ours())
 		return real.close(fd);
-	bool locked = enter(f);
-	bool kin = f->kind == FLOW_SESSION && f->fds == 1 && atomic_load(&f->shared) &&
-	           !atomic_load(&f->carried) && atomic_load(&f->state) != FLOW_INHERITED;
-	int teller = kin ? kin_before_close(fd) : -1;
-	bool last = leave_table(f, fd, kin);
+	struct leaving l = leave_begin(f, fd);
+	int r = real.close(fd);
 
-	r = real.close(fd);
-	if (kin && last && !kin_after_close(f, teller))
-		f->closed = true;
-	if (locked)
-		lock_release(&f->table);
-	if (last) {
-		int saved = errno;
-
-		agent_kick();
-		errno = saved;
-	}
+	leave_end(&l);
 	return r;
 }
 
 EXPORT int fclose(FILE *file)
 {
-	int saved = errno, fd = file ? fileno(file) : -1;
+	int saved = errno, fd = fileno(file);
 	struct flow *f = fd >= 0 ? flow_of(fd) : NULL;
 
 	errno = saved;
@@ -103,15 +127,10 @@ EXPORT int fclose(FILE *file)
 		return real.fclose(file);
 	/* What stdio still holds is written now, while the flow is known. */
 	fflush(file);
-	bool locked = enter(f), last = leave_table(f, fd, false);
+	struct leaving l = leave_begin(f, fd);
 	int r = real.fclose(file);
 
-	if (locked)
-		lock_release(&f->table);
-	saved = errno;
-	if (last)
-		agent_kick();
-	errno = saved;
+	leave_end(&l);
 	return r;
 }
 
@@ -184,7 +203,7 @@ EXPORT int dup(int fd)
 	struct flow *f = flow_of(fd);
 
 	if (!f || !process_ours())
-		return real.dup(fd);
+		return fresh(real.dup(fd));
 	bool locked = enter(f);
 	int r = real.dup(fd);
 
@@ -208,24 +227,22 @@ static int replace(int from, int to, int flags, bool three)
 		errno = EBUSY;
 		return -1;
 	}
-	bool locked_gone = gone && gone != kept && enter(gone);
+	/* What cannot succeed must not take anything out of the table. */
+	if (raw_fcntl(from, F_GETFD, 0) < 0 || flags & ~O_CLOEXEC)
+		return three ? real.dup3(from, to, flags) : real.dup2(from, to);
+	struct leaving l = {.flow = NULL};
+
+	if (gone && gone != kept)
+		l = leave_begin(gone, to);
 	bool locked_kept = kept && enter(kept);
 	int r = three ? real.dup3(from, to, flags) : real.dup2(from, to);
 
-	if (r >= 0 && gone)
-		leave_table(gone, to, false);
-	if (r >= 0 && kept)
+	if (r >= 0 && kept && gone != kept)
 		alias(kept, to);
 	if (locked_kept)
 		lock_release(&kept->table);
-	if (locked_gone)
-		lock_release(&gone->table);
-	if (gone && gone->closed) {
-		int saved = errno;
-
-		agent_kick();
-		errno = saved;
-	}
+	if (l.flow)
+		leave_end(&l);
 	return r;
 }
 
@@ -239,17 +256,26 @@ EXPORT int dup3(int from, int to, int flags)
 	return replace(from, to, flags, true);
 }
 
+/* These change what an exchange copies from the old file to the new: not in the middle of it. */
+static bool copied(int op)
+{
+	return op == F_SETFL || op == F_SETOWN || op == F_SETOWN_EX || op == F_SETSIG;
+}
+
 static int control(int (*call)(int, int, ...), int fd, int op, void *arg)
 {
-	struct flow *f =
-	    op == F_DUPFD || op == F_DUPFD_CLOEXEC || op == F_SETFL ? flow_of(fd) : NULL;
+	bool doubles = op == F_DUPFD || op == F_DUPFD_CLOEXEC;
+
+	if (!doubles && !copied(op))
+		return call(fd, op, arg);
+	struct flow *f = flow_of(fd);
 
 	if (!f || !process_ours())
-		return call(fd, op, arg);
+		return doubles ? fresh(call(fd, op, arg)) : call(fd, op, arg);
 	bool locked = enter(f);
 	int r = call(fd, op, arg);
 
-	if (r >= 0 && op != F_SETFL)
+	if (r >= 0 && doubles)
 		alias(f, r);
 	if (locked)
 		lock_release(&f->table);
@@ -274,4 +300,24 @@ EXPORT int fcntl64(int fd, int op, ...)
 	void *arg = va_arg(ap, void *);
 	va_end(ap);
 	return control(real.fcntl64, fd, op, arg);
+}
+
+EXPORT int ioctl(int fd, unsigned long op, ...)
+{
+	va_list ap;
+	struct flow *f = NULL;
+
+	va_start(ap, op);
+	void *arg = va_arg(ap, void *);
+	va_end(ap);
+	if (op == FIONBIO || op == FIOASYNC || op == FIOSETOWN || op == SIOCSPGRP)
+		f = flow_of(fd);
+	if (!f || !process_ours())
+		return real.ioctl(fd, op, arg);
+	bool locked = enter(f);
+	int r = real.ioctl(fd, op, arg);
+
+	if (locked)
+		lock_release(&f->table);
+	return r;
 }

@@ -198,48 +198,31 @@ EXPORT int prctl(int op, ...)
 
 /* --- the same by number --- */
 
-static bool number_aside(long nr, long a, long b, long c)
+long process_changed(long nr, const long arg[6])
 {
+	bool first = raw_gettid() == raw_getpid(), p = false;
+
 	switch (nr) {
-	case SYS_setuid:
-	case SYS_setgid:
-	case SYS_setreuid:
-	case SYS_setregid:
-	case SYS_setresuid:
-	case SYS_setresgid:
-	case SYS_setgroups:
-	case SYS_setfsuid:
-	case SYS_setfsgid:
-	case SYS_capset:
+	case SYS_prctl:
+		p = (first || arg[0] == PR_SET_SECCOMP) &&
+		    prctl_aside((int)arg[0], (unsigned long)arg[1], (unsigned long)arg[2]);
+		break;
+	case SYS_seccomp:
+		p = (arg[0] == SECCOMP_SET_MODE_FILTER || arg[0] == SECCOMP_SET_MODE_STRICT) &&
+		    confined((const void *)arg[2], arg[0] == SECCOMP_SET_MODE_STRICT);
+		break;
+	/* These fail while there is a second thread, or would leave the agent in the old world. */
 	case SYS_unshare:
 	case SYS_setns:
 	case SYS_chroot:
-		return aside();
-	case SYS_prctl:
-		return prctl_aside((int)a, (unsigned long)b, (unsigned long)c);
-	case SYS_seccomp:
-		return (a == SECCOMP_SET_MODE_FILTER || a == SECCOMP_SET_MODE_STRICT) &&
-		       confined((const void *)c, a == SECCOMP_SET_MODE_STRICT);
+		p = aside();
+		break;
+	default:
+		p = first && aside();
 	}
-	return false;
-}
+	long r = real.syscall(nr, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
 
-/*
- * Declared with the arguments that every call has, for then it is a jump to the next one. (Its own
- * name would have the header's prototype.)
- */
-long hooked_syscall(long nr, long a, long b, long c, long d, long e, long f) __asm__("syscall");
-
-EXPORT long hooked_syscall(long nr, long a, long b, long c, long d, long e, long f)
-{
-	bool p = number_aside(nr, a, b, c);
-
-	if (!p)
-		return real.syscall(nr, a, b, c, d, e, f);
-	long r = real.syscall(nr, a, b, c, d, e, f);
-	int saved = errno;
-
-	agent_unpark();
-	errno = saved;
+	if (p)
+		agent_unpark();
 	return r;
 }

@@ -5,6 +5,8 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <time.h>
 
 #include "preload/hook.h"
 #include "preload/raw.h"
@@ -27,8 +29,7 @@ static bool wait_rest(const struct call *c, int fd, ssize_t *n)
 	return r > 0;
 }
 
-/* After a call that returned `n`: should it be made again? Else *n and errno are the program's. */
-static bool again(const struct call *c, int fd, int flags, bool wanted, bool nudged, ssize_t *n)
+bool receive_again(const struct call *c, int fd, int flags, bool wanted, bool nudged, ssize_t *n)
 {
 	struct flow *f = c->flow;
 	int err = errno;
@@ -66,11 +67,13 @@ static bool again(const struct call *c, int fd, int flags, bool wanted, bool nud
 	return true;
 }
 
-/* MSG_WAITALL and a nudge: the kernel returns what there was; the rest is still wanted. */
+/*
+ * MSG_WAITALL and a nudge: the kernel returns what there was; the rest is still wanted. What was
+ * only peeked at is peeked at anew.
+ */
 static bool cut_short(uint32_t nudges, int flags, ssize_t n, size_t want)
 {
-	return flags & MSG_WAITALL && !(flags & MSG_PEEK) && n > 0 && (size_t)n < want &&
-	       this_thread.nudges != nudges;
+	return flags & MSG_WAITALL && n > 0 && (size_t)n < want && this_thread.nudges != nudges;
 }
 
 static bool enter(struct call *c, struct flow *f, int fd)
@@ -92,7 +95,7 @@ EXPORT ssize_t read(int fd, void *buf, size_t len)
 			return real.read(fd, buf, len);
 		n = real.read(fd, buf, len);
 		nudged = call_leave(&c);
-	} while (again(&c, fd, 0, len > 0, nudged, &n));
+	} while (receive_again(&c, fd, 0, len > 0, nudged, &n));
 	return n;
 }
 
@@ -110,8 +113,35 @@ EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 			return real.readv(fd, iov, count);
 		n = real.readv(fd, iov, count);
 		nudged = call_leave(&c);
-	} while (again(&c, fd, 0, count > 0, nudged, &n));
+	} while (receive_again(&c, fd, 0, count > 0, nudged, &n));
 	return n;
+}
+
+EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t at, int flags)
+{
+	/* On a socket the only position there is, is -1. */
+	struct flow *f = at == -1 ? flow_of(fd) : NULL;
+	struct call c = {0};
+	bool nudged;
+	ssize_t n;
+
+	if (!real.preadv2)
+		real_bind();
+	if (!f)
+		return real.preadv2(fd, iov, count, at, flags);
+	do {
+		if (!enter(&c, f, fd))
+			return real.preadv2(fd, iov, count, at, flags);
+		n = real.preadv2(fd, iov, count, at, flags);
+		nudged = call_leave(&c);
+	} while (
+	    receive_again(&c, fd, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0, count > 0, nudged, &n));
+	return n;
+}
+
+EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int count, off64_t at, int flags)
+{
+	return preadv2(fd, iov, count, at, flags);
 }
 
 EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
@@ -135,8 +165,8 @@ EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockadd
 		bool nudged = call_leave(&c);
 
 		if (cut_short(nudges, flags, n, want))
-			total += n;
-		else if (!again(&c, fd, flags, want > 0, nudged, &n))
+			total += flags & MSG_PEEK ? 0 : n;
+		else if (!receive_again(&c, fd, flags, want > 0, nudged, &n))
 			break;
 	}
 	return n > 0 ? total + n : total ? total : n;
@@ -162,11 +192,27 @@ EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 		bool nudged = call_leave(&c);
 
 		if (cut_short(nudges, flags, n, want))
-			total += n;
-		else if (!again(&c, fd, flags, want > 0, nudged, &n))
+			total += flags & MSG_PEEK ? 0 : n;
+		else if (!receive_again(&c, fd, flags, want > 0, nudged, &n))
 			break;
 	}
 	return n > 0 ? total + n : total ? total : n;
+}
+
+/* Descriptors that have come: their numbers may have been a flow's. */
+static void received(struct msghdr *m)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+		    c->cmsg_len < CMSG_LEN(0))
+			continue;
+		for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+			fresh(fd);
+		}
+	}
 }
 
 #define PIECES 64
@@ -211,7 +257,7 @@ static ssize_t receive_rest(int fd, struct msghdr *m, int flags, size_t done)
 		if (n > 0)
 			done += (size_t)n;
 		if ((n > 0 && !cut_short(nudges, flags, n, room)) ||
-		    (n <= 0 && !again(&c, fd, flags, true, nudged, &n)))
+		    (n <= 0 && !receive_again(&c, fd, flags, true, nudged, &n)))
 			break;
 	}
 	return (ssize_t)done;
@@ -224,9 +270,13 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 	bool nudged;
 	ssize_t n;
 
-	if (!f)
-		return real.recvmsg(fd, m, flags);
-	do {
+	if (!f) {
+		n = real.recvmsg(fd, m, flags);
+		if (n >= 0 && m->msg_controllen && flow_count())
+			received(m);
+		return n;
+	}
+	for (;;) {
 		struct iovec part[PIECES];
 		size_t pieces;
 		uint32_t nudges = this_thread.nudges;
@@ -236,10 +286,59 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 		n = real.recvmsg(fd, m, flags);
 		nudged = call_leave(&c);
 		if (flags & MSG_WAITALL && n > 0 &&
-		    cut_short(nudges, flags, n, room_after(m, 0, part, &pieces)))
-			return receive_rest(fd, m, flags, (size_t)n);
-	} while (again(&c, fd, flags, m->msg_iovlen > 0, nudged, &n));
-	return n;
+		    cut_short(nudges, flags, n, room_after(m, 0, part, &pieces))) {
+			if (!(flags & MSG_PEEK))
+				return receive_rest(fd, m, flags, (size_t)n);
+		} else if (!receive_again(&c, fd, flags, m->msg_iovlen > 0, nudged, &n)) {
+			return n;
+		}
+	}
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/*
+ * Of a stream, one by one: an empty message is its end, and has to be looked at as such. The
+ * kernel, too, looks at the time only between two messages.
+ */
+static int receive_many(int fd, struct mmsghdr *m, unsigned count, int flags,
+                        struct timespec *timeout)
+{
+	bool first_only = flags & MSG_WAITFORONE;
+	int64_t until =
+	    timeout ? now_ns() + (int64_t)timeout->tv_sec * 1000000000 + timeout->tv_nsec : 0;
+	int saved = errno;
+	unsigned i = 0;
+
+	flags &= ~MSG_WAITFORONE;
+	while (i < count) {
+		ssize_t n = recvmsg(fd, &m[i].msg_hdr, flags);
+
+		if (n < 0)
+			break;
+		m[i++].msg_len = (unsigned)n;
+		if (first_only)
+			flags |= MSG_DONTWAIT;
+		if (timeout) {
+			int64_t left = until - now_ns();
+
+			left = left < 0 ? 0 : left;
+			timeout->tv_sec = (time_t)(left / 1000000000);
+			timeout->tv_nsec = (long)(left % 1000000000);
+			if (!left)
+				break;
+		}
+	}
+	if (!i)
+		return count ? -1 : 0;
+	errno = saved;
+	return (int)i;
 }
 
 EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned count, int flags, struct timespec *timeout)
@@ -249,8 +348,15 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned count, int flags, struct
 	unsigned total = 0;
 	ssize_t n;
 
-	if (!f)
-		return real.recvmmsg(fd, m, count, flags, timeout);
+	if (!f) {
+		n = real.recvmmsg(fd, m, count, flags, timeout);
+		for (ssize_t i = 0; i < n && flow_count(); i++)
+			if (m[i].msg_hdr.msg_controllen)
+				received(&m[i].msg_hdr);
+		return (int)n;
+	}
+	if (f->kind == FLOW_SESSION || f->kind == FLOW_REDIAL)
+		return receive_many(fd, m, count, flags, timeout);
 	for (;;) {
 		uint32_t nudges = this_thread.nudges;
 
@@ -265,7 +371,7 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned count, int flags, struct
 		if (n > 0 && (unsigned)n < count - total && this_thread.nudges != nudges &&
 		    !timeout && !(flags & (MSG_WAITFORONE | MSG_DONTWAIT)))
 			total += (unsigned)n;
-		else if (!again(&c, fd, flags, false, nudged, &n))
+		else if (!receive_again(&c, fd, flags, false, nudged, &n))
 			break;
 	}
 	return n > 0 ? (int)total + (int)n : total ? (int)total : (int)n;

@@ -3,9 +3,10 @@
  * Sending. On a flow whose bytes are kept, the call and the copy into the ring are one step under
  * the flow's write lock, so that the ring has the order of the stream.
  */
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/sendfile.h>
+#include <sys/uio.h>
 
 #include "common/clock.h"
 #include "preload/agent.h"
@@ -317,7 +318,9 @@ static ssize_t send_kept(struct flow *f, int fd, struct out *o)
 			atomic_store_explicit(&this_thread.seat->writes, 1, memory_order_relaxed);
 		ssize_t n = send_once(fd, o, done, o->flags | extra);
 		int err = errno;
-		bool stale = n < 0 && path_error(err) && c.gen != atomic_load(&f->gen);
+		/* An error of a file that is no longer the flow's, or of the placeholder. */
+		bool stale = n < 0 && path_error(err) &&
+		             (c.gen != atomic_load(&f->gen) || atomic_load(&f->hold));
 
 		if (n > 0 && atomic_load(&f->keeps))
 			keep(f, o, (size_t)n);
@@ -360,8 +363,11 @@ static ssize_t send_kept(struct flow *f, int fd, struct out *o)
 		/* An error of a file that is no longer the flow's. */
 		if (stale && !nonblocking(fd, o->flags))
 			continue;
-		if (path_error(err) && !(err == EPIPE && atomic_load(&f->half_closed)) &&
-		    hold_flow(f, fd, c.gen)) {
+		if (stale && atomic_load(&f->hold)) {
+			atomic_store(&f->starved, true);
+			err = EAGAIN;
+		} else if (path_error(err) && !(err == EPIPE && atomic_load(&f->half_closed)) &&
+		           hold_flow(f, fd, c.gen)) {
 			if (!nonblocking(fd, o->flags))
 				continue;
 			atomic_store(&f->starved, true);
@@ -373,11 +379,7 @@ static ssize_t send_kept(struct flow *f, int fd, struct out *o)
 	}
 }
 
-/*
- * A flow whose bytes are kept, or one on which nothing was written yet, since that may still be
- * dialled again and must not be in the middle of its first write. NULL: the real call, as it is.
- */
-static struct flow *kept(int fd)
+struct flow *flow_kept(int fd)
 {
 	struct flow *f = flow_of(fd);
 
@@ -395,7 +397,7 @@ static struct flow *kept(int fd)
 	           : NULL;
 }
 
-static ssize_t send_one(struct flow *f, int fd, const void *buf, size_t len, int flags)
+ssize_t send_one(struct flow *f, int fd, const void *buf, size_t len, int flags)
 {
 	struct iovec v = {(void *)buf, len};
 	struct out o = {.iov = &v, .count = 1, .total = len, .flags = flags};
@@ -422,15 +424,42 @@ static void meet(int fd, const struct sockaddr *to, socklen_t len)
 		datagram_flow(fd, to, len);
 }
 
+/*
+ * Flags that say how the kernel is to send, not what. Completions of MSG_ZEROCOPY belong to one
+ * socket, so that socket has to stay; urgent data leaves no trace in the counts.
+ */
+static bool by_the_kernel(struct flow *f, int flags)
+{
+	if (!f || !(flags & (MSG_OOB | MSG_ZEROCOPY)))
+		return false;
+	if (flags & MSG_OOB)
+		atomic_store(&f->foreign, true);
+	else
+		written_by_kernel(f);
+	return true;
+}
+
+/*
+ * A first send that connects as well. Where the connection would be a flow that has to know every
+ * byte it is two calls, and the peer is one round trip further away.
+ */
+static bool connects(int fd, int flags, const struct sockaddr *to, socklen_t len)
+{
+	return flags & MSG_FASTOPEN && connect_keeps(fd, to, len);
+}
+
 EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
                       socklen_t to_len)
 {
-	struct flow *f = kept(fd);
+	if (connects(fd, flags, to, to_len)) {
+		if (connect(fd, to, to_len) < 0)
+			return -1;
+		flags &= ~MSG_FASTOPEN;
+	}
+	struct flow *f = flow_kept(fd);
 
-	if (f && len && !(flags & (MSG_OOB | MSG_ZEROCOPY)))
+	if (f && len && !by_the_kernel(f, flags))
 		return send_one(f, fd, buf, len, flags);
-	if (f && flags & (MSG_OOB | MSG_ZEROCOPY))
-		atomic_store(&f->foreign, true);
 	ssize_t n = real.sendto(fd, buf, len, flags, to, to_len);
 
 	if (n >= 0)
@@ -438,32 +467,82 @@ EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, const stru
 	return n;
 }
 
-EXPORT ssize_t write(int fd, const void *buf, size_t len)
-{
-	struct flow *f = kept(fd);
-
-	return f && len ? send_one(f, fd, buf, len, 0) : real.write(fd, buf, len);
-}
-
 EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
 {
-	struct flow *f = kept(fd);
+	struct flow *f = flow_kept(fd);
 
-	if (f && flags & MSG_OOB)
-		atomic_store(&f->foreign, true); /* urgent data: counts and marks no longer agree */
-	return f && len && !(flags & (MSG_OOB | MSG_ZEROCOPY)) ? send_one(f, fd, buf, len, flags)
-	                                                       : real.send(fd, buf, len, flags);
+	return f && len && !by_the_kernel(f, flags) ? send_one(f, fd, buf, len, flags)
+	                                            : real.send(fd, buf, len, flags);
+}
+
+/* Only a socket is sent to; a file or a pipe has taken the flow's number. */
+static bool no_socket(int fd, ssize_t n)
+{
+	return n < 0 && errno == ENOTSOCK && flow_stale(fd);
+}
+
+EXPORT ssize_t write(int fd, const void *buf, size_t len)
+{
+	struct flow *f = flow_kept(fd);
+
+	if (!f || !len)
+		return real.write(fd, buf, len);
+	ssize_t n = send_one(f, fd, buf, len, 0);
+
+	return no_socket(fd, n) ? real.write(fd, buf, len) : n;
+}
+
+/* Nothing to send, or too much for one call: the kernel's to judge. */
+static bool vector(const struct iovec *iov, int count, int flags, struct out *o)
+{
+	if (count <= 0 || count > IOV_MAX)
+		return false;
+	*o = (struct out){.iov = iov,
+	                  .count = (size_t)count,
+	                  .total = total_of(iov, (size_t)count),
+	                  .flags = flags};
+	return o->total != 0;
 }
 
 EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 {
-	struct flow *f = kept(fd);
+	struct flow *f = flow_kept(fd);
+	struct out o;
 
-	if (!f || count <= 0)
+	if (!f || !vector(iov, count, 0, &o))
 		return real.writev(fd, iov, count);
-	struct out o = {.iov = iov, .count = (size_t)count, .total = total_of(iov, (size_t)count)};
+	ssize_t n = send_kept(f, fd, &o);
 
-	return o.total ? send_kept(f, fd, &o) : real.writev(fd, iov, count);
+	return no_socket(fd, n) ? real.writev(fd, iov, count) : n;
+}
+
+/* On a socket the only position there is, is -1. The flags are for files, but for one. */
+static bool streams(struct flow *f, const struct iovec *iov, int count, off64_t at, int flags,
+                    struct out *o)
+{
+	return f && at == -1 && !(flags & ~(RWF_NOWAIT | RWF_HIPRI | RWF_DSYNC | RWF_SYNC)) &&
+	       vector(iov, count, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0, o);
+}
+
+EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t at, int flags)
+{
+	struct flow *f = flow_kept(fd);
+	struct out o;
+	ssize_t n = -1;
+	bool ours = streams(f, iov, count, at, flags, &o);
+
+	if (ours)
+		n = send_kept(f, fd, &o);
+	if (ours && !no_socket(fd, n))
+		return n;
+	if (!real.pwritev2)
+		real_bind();
+	return real.pwritev2(fd, iov, count, at, flags);
+}
+
+EXPORT ssize_t pwritev64v2(int fd, const struct iovec *iov, int count, off64_t at, int flags)
+{
+	return pwritev2(fd, iov, count, at, flags);
 }
 
 /*
@@ -497,35 +576,36 @@ static void pass_on(const struct msghdr *m)
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 {
-	struct flow *f = kept(fd);
-
-	if (m->msg_control)
+	if (flow_count() && m->msg_control)
 		pass_on(m);
+	if (flags & MSG_FASTOPEN && connects(fd, flags, m->msg_name, m->msg_namelen)) {
+		if (connect(fd, m->msg_name, m->msg_namelen) < 0)
+			return -1;
+		flags &= ~MSG_FASTOPEN;
+	}
+	struct flow *f = flow_kept(fd);
 
-	if (!f) {
+	if (!f || by_the_kernel(f, flags) || !total_of(m->msg_iov, m->msg_iovlen)) {
 		ssize_t n = real.sendmsg(fd, m, flags);
 
 		if (n >= 0 && m->msg_name)
 			meet(fd, m->msg_name, m->msg_namelen);
 		return n;
 	}
-	if (flags & (MSG_OOB | MSG_ZEROCOPY))
-		atomic_store(&f->foreign, true);
 	struct out o = {.iov = m->msg_iov,
 	                .count = m->msg_iovlen,
 	                .total = total_of(m->msg_iov, m->msg_iovlen),
 	                .msg = m,
 	                .flags = flags};
 
-	return o.total && !(flags & (MSG_OOB | MSG_ZEROCOPY)) ? send_kept(f, fd, &o)
-	                                                      : real.sendmsg(fd, m, flags);
+	return send_kept(f, fd, &o);
 }
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *m, unsigned count, int flags)
 {
 	unsigned i;
 
-	if (!kept(fd)) {
+	if (!flow_kept(fd) && !(flags & MSG_FASTOPEN)) {
 		for (i = 0; i < count; i++)
 			pass_on(&m[i].msg_hdr);
 		int n = real.sendmmsg(fd, m, count, flags);
@@ -542,48 +622,4 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *m, unsigned count, int flags)
 		m[i].msg_len = (unsigned)n;
 	}
 	return (int)i;
-}
-
-/*
- * sendfile on a kept flow: the same bytes through user memory, in pieces, with the file's offset
- * kept as the kernel would. A short count is allowed by the call's contract, so one piece a call
- * suffices.
- */
-static ssize_t send_file(struct flow *f, int fd, int in, off64_t *at, size_t len)
-{
-	char piece[16384];
-	size_t want = len < sizeof(piece) ? len : sizeof(piece);
-	ssize_t got =
-	    at ? pread64(in, piece, want, *at) : pread64(in, piece, want, lseek64(in, 0, SEEK_CUR));
-
-	if (got <= 0)
-		return got;
-	ssize_t n = send_one(f, fd, piece, (size_t)got, MSG_NOSIGNAL);
-
-	if (n > 0 && at)
-		*at += n;
-	else if (n > 0)
-		lseek64(in, n, SEEK_CUR);
-	return n;
-}
-
-EXPORT ssize_t sendfile64(int fd, int in, off64_t *at, size_t len)
-{
-	struct flow *f = kept(fd);
-
-	return f && len ? send_file(f, fd, in, at, len) : real.sendfile64(fd, in, at, len);
-}
-
-EXPORT ssize_t sendfile(int fd, int in, off_t *at, size_t len)
-{
-	struct flow *f = kept(fd);
-
-	if (!f || !len)
-		return real.sendfile(fd, in, at, len);
-	off64_t wide = at ? *at : 0;
-	ssize_t n = send_file(f, fd, in, at ? &wide : NULL, len);
-
-	if (at)
-		*at = (off_t)wide;
-	return n;
 }

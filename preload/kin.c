@@ -177,7 +177,8 @@ static bool sharable(const struct flow *f)
 	uint32_t s = atomic_load(&f->state);
 
 	return f->kind == FLOW_SESSION && f->fds && !atomic_load(&f->foreign) &&
-	       (s == FLOW_STABLE || s == FLOW_MOVING || s == FLOW_WAITING || s == FLOW_INHERITED);
+	       (s == FLOW_CONNECTING || s == FLOW_STABLE || s == FLOW_MOVING || s == FLOW_WAITING ||
+	        s == FLOW_INHERITED);
 }
 
 static void inherit(struct flow *f)
@@ -392,7 +393,7 @@ struct flow *kin_wanted(const char *line)
 		uint32_t s = atomic_load(&f->state);
 		uint8_t differs = 0;
 
-		if (f->id != id || f->kind != FLOW_SESSION || s == FLOW_FREE || s == FLOW_ENDED ||
+		if (f->id != id || !f->owner || s == FLOW_FREE || s == FLOW_ENDED ||
 		    s == FLOW_INHERITED || f->closed)
 			continue;
 		for (size_t k = 0; k < sizeof(ticket); k++)

@@ -2,6 +2,7 @@
 #include "preload/move.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -17,8 +18,8 @@
 #include "preload/pump.h"
 #include "preload/raw.h"
 #include "preload/replay.h"
+#include "preload/rings.h"
 #include "preload/splice.h"
-#include "session/kdf.h"
 
 #define MOVES 128
 #define STAGGER_MS 250 /* RFC 8305 */
@@ -555,6 +556,41 @@ static void finish(struct move *m)
 	atomic_store(&f->failed, false);
 }
 
+/*
+ * What goes onto the program's descriptor: the connection, or, where a ring may use it as soon as
+ * it is there, the end of a pair that is carried from the first byte. Negative errno: no pair.
+ */
+static int carried_end(struct move *m)
+{
+	int copy = raw_fcntl(m->fd, F_DUPFD_CLOEXEC, 3);
+	int app = copy < 0 ? copy : pump_adopt(m->flow, copy);
+
+	if (app < 0)
+		log_info("flow %u: there is a ring, but no pair: %s", m->flow->id,
+		         strerrordesc_np(-app));
+	return app;
+}
+
+static int put_opened(struct move *m)
+{
+	struct flow *f = m->flow;
+	int never = 0, app = rings_here() ? carried_end(m) : -1;
+	int r = splice_put(f, app < 0 ? m->fd : app);
+
+	if (app < 0)
+		return r;
+	/* What the program has set would end a pair whose other side waits for a path. */
+	if (r == 0) {
+		raw_setsockopt(app, IPPROTO_TCP, TCP_USER_TIMEOUT, &never, sizeof(never));
+	} else {
+		atomic_store(&f->carried, false);
+		atomic_store(&f->share, SHARE_NO);
+		pump_free(f);
+	}
+	raw_close(app);
+	return r;
+}
+
 static void opened(struct move *m)
 {
 	struct flow *f = m->flow;
@@ -562,7 +598,6 @@ static void opened(struct move *m)
 
 	finish(m);
 	f->local = f->source;
-	kdf(f->ses.root, "share", 0, f->ticket, sizeof(f->ticket));
 	/*
 	 * All in place before the program can see the connection: it may write the very moment the
 	 * descriptor becomes writable.
@@ -573,7 +608,7 @@ static void opened(struct move *m)
 	atomic_store(&f->state, FLOW_STABLE);
 	r = splice_base(f, m->fd, 0, 0);
 	if (r == 0)
-		r = splice_put(f, m->fd);
+		r = put_opened(m);
 	if (r == -EBUSY) {
 		atomic_store(&f->state, FLOW_CONNECTING);
 		return;
@@ -615,7 +650,7 @@ static void commit(struct move *m)
 			fail(m, strerrordesc_np(-r));
 			return;
 		}
-		if (!splice_drained(f))
+		if (!splice_drained(f) || !splice_writers_out(f))
 			return;
 		r = splice_counts(f, &c);
 		if (r < 0) {

@@ -26,16 +26,25 @@ static const struct option {
     {SOL_SOCKET, SO_REUSEADDR},
     {SOL_SOCKET, SO_REUSEPORT},
     {SOL_SOCKET, SO_TIMESTAMP},
+    {SOL_SOCKET, SO_TIMESTAMPNS},
+    {SOL_SOCKET, SO_TIMESTAMPING},
+    {SOL_SOCKET, SO_ZEROCOPY},
+    {SOL_SOCKET, SO_MAX_PACING_RATE},
+    {SOL_SOCKET, SO_BUSY_POLL},
     {SOL_SOCKET, SO_MARK},
     {SOL_SOCKET, SO_DONTROUTE},
     {IPPROTO_IP, IP_TOS},
     {IPPROTO_IP, IP_TTL},
     {IPPROTO_IP, IP_RECVTOS},
+    {IPPROTO_IP, IP_RECVTTL},
     {IPPROTO_IP, IP_RECVERR},
     {IPPROTO_IP, IP_PKTINFO},
     {IPPROTO_IP, IP_MTU_DISCOVER},
     {IPPROTO_IPV6, IPV6_TCLASS},
     {IPPROTO_IPV6, IPV6_UNICAST_HOPS},
+    {IPPROTO_IPV6, IPV6_RECVTCLASS},
+    {IPPROTO_IPV6, IPV6_RECVHOPLIMIT},
+    {IPPROTO_IPV6, IPV6_DONTFRAG},
     {IPPROTO_IPV6, IPV6_RECVERR},
     {IPPROTO_IPV6, IPV6_RECVPKTINFO},
     {IPPROTO_IPV6, IPV6_MTU_DISCOVER},
@@ -45,6 +54,9 @@ static const struct option {
     {IPPROTO_TCP, TCP_KEEPINTVL},
     {IPPROTO_TCP, TCP_KEEPCNT},
     {IPPROTO_TCP, TCP_LINGER2},
+    {IPPROTO_TCP, TCP_SYNCNT},
+    {IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS},
+    {IPPROTO_TCP, TCP_INQ},
     {IPPROTO_TCP, TCP_USER_TIMEOUT},
     {IPPROTO_TCP, TCP_NOTSENT_LOWAT},
     {IPPROTO_TCP, TCP_CONGESTION},
@@ -82,13 +94,13 @@ static void copy_flags(int from, int to)
 
 	if (want < 0 || have < 0)
 		return;
-	if (want & O_ASYNC && raw_fcntl(from, F_GETOWN_EX, (long)&owner) == 0) {
-		int sig = raw_fcntl(from, F_GETSIG, 0);
-
+	/* An owner is told of urgent data without O_ASYNC, too. */
+	if (raw_fcntl(from, F_GETOWN_EX, (long)&owner) == 0 && owner.pid)
 		raw_fcntl(to, F_SETOWN_EX, (long)&owner);
-		if (sig > 0)
-			raw_fcntl(to, F_SETSIG, sig);
-	}
+	int sig = raw_fcntl(from, F_GETSIG, 0);
+
+	if (sig >= 0 && sig != raw_fcntl(to, F_GETSIG, 0))
+		raw_fcntl(to, F_SETSIG, sig);
 	if ((want ^ have) & (O_NONBLOCK | O_ASYNC))
 		raw_fcntl(to, F_SETFL,
 		          (have & ~(O_NONBLOCK | O_ASYNC)) | (want & (O_NONBLOCK | O_ASYNC)));

@@ -142,6 +142,13 @@ int own_next(unsigned from)
 	return -1;
 }
 
+#define ROOMY 256
+
+bool own_roomy(void)
+{
+	return limit() >= ROOMY;
+}
+
 int own_headroom(void)
 {
 	return limit() - base() - atomic_load(&count);

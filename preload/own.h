@@ -33,6 +33,12 @@ void own_close_all(int keep);
 /* The lowest of ours at or above `from`, or -1: to split a close_range. */
 int own_next(unsigned from);
 
+/*
+ * Is the program's limit large enough that the ten or so descriptors the library needs are not
+ * missed? Below 256 it takes none.
+ */
+bool own_roomy(void);
+
 /* How many descriptors the library may still open without coming near the program's limit. */
 int own_headroom(void);
 

@@ -77,7 +77,7 @@ const struct pol *process_policy(void)
 
 	if (lock_take(&loading, thread_id(), 1000)) {
 		if (!atomic_load(&policy)) {
-			if (pol_find(file, sizeof(file)))
+			if (file[0] || pol_find(file, sizeof(file)))
 				load();
 			if (!atomic_load(&policy))
 				atomic_store(&policy, pol_builtin());
@@ -231,6 +231,9 @@ __attribute__((constructor)) static void start(void)
 		pthread_atfork(NULL, in_parent, in_child);
 		open_log();
 		keys_locate();
+		/* Some programs clear their environment (nginx): what it says is looked up now. */
+		if (!pol_find(file, sizeof(file)))
+			file[0] = 0;
 		process_enabled = true;
 		kin_read();
 	}

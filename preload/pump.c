@@ -18,10 +18,11 @@
 #include "preload/placeholder.h"
 #include "preload/raw.h"
 
-#define PUMPS 200    /* two descriptors each in the agent's poll */
-#define PIECE 65536  /* at a time, per direction */
-#define ROUNDS 16    /* pieces per turn: nobody else waits for long */
-#define END_MS 20    /* from a FIN to its announcement; later it is a lost path */
+#define PUMPS 200   /* two descriptors each in the agent's poll */
+#define PIECE 65536 /* at a time, per direction */
+#define ROUNDS 16   /* pieces per turn: nobody else waits for long */
+#define END_MS 20   /* from a FIN to its announcement; later it is a lost path */
+#define ASK_AGAIN_MS 250
 #define FULL_MS 2000 /* the ring is full and nothing is confirmed: cover ends, the flow goes on */
 
 struct pump {
@@ -37,12 +38,15 @@ struct pump {
 	uint64_t read;     /* s2c count taken from connections */
 	uint64_t sent;     /* c2s count given to this one */
 	int64_t fin_ms;    /* since when a FIN waits for its announcement; 0 */
+	int64_t asked_ms;  /* when a confirmation was last asked for */
 	int64_t full_ms;   /* since when the ring is full; 0 */
 	short want_far, want_inner;
 	size_t at, len; /* of buf: on its way to the program */
 	uint8_t buf[PIECE];
 };
 
+/* Made when they are first needed, and never unmapped: a thread of the program may look at one
+ * (pump_owes) while the agent gives it up. */
 static struct pump *pumps[PUMPS];
 
 /* --- asking --- */
@@ -79,11 +83,13 @@ static void answer(struct flow *f, enum flow_share how)
 static struct pump *pump_new(struct flow *f)
 {
 	for (int i = 0; i < PUMPS; i++) {
-		if (pumps[i])
-			continue;
-		struct pump *p = mmap(NULL, sizeof(*p), PROT_READ | PROT_WRITE,
-		                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		struct pump *p = pumps[i];
 
+		if (p && p->flow)
+			continue;
+		if (!p)
+			p = mmap(NULL, sizeof(*p), PROT_READ | PROT_WRITE,
+			         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (p == MAP_FAILED)
 			return NULL;
 		p->flow = f;
@@ -108,12 +114,11 @@ void pump_free(struct flow *f)
 
 	if (!p)
 		return;
-	close_all(p);
-	for (int i = 0; i < PUMPS; i++)
-		if (pumps[i] == p)
-			pumps[i] = NULL;
 	f->pump = NULL;
-	munmap(p, sizeof(*p));
+	close_all(p);
+	/* The pages go back. */
+	if (madvise(p, sizeof(*p), MADV_DONTNEED) < 0)
+		memset(p, 0, sizeof(*p));
 }
 
 static void refuse(struct flow *f, int err)
@@ -161,6 +166,7 @@ static void take_over(struct flow *f)
 /* A pair for the program: neither end keeps the other from learning of its end for long. */
 static int open_pair(struct flow *f, int *app, int *far)
 {
+	struct linger hard = {1, 0};
 	int soon = 2, one = 1, r = placeholder_pair(f->peer.sa.sa_family, app, far);
 
 	if (r < 0)
@@ -176,6 +182,9 @@ static int open_pair(struct flow *f, int *app, int *far)
 	 * kernel after this many seconds: then the far end is told. */
 	raw_setsockopt(*app, IPPROTO_TCP, TCP_LINGER2, &soon, sizeof(soon));
 	raw_setsockopt(*far, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	/* Should this process be killed, those who have the other end are to see an error: a clean
+	 * end would be a lie. */
+	raw_setsockopt(*far, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 	raw_fcntl(*far, F_SETFL, raw_fcntl(*far, F_GETFL, 0) | O_NONBLOCK);
 	peers_note(raw_inode(*app), &f->peer, &f->local);
 	return 0;
@@ -223,19 +232,6 @@ void pump_begin(struct flow *f, struct waits *w)
 		return;
 	}
 	pump_begin(f, w);
-}
-
-int pump_share(struct flow *f)
-{
-	int fd = -EBADF;
-
-	if (!f->pump || !f->pump->ready || !lock_take(&f->table, thread_id(), 20))
-		return fd;
-	for (unsigned i = 0; i < f->fds && fd < 0; i++)
-		if (flow_owns(f, f->fd[i]))
-			fd = raw_fcntl(f->fd[i], F_DUPFD_CLOEXEC, 3);
-	lock_release(&f->table);
-	return fd;
 }
 
 int pump_adopt(struct flow *f, int fd)
@@ -297,6 +293,18 @@ void pump_counts(struct flow *f, struct stream_counts *c)
 		c->unacked = (uint64_t)unacked;
 }
 
+bool pump_owes(const struct flow *f)
+{
+	const struct pump *p = f->pump;
+	int waiting = 0, unacked = 0;
+
+	if (!p || !p->ready || p->far < 0)
+		return false;
+	raw_ioctl(p->far, FIONREAD, &waiting);
+	raw_ioctl(p->inner, SIOCOUTQ, &unacked);
+	return waiting > 0 || unacked > 0 || p->sent < f->ring.tail;
+}
+
 void pump_pause(struct flow *f)
 {
 	f->pump->paused = true;
@@ -350,9 +358,12 @@ static void lost(struct pump *p)
 /* The program, and everybody who had its descriptor, is gone: the session ends as after close(). */
 static void program_gone(struct pump *p)
 {
+	struct linger soft = {0, 0};
 	struct flow *f = p->flow;
 
 	log_debug("flow %u: the program's end is closed", f->id);
+	/* What it was given and has not read yet stays readable. */
+	raw_setsockopt(p->far, SOL_SOCKET, SO_LINGER, &soft, sizeof(soft));
 	f->closed_read = p->read;
 	f->closed_known = true;
 	atomic_store(&f->half_closed, true);
@@ -371,8 +382,14 @@ static bool room(struct pump *p, int64_t now)
 	struct ring *r = &p->flow->ring;
 
 	ring_confirm(r, atomic_load(&p->flow->confirmed));
-	if (ring_used(r) > r->cap / 4)
+	/* Once for each eighth, and again if the answer does not come. */
+	bool due =
+	    p->flow->ring.tail - p->flow->asked_at > r->cap / 8 || now - p->asked_ms > ASK_AGAIN_MS;
+
+	if (ring_used(r) > r->cap / 4 && due) {
 		atomic_store(&p->flow->want_confirm, true);
+		p->asked_ms = now;
+	}
 	if (ring_room(r)) {
 		p->full_ms = 0;
 		return true;
@@ -534,7 +551,7 @@ void pumps_wait(struct waits *w)
 	for (int i = 0; i < PUMPS; i++) {
 		struct pump *p = pumps[i];
 
-		if (!p || !p->ready)
+		if (!p || !p->flow || !p->ready)
 			continue;
 		/* With neither direction wanted even an error is not looked at here: it would be
 		 * heard of again and again. */
@@ -554,17 +571,16 @@ void pumps_step(void)
 	int64_t now = clock_ms();
 
 	for (int i = 0; i < PUMPS; i++)
-		if (pumps[i] && pumps[i]->ready)
+		if (pumps[i] && pumps[i]->flow && pumps[i]->ready)
 			carry(pumps[i], now);
 }
 
 void pumps_forget(void)
 {
 	for (int i = 0; i < PUMPS; i++) {
-		if (!pumps[i])
+		if (!pumps[i] || !pumps[i]->flow)
 			continue;
 		pumps[i]->flow->pump = NULL;
-		munmap(pumps[i], sizeof(*pumps[i]));
-		pumps[i] = NULL;
+		memset(pumps[i], 0, sizeof(*pumps[i]));
 	}
 }

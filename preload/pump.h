@@ -35,12 +35,6 @@ void pump_begin(struct flow *f, struct waits *w);
 int pump_state(const struct flow *f);
 
 /*
- * For another process that has the flow's descriptor: a duplicate of the program's end of the pair,
- * the caller's. -EBADF: the program has closed it.
- */
-int pump_share(struct flow *f);
-
-/*
  * A flow whose connection nobody here has any more (the program closed it; a relative has it):
  * `fd`, the connection, becomes the agent's in any case, and the result is the relative's end of a
  * pair. Negative errno: it stays as it is.
@@ -58,6 +52,9 @@ void pump_pause(struct flow *f);
 void pump_resume(struct flow *f);
 int pump_take(struct flow *f);
 void pump_put(struct flow *f, int fd, uint64_t read);
+
+/* Has the program written what has not reached the relay's kernel? For the program's threads. */
+bool pump_owes(const struct flow *f);
 
 /* The program's ends fail with ECONNRESET from now on. */
 void pump_reset(struct flow *f);

@@ -6,9 +6,11 @@
 #ifndef PRELOAD_RAW_H
 #define PRELOAD_RAW_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -228,6 +230,18 @@ static inline int raw_tgkill(int pid, int tid, int sig)
 static inline int raw_tgsigqueueinfo(int pid, int tid, int sig, siginfo_t *si)
 {
 	return (int)raw_call6(SYS_rt_tgsigqueueinfo, pid, tid, sig, (long)si, 0, 0);
+}
+
+/*
+ * Can these bytes be read? For what a program gives us to look at before the kernel does, and says
+ * EFAULT: the kernel looks at a set of signals before it refuses what it is to be done with it.
+ */
+static inline bool raw_readable(const void *p, size_t len)
+{
+	const char *end = (const char *)p + len - 8;
+
+	return raw_call6(SYS_rt_sigprocmask, -1, (long)p, 0, 8, 0, 0) != -EFAULT &&
+	       raw_call6(SYS_rt_sigprocmask, -1, (long)end, 0, 8, 0, 0) != -EFAULT;
 }
 
 /* Copies memory of our own that may be unmapped meanwhile: -EFAULT or a short count, never a fault.

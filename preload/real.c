@@ -9,191 +9,244 @@
 
 #include "preload/raw.h"
 
+/* Not libc's syscall(): that has a hook, too. */
+static long bare(long nr, long a, long b, long c, long d, long e, long f)
+{
+	long r = raw_call6(nr, a, b, c, d, e, f);
+
+	if (r < 0 && r >= -4095) {
+		errno = (int)-r;
+		return -1;
+	}
+	return r;
+}
+
 /*
  * The early stand-ins. Only calls that a constructor of another library may plausibly make have
  * one; the others are bound by the first line of real_bind() and cannot be reached before it.
  */
 static int early_connect(int a, const struct sockaddr *b, socklen_t c)
 {
-	return (int)syscall(SYS_connect, a, b, c);
+	return (int)bare(SYS_connect, (long)a, (long)b, (long)c, 0, 0, 0);
 }
 
 static int early_socket(int a, int b, int c)
 {
-	return (int)syscall(SYS_socket, a, b, c);
+	return (int)bare(SYS_socket, (long)a, (long)b, (long)c, 0, 0, 0);
 }
 
 static int early_getpeername(int a, struct sockaddr *b, socklen_t *c)
 {
-	return (int)syscall(SYS_getpeername, a, b, c);
+	return (int)bare(SYS_getpeername, (long)a, (long)b, (long)c, 0, 0, 0);
 }
 
 static int early_getsockname(int a, struct sockaddr *b, socklen_t *c)
 {
-	return (int)syscall(SYS_getsockname, a, b, c);
+	return (int)bare(SYS_getsockname, (long)a, (long)b, (long)c, 0, 0, 0);
+}
+
+static int early_socketpair(int a, int b, int c, int d[2])
+{
+	return (int)bare(SYS_socketpair, a, b, c, (long)d, 0, 0);
+}
+
+static int early_accept4(int a, struct sockaddr *b, socklen_t *c, int d)
+{
+	return (int)bare(SYS_accept4, a, (long)b, (long)c, d, 0, 0);
+}
+
+static int early_accept(int a, struct sockaddr *b, socklen_t *c)
+{
+	return early_accept4(a, b, c, 0);
+}
+
+static ssize_t early_splice(int a, off64_t *b, int c, off64_t *d, size_t e, unsigned f)
+{
+	return (ssize_t)bare(SYS_splice, a, (long)b, c, (long)d, (long)e, (long)f);
+}
+
+static int early_ioctl(int a, unsigned long b, ...)
+{
+	va_list ap;
+
+	va_start(ap, b);
+	void *arg = va_arg(ap, void *);
+	va_end(ap);
+	return (int)bare(SYS_ioctl, a, (long)b, (long)arg, 0, 0, 0);
+}
+
+/* The offset is one argument in two registers; the upper one counts where a long has 32 bits. */
+static ssize_t early_preadv2(int a, const struct iovec *b, int c, off_t d, int e)
+{
+	return (ssize_t)bare(SYS_preadv2, a, (long)b, c, (long)d, 0, e);
+}
+
+static ssize_t early_pwritev2(int a, const struct iovec *b, int c, off_t d, int e)
+{
+	return (ssize_t)bare(SYS_pwritev2, a, (long)b, c, (long)d, 0, e);
 }
 
 static int early_shutdown(int a, int b)
 {
-	return (int)syscall(SYS_shutdown, a, b);
+	return (int)bare(SYS_shutdown, (long)a, (long)b, 0, 0, 0, 0);
 }
 
 static int early_getsockopt(int a, int b, int c, void *d, socklen_t *e)
 {
-	return (int)syscall(SYS_getsockopt, a, b, c, d, e);
+	return (int)bare(SYS_getsockopt, (long)a, (long)b, (long)c, (long)d, (long)e, 0);
 }
 
 static int early_setsockopt(int a, int b, int c, const void *d, socklen_t e)
 {
-	return (int)syscall(SYS_setsockopt, a, b, c, d, e);
+	return (int)bare(SYS_setsockopt, (long)a, (long)b, (long)c, (long)d, (long)e, 0);
 }
 
 static ssize_t early_write(int a, const void *b, size_t c)
 {
-	return (ssize_t)syscall(SYS_write, a, b, c);
+	return (ssize_t)bare(SYS_write, (long)a, (long)b, (long)c, 0, 0, 0);
 }
 
 static ssize_t early_writev(int a, const struct iovec *b, int c)
 {
-	return (ssize_t)syscall(SYS_writev, a, b, c);
+	return (ssize_t)bare(SYS_writev, (long)a, (long)b, (long)c, 0, 0, 0);
 }
 
 static ssize_t early_send(int a, const void *b, size_t c, int d)
 {
-	return (ssize_t)syscall(SYS_sendto, a, b, c, d, NULL, 0);
+	return (ssize_t)bare(SYS_sendto, (long)a, (long)b, (long)c, (long)d, 0, 0);
 }
 
 static ssize_t early_sendto(int a, const void *b, size_t c, int d, const struct sockaddr *e,
                             socklen_t f)
 {
-	return (ssize_t)syscall(SYS_sendto, a, b, c, d, e, f);
+	return (ssize_t)bare(SYS_sendto, (long)a, (long)b, (long)c, (long)d, (long)e, (long)f);
 }
 
 static ssize_t early_sendmsg(int a, const struct msghdr *b, int c)
 {
-	return (ssize_t)syscall(SYS_sendmsg, a, b, c);
+	return (ssize_t)bare(SYS_sendmsg, (long)a, (long)b, (long)c, 0, 0, 0);
 }
 
 static int early_sendmmsg(int a, struct mmsghdr *b, unsigned c, int d)
 {
-	return (int)syscall(SYS_sendmmsg, a, b, c, d);
+	return (int)bare(SYS_sendmmsg, (long)a, (long)b, (long)c, (long)d, 0, 0);
 }
 
 static ssize_t early_sendfile(int a, int b, off_t *c, size_t d)
 {
-	return (ssize_t)syscall(SYS_sendfile, a, b, c, d);
+	return (ssize_t)bare(SYS_sendfile, (long)a, (long)b, (long)c, (long)d, 0, 0);
 }
 
 static ssize_t early_sendfile64(int a, int b, off64_t *c, size_t d)
 {
-	return (ssize_t)syscall(SYS_sendfile, a, b, c, d);
+	return (ssize_t)bare(SYS_sendfile, (long)a, (long)b, (long)c, (long)d, 0, 0);
 }
 
 static ssize_t early_read(int a, void *b, size_t c)
 {
-	return (ssize_t)syscall(SYS_read, a, b, c);
+	return (ssize_t)bare(SYS_read, (long)a, (long)b, (long)c, 0, 0, 0);
 }
 
 static ssize_t early_readv(int a, const struct iovec *b, int c)
 {
-	return (ssize_t)syscall(SYS_readv, a, b, c);
+	return (ssize_t)bare(SYS_readv, (long)a, (long)b, (long)c, 0, 0, 0);
 }
 
 static ssize_t early_recv(int a, void *b, size_t c, int d)
 {
-	return (ssize_t)syscall(SYS_recvfrom, a, b, c, d, NULL, NULL);
+	return (ssize_t)bare(SYS_recvfrom, (long)a, (long)b, (long)c, (long)d, 0, 0);
 }
 
 static ssize_t early_recvfrom(int a, void *b, size_t c, int d, struct sockaddr *e, socklen_t *f)
 {
-	return (ssize_t)syscall(SYS_recvfrom, a, b, c, d, e, f);
+	return (ssize_t)bare(SYS_recvfrom, (long)a, (long)b, (long)c, (long)d, (long)e, (long)f);
 }
 
 static ssize_t early_recvmsg(int a, struct msghdr *b, int c)
 {
-	return (ssize_t)syscall(SYS_recvmsg, a, b, c);
+	return (ssize_t)bare(SYS_recvmsg, (long)a, (long)b, (long)c, 0, 0, 0);
 }
 
 static int early_recvmmsg(int a, struct mmsghdr *b, unsigned c, int d, struct timespec *e)
 {
-	return (int)syscall(SYS_recvmmsg, a, b, c, d, e);
+	return (int)bare(SYS_recvmmsg, (long)a, (long)b, (long)c, (long)d, (long)e, 0);
 }
 
 static ssize_t early_read_chk(int a, void *b, size_t c, size_t room)
 {
 	(void)room; /* checked by the real one; nobody calls this early */
-	return (ssize_t)syscall(SYS_read, a, b, c);
+	return (ssize_t)bare(SYS_read, (long)a, (long)b, (long)c, 0, 0, 0);
 }
 
 static ssize_t early_recv_chk(int a, void *b, size_t c, size_t room, int d)
 {
 	(void)room; /* checked by the real one; nobody calls this early */
-	return (ssize_t)syscall(SYS_recvfrom, a, b, c, d, NULL, NULL);
+	return (ssize_t)bare(SYS_recvfrom, (long)a, (long)b, (long)c, (long)d, 0, 0);
 }
 
 static ssize_t early_recvfrom_chk(int a, void *b, size_t c, size_t room, int d, struct sockaddr *e,
                                   socklen_t *f)
 {
 	(void)room; /* checked by the real one; nobody calls this early */
-	return (ssize_t)syscall(SYS_recvfrom, a, b, c, d, e, f);
+	return (ssize_t)bare(SYS_recvfrom, (long)a, (long)b, (long)c, (long)d, (long)e, (long)f);
 }
 
 static int early_close(int a)
 {
-	return (int)syscall(SYS_close, a);
+	return (int)bare(SYS_close, (long)a, 0, 0, 0, 0, 0);
 }
 
 static int early_close_range(unsigned a, unsigned b, int c)
 {
-	return (int)syscall(SYS_close_range, a, b, c);
+	return (int)bare(SYS_close_range, (long)a, (long)b, (long)c, 0, 0, 0);
 }
 
 static int early_dup(int a)
 {
-	return (int)syscall(SYS_dup, a);
+	return (int)bare(SYS_dup, (long)a, 0, 0, 0, 0, 0);
 }
 
 static int early_dup3(int a, int b, int c)
 {
-	return (int)syscall(SYS_dup3, a, b, c);
+	return (int)bare(SYS_dup3, (long)a, (long)b, (long)c, 0, 0, 0);
 }
 
 static int early_epoll_ctl(int a, int b, int c, struct epoll_event *d)
 {
-	return (int)syscall(SYS_epoll_ctl, a, b, c, d);
+	return (int)bare(SYS_epoll_ctl, (long)a, (long)b, (long)c, (long)d, 0, 0);
 }
 
 static int early_unshare(int a)
 {
-	return (int)syscall(SYS_unshare, a);
+	return (int)bare(SYS_unshare, (long)a, 0, 0, 0, 0, 0);
 }
 
 static int early_setns(int a, int b)
 {
-	return (int)syscall(SYS_setns, a, b);
+	return (int)bare(SYS_setns, (long)a, (long)b, 0, 0, 0, 0);
 }
 
 static int early_chroot(const char *a)
 {
-	return (int)syscall(SYS_chroot, a);
+	return (int)bare(SYS_chroot, (long)a, 0, 0, 0, 0, 0);
 }
 
 static int early_capset(void *a, const void *b)
 {
-	return (int)syscall(SYS_capset, a, b);
+	return (int)bare(SYS_capset, (long)a, (long)b, 0, 0, 0, 0);
 }
 
 static int early_dup2(int a, int b)
 {
-	return a == b ? (int)syscall(SYS_fcntl, a, 1 /* F_GETFD */) < 0 ? -1 : b
-	              : (int)syscall(SYS_dup3, a, b, 0);
+	return a == b ? (int)bare(SYS_fcntl, (long)a, 1 /* F_GETFD */, 0, 0, 0, 0) < 0 ? -1 : b
+	              : (int)bare(SYS_dup3, (long)a, (long)b, 0, 0, 0, 0);
 }
 
 static int early_poll(struct pollfd *a, nfds_t b, int c)
 {
 	struct timespec t = {c / 1000, (long)(c % 1000) * 1000000};
 
-	return (int)syscall(SYS_ppoll, a, b, c < 0 ? NULL : &t, NULL, 0);
+	return (int)bare(SYS_ppoll, (long)a, (long)b, (long)(c < 0 ? NULL : &t), 0, 0, 0);
 }
 
 static int early_fcntl(int a, int b, ...)
@@ -203,30 +256,15 @@ static int early_fcntl(int a, int b, ...)
 	va_start(ap, b);
 	void *arg = va_arg(ap, void *);
 	va_end(ap);
-	return (int)syscall(SYS_fcntl, a, b, arg);
-}
-
-static long early_syscall(long nr, ...)
-{
-	va_list ap;
-	long a[6];
-
-	va_start(ap, nr);
-	for (int i = 0; i < 6; i++)
-		a[i] = va_arg(ap, long);
-	va_end(ap);
-	long r = raw_call6(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-
-	if (r >= 0 || r < -4095)
-		return r;
-	errno = (int)-r;
-	return -1;
+	return (int)bare(SYS_fcntl, (long)a, (long)b, (long)arg, 0, 0, 0);
 }
 
 struct real real = {
-    .syscall = early_syscall,
     .connect = early_connect,
     .socket = early_socket,
+    .socketpair = early_socketpair,
+    .accept = early_accept,
+    .accept4 = early_accept4,
     .getpeername = early_getpeername,
     .getsockname = early_getsockname,
     .shutdown = early_shutdown,
@@ -240,8 +278,13 @@ struct real real = {
     .sendmmsg = early_sendmmsg,
     .sendfile = early_sendfile,
     .sendfile64 = early_sendfile64,
+    .pwritev2 = early_pwritev2,
+    .pwritev64v2 = early_pwritev2,
+    .splice = early_splice,
     .read = early_read,
     .readv = early_readv,
+    .preadv2 = early_preadv2,
+    .preadv64v2 = early_preadv2,
     .recv = early_recv,
     .recvfrom = early_recvfrom,
     .recvmsg = early_recvmsg,
@@ -253,6 +296,7 @@ struct real real = {
     .close_range = early_close_range,
     .dup = early_dup,
     .dup3 = early_dup3,
+    .ioctl = early_ioctl,
     .epoll_ctl = early_epoll_ctl,
     .unshare = early_unshare,
     .setns = early_setns,
@@ -262,16 +306,15 @@ struct real real = {
     .poll = early_poll,
     .fcntl = early_fcntl,
     .fcntl64 = early_fcntl,
+    .syscall = bare,
 };
 
-struct binding {
-	const char *name;
-	size_t at;
-};
-
-static const struct binding bindings[] = {
+const struct real_name real_names[] = {
     {"connect", offsetof(struct real, connect)},
     {"socket", offsetof(struct real, socket)},
+    {"socketpair", offsetof(struct real, socketpair)},
+    {"accept", offsetof(struct real, accept)},
+    {"accept4", offsetof(struct real, accept4)},
     {"getpeername", offsetof(struct real, getpeername)},
     {"getsockname", offsetof(struct real, getsockname)},
     {"shutdown", offsetof(struct real, shutdown)},
@@ -285,8 +328,13 @@ static const struct binding bindings[] = {
     {"sendmmsg", offsetof(struct real, sendmmsg)},
     {"sendfile", offsetof(struct real, sendfile)},
     {"sendfile64", offsetof(struct real, sendfile64)},
+    {"pwritev2", offsetof(struct real, pwritev2)},
+    {"pwritev64v2", offsetof(struct real, pwritev64v2)},
+    {"splice", offsetof(struct real, splice)},
     {"read", offsetof(struct real, read)},
     {"readv", offsetof(struct real, readv)},
+    {"preadv2", offsetof(struct real, preadv2)},
+    {"preadv64v2", offsetof(struct real, preadv64v2)},
     {"recv", offsetof(struct real, recv)},
     {"recvfrom", offsetof(struct real, recvfrom)},
     {"recvmsg", offsetof(struct real, recvmsg)},
@@ -310,6 +358,7 @@ static const struct binding bindings[] = {
     {"dup", offsetof(struct real, dup)},
     {"dup2", offsetof(struct real, dup2)},
     {"dup3", offsetof(struct real, dup3)},
+    {"ioctl", offsetof(struct real, ioctl)},
     {"fcntl", offsetof(struct real, fcntl)},
     {"fcntl64", offsetof(struct real, fcntl64)},
     {"fclose", offsetof(struct real, fclose)},
@@ -350,16 +399,17 @@ static const struct binding bindings[] = {
     {"capset", offsetof(struct real, capset)},
     {"prctl", offsetof(struct real, prctl)},
     {"syscall", offsetof(struct real, syscall)},
+    {NULL, 0},
 };
 
 void real_bind(void)
 {
-	for (size_t i = 0; i < sizeof(bindings) / sizeof(*bindings); i++) {
+	for (const struct real_name *n = real_names; n->name; n++) {
 		/* An object pointer holds a function's address here: POSIX promises it for dlsym().
 		 */
-		void *f = dlsym(RTLD_NEXT, bindings[i].name);
+		void *f = dlsym(RTLD_NEXT, n->name);
 
 		if (f)
-			*(void **)((char *)&real + bindings[i].at) = f;
+			*(void **)((char *)&real + n->at) = f;
 	}
 }

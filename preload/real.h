@@ -24,8 +24,14 @@
 #include <unistd.h>
 
 struct real {
+	/* First: hook_syscall.c finds it without an offset. */
+	long (*syscall)(long, long, long, long, long, long, long);
+
 	int (*connect)(int, const struct sockaddr *, socklen_t);
 	int (*socket)(int, int, int);
+	int (*socketpair)(int, int, int, int[2]);
+	int (*accept)(int, struct sockaddr *, socklen_t *);
+	int (*accept4)(int, struct sockaddr *, socklen_t *, int);
 	int (*getpeername)(int, struct sockaddr *, socklen_t *);
 	int (*getsockname)(int, struct sockaddr *, socklen_t *);
 	int (*shutdown)(int, int);
@@ -40,9 +46,14 @@ struct real {
 	int (*sendmmsg)(int, struct mmsghdr *, unsigned, int);
 	ssize_t (*sendfile)(int, int, off_t *, size_t);
 	ssize_t (*sendfile64)(int, int, off64_t *, size_t);
+	ssize_t (*pwritev2)(int, const struct iovec *, int, off_t, int);
+	ssize_t (*pwritev64v2)(int, const struct iovec *, int, off64_t, int);
+	ssize_t (*splice)(int, off64_t *, int, off64_t *, size_t, unsigned);
 
 	ssize_t (*read)(int, void *, size_t);
 	ssize_t (*readv)(int, const struct iovec *, int);
+	ssize_t (*preadv2)(int, const struct iovec *, int, off_t, int);
+	ssize_t (*preadv64v2)(int, const struct iovec *, int, off64_t, int);
 	ssize_t (*recv)(int, void *, size_t, int);
 	ssize_t (*recvfrom)(int, void *, size_t, int, struct sockaddr *, socklen_t *);
 	ssize_t (*recvmsg)(int, struct msghdr *, int);
@@ -71,6 +82,7 @@ struct real {
 	int (*dup)(int);
 	int (*dup2)(int, int);
 	int (*dup3)(int, int, int);
+	int (*ioctl)(int, unsigned long, ...);
 	int (*fcntl)(int, int, ...);
 	int (*fcntl64)(int, int, ...);
 	int (*fclose)(FILE *);
@@ -118,12 +130,18 @@ struct real {
 	int (*chroot)(const char *);
 	int (*capset)(void *, const void *);
 	int (*prctl)(int, ...);
-	long (*syscall)(long, ...);
 };
 
 extern struct real real;
 
 /* Called once, from the constructor. Symbols this libc lacks keep their system call. */
 void real_bind(void);
+
+/* Every entry of `real`, and its name in libc: for tests. The end has no name. */
+struct real_name {
+	const char *name;
+	size_t at;
+};
+extern const struct real_name real_names[];
 
 #endif

@@ -38,6 +38,24 @@ static void verify(struct flow *f)
 			flow_drop_fd(f, f->fd[i]);
 }
 
+/*
+ * Signals for input name the descriptor by which they were asked for, and this file was asked by
+ * another number. What came before is signalled now: setting the low-water mark makes the kernel
+ * look.
+ */
+static void signal_anew(int fd)
+{
+	int flags = raw_fcntl(fd, F_GETFL, 0), least = 1;
+	socklen_t len = sizeof(least);
+
+	if (flags < 0 || !(flags & O_ASYNC))
+		return;
+	raw_fcntl(fd, F_SETFL, flags & ~O_ASYNC);
+	raw_fcntl(fd, F_SETFL, flags);
+	if (raw_getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, &len) == 0)
+		raw_setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof(least));
+}
+
 /* DEL, dup3, ADD. The caller holds f->table. */
 static int exchange(struct flow *f, int fd)
 {
@@ -58,6 +76,7 @@ static int exchange(struct flow *f, int fd)
 		while (r == -EBUSY || r == -EINTR);
 	}
 	reg_put(&regs);
+	signal_anew(f->fd[0]);
 	f->inode = inode_of(fd);
 	atomic_fetch_add(&f->gen, 1);
 	return 0;
@@ -220,6 +239,26 @@ bool splice_drained(struct flow *f)
 		f->parked_ms = now;
 	}
 	return false;
+}
+
+bool splice_writers_out(struct flow *f)
+{
+	int64_t now = clock_ms();
+
+	if (!lock_owner(&f->writing)) {
+		f->writers_ms = 0;
+		return true;
+	}
+	if (!f->writers_ms)
+		f->writers_ms = now;
+	/* One that has just written needs a moment to note it. */
+	if (now - f->writers_ms >= 2 && lock_take(&f->table, thread_id(), 5)) {
+		if (f->fds && flow_owns(f, f->fd[0]))
+			raw_shutdown(f->fd[0], SHUT_WR);
+		lock_release(&f->table);
+	}
+	/* A second, and still: its thread was cancelled in the call, or left it by a longjmp. */
+	return now - f->writers_ms > 1000;
 }
 
 int splice_put(struct flow *f, int fd)

@@ -41,6 +41,16 @@ static inline bool splice_parked(const struct flow *f)
 bool splice_drained(struct flow *f);
 
 /*
+ * On the placeholder, with writers held: true once none is inside a write any more, neither about
+ * to note what it wrote to the old file, nor asleep in the placeholder. A sleeper must not be there
+ * when the new file is put on: any signal with SA_RESTART (the program's timers, libc's own for
+ * set*id) makes its call again, on the new file, in the middle of what is replayed. It is called
+ * out by an end of the placeholder's direction, which the hook takes for what it is. To be asked
+ * again and again.
+ */
+bool splice_writers_out(struct flow *f);
+
+/*
  * Puts `fd` (an own descriptor) on the flow's descriptors, with the flags and options the program
  * has set meanwhile. The own descriptor stays the caller's. Writers are still held. Nudges whoever
  * waits, except blocked writers.

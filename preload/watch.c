@@ -130,6 +130,10 @@ static void act(struct flow *f, const struct pol_decision *d, const struct mif_p
 {
 	bool gentle = d->verb == POL_MOVE;
 
+	/* A plain connection that another process may have, too, is left to both of them as it is.
+	 */
+	if (atomic_load(&f->shared) && (f->kind == FLOW_RESET || f->kind == FLOW_REDIAL))
+		return;
 	if (!movable(f)) {
 		consider_reset(f, d, now, w);
 		return;

@@ -3,28 +3,29 @@
 # Integration tests: every tests/integration/*.bats. scripts/test runs both and adds up.
 
 unit_bins = $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
+UNIT_LIBS ?= -lcmocka -lsodium -lmnl -lconfuse -ljansson -lpthread
 unit_objs = $(foreach r,common monitor policy session,$(call obj,$(r)))
 
 $(B)/tests/%: tests/unit/%.c $(unit_objs)
 	@mkdir -p $(@D)
 	$(call quiet,TEST,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(unit_objs) $(UNIT_EXTRA) \
-		-lcmocka -lsodium -lmnl -lconfuse -ljansson -lpthread
+		$(UNIT_LIBS)
 
 # A module of preload is tested alone: with the hooks in it, a test's own connect() and read() would be the library's.
 $(B)/tests/test_preload_%: tests/unit/test_preload_%.c $(B)/preload/%.o $(B)/preload/procfs.o $(unit_objs)
 	@mkdir -p $(@D)
 	$(call quiet,TEST,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(UNIT_EXTRA) \
-		-lcmocka -lsodium -lmnl -lconfuse -ljansson -lpthread
+		$(UNIT_LIBS)
 
 # A pure module of the relay, alone.
 $(B)/tests/test_relay_%: tests/unit/test_relay_%.c $(B)/relay/%.o $(unit_objs)
 	@mkdir -p $(@D)
 	$(call quiet,TEST,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(UNIT_EXTRA) \
-		-lcmocka -lsodium -lmnl -lconfuse -ljansson -lpthread
+		$(UNIT_LIBS)
 
 $(B)/lab/%: tests/lab/%.c | $(B)/.deps-build
 	@mkdir -p $(@D)
-	$(call quiet,LAB,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
+	$(call quiet,LAB,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lpthread
 
 # Speaks the protocol itself.
 relay_client_objs = $(foreach r,common session,$(call obj,$(r)))

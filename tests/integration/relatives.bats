@@ -31,8 +31,8 @@ used_by() { # HOW
 # Keepers end with the last flow, and the relay has seen the end.
 nobody_left() {
 	local i
-	for ((i = 0; i < 60; i++)); do
-		[ -n "$(ip netns pids "$lab-c")" ] || break
+	for ((i = 0; i < 100; i++)); do
+		if [ -z "$(ip netns pids "$lab-c")" ] && grep -q "session [0-9]* over" "$lab_dir/relay.log"; then break; fi
 		sleep 0.1
 	done
 	[ -z "$(ip netns pids "$lab-c")" ]
@@ -101,4 +101,13 @@ nobody_left() {
 
 @test "a daemon that has inherited the connection" {
 	used_by daemon
+}
+
+@test "a child goes on with a connection that is still being made" {
+	used_by connecting
+}
+
+@test "who has a connection whose owner is killed sees an error, not an end" {
+	covered timeout 20 "$lab_build/lab/relatives" killed 10.9.0.2 9000 1
+	nobody_left
 }

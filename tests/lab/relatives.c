@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -253,6 +254,63 @@ static void by_heir(int fd)
 	wait_for(pid);
 }
 
+/* The child goes on with a connection that is not there yet. */
+static void by_child_connecting(const char *host, const char *port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), err = -1;
+	socklen_t len = sizeof(err);
+
+	inet_pton(AF_INET, host, &a.sin_addr);
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0 || errno != EINPROGRESS)
+		fail("connect");
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+		if (poll(&p, 1, 5000) != 1 ||
+		    getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 || err)
+			fail("not connected: %d", err);
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+		exchange(fd, now() + seconds);
+		expect_end(fd);
+		_exit(0);
+	}
+	wait_for(pid);
+}
+
+/* The owner is killed: its child must see an error, never a clean end. */
+static void by_child_of_killed(const char *host, const char *port)
+{
+	int tell[2], done[2];
+	char c;
+
+	if (pipe(tell) < 0 || pipe(done) < 0)
+		fail("pipe");
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int fd = dial(host, port);
+
+		exchange(fd, now() + 0.3);
+		if (fork() == 0) {
+			exchange(fd, now() + 0.3);
+			if (write(tell[1], "x", 1) != 1)
+				fail("write");
+			c = read(fd, &c, 1) < 0 && errno == ECONNRESET ? 'r' : 'e';
+			_exit(write(done[1], &c, 1) != 1);
+		}
+		pause();
+	}
+	if (read(tell[0], &c, 1) != 1)
+		fail("read");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	if (read(done[0], &c, 1) != 1 || c != 'r')
+		fail("the child saw '%c'", c);
+}
+
 /* The one who dialled has ended before its child begins; a pipe tells when that is through. */
 static void by_orphan(const char *host, const char *port, bool at_once, int pause_ms)
 {
@@ -492,6 +550,14 @@ int main(int argc, char **argv)
 		return as_filter();
 	if (strcmp(how, "receiver") == 0) {
 		by_receiver(argv[2], argv[3]);
+		return 0;
+	}
+	if (strcmp(how, "connecting") == 0) {
+		by_child_connecting(argv[2], argv[3]);
+		return 0;
+	}
+	if (strcmp(how, "killed") == 0) {
+		by_child_of_killed(argv[2], argv[3]);
 		return 0;
 	}
 	if (strncmp(how, "orphan", 6) == 0) {

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the headers of musl and of older glibc differ from what the code is written for, which is
+ * glibc since 2.36: put before every file by the Makefile, so that the code itself knows one libc
+ * only.
+ */
+#ifndef COMMON_LIBC_H
+#define COMMON_LIBC_H
+
+#include <limits.h>
+
+#if !defined(__GLIBC__)
+/* musl has the flags of these unsigned. */
+#define recvmmsg recvmmsg_unsigned
+#define sendmmsg sendmmsg_unsigned
+#include <sys/socket.h>
+#undef recvmmsg
+#undef sendmmsg
+
+#include <fcntl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+struct timespec;
+int recvmmsg(int, struct mmsghdr *, unsigned, int, struct timespec *);
+int sendmmsg(int, struct mmsghdr *, unsigned, int);
+
+/* Macros for the plain names, in some versions: a hook would be defined twice. */
+#undef sendfile64
+#undef pread64
+#undef lseek64
+#undef off64_t
+#define pread64 pread
+#define lseek64 lseek
+typedef off_t off64_t;
+
+/* What musl's library has not got is not exported by ours either, see scripts/musl. */
+ssize_t sendfile64(int, int, off64_t *, size_t);
+int fcntl64(int, int, ...);
+
+#ifndef STATX_INO
+#include <linux/stat.h>
+#endif
+#endif
+
+#if !defined(__GLIBC__) || __GLIBC_MINOR__ < 36
+#include <linux/close_range.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436 /* on every architecture */
+#endif
+
+int close_range(unsigned, unsigned, int);
+void closefrom(int);
+int epoll_pwait2(int, struct epoll_event *, int, const struct timespec *, const sigset_t *);
+int execveat(int, const char *, char *const[], char *const[], int);
+#endif
+
+#if !defined(__GLIBC__) || __GLIBC_MINOR__ < 32
+/* Neither libc's allocates or locks for an error it knows, as long as the locale has no other
+ * words for it. */
+static inline const char *strerrordesc_np(int err)
+{
+	return strerror(err);
+}
+#endif
+
+#endif

@@ -1,0 +1,105 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Less common ways to use a descriptor, through losses and returns: by the number of the call, by libc's other names,
+# by calls that write by themselves.
+
+load helper
+
+setup() {
+	need_lab
+	start_lab 5 100 0
+	lab_spawn server "$lab_dir/echo.log" python3 "$lab_root/tests/lab/echo_server.py" 9000
+	wait_port 9000
+}
+
+teardown() {
+	stop_lab
+}
+
+used_by() { # HOW [PROGRAM]
+	local status=0
+	covered timeout 60 "$lab_build/lab/${2:-surface}" "$1" 10.9.0.2 9000 3 >"$lab_dir/out" 2>&1 &
+	local pid=$!
+	sleep 0.7
+	flap "$pid" 3 300 500
+	wait "$pid" || status=$?
+	[ "$status" != 77 ] || skip "not in this kernel"
+	[ "$status" = 0 ] || { cat "$lab_dir/out"; return 1; }
+	[ "$(handovers)" -ge 2 ]
+	# Nothing of it may have gone by unseen.
+	run grep uncovered "$lab_dir/client.log"
+	[ "$status" = 1 ]
+}
+
+carried() {
+	grep -q 'carried by the agent' "$lab_dir/client.log"
+}
+
+@test "system calls by their number" {
+	used_by number
+}
+
+@test "libc's other names" {
+	used_by alias
+}
+
+@test "preadv2 and pwritev2" {
+	used_by v2
+}
+
+@test "splice out of the connection" {
+	used_by splice-in
+}
+
+@test "splice into the connection" {
+	used_by splice-out
+	carried
+}
+
+@test "sendfile" {
+	used_by sendfile
+}
+
+@test "sendmmsg and recvmmsg" {
+	used_by many
+}
+
+@test "MSG_WAITALL and MSG_PEEK" {
+	used_by whole
+}
+
+@test "MSG_ZEROCOPY" {
+	used_by zerocopy
+	carried
+}
+
+@test "MSG_FASTOPEN" {
+	used_by fastopen
+}
+
+@test "TCP_FASTOPEN_CONNECT" {
+	used_by fastopen-option
+}
+
+@test "a program told by signals" {
+	used_by signal
+}
+
+@test "a number that was closed unseen and given to a file" {
+	covered timeout 20 "$lab_build/lab/surface" recycled 10.9.0.2 9000 1
+}
+
+@test "io_uring, the ring before the connection" {
+	used_by early ring
+	carried
+}
+
+@test "io_uring, the ring after the connection" {
+	used_by late ring
+	carried
+}
+
+@test "io_uring, a ring that no hook saw" {
+	used_by unseen ring
+	carried
+}
