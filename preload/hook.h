@@ -52,6 +52,12 @@ bool end_is_true(struct flow *f, int fd);
 bool event_is_true(const struct flow *f, short events);
 
 /*
+ * The thread is about to jump to where its stack is at `stack`, out of a signal handler perhaps:
+ * the calls in between are over. What they have written goes into the ring.
+ */
+void writers_jump(uintptr_t stack);
+
+/*
  * The kernel has just given out this number, or says of it what cannot be true of a flow's: if the
  * table has it still, the program closed it where no hook saw it (inside libc, by an instruction of
  * its own), and the flow loses it. True: so it was. errno is kept.
@@ -94,12 +100,6 @@ bool connect_keeps(int fd, const struct sockaddr *addr, socklen_t len);
  * kept.
  */
 void written_by_kernel(struct flow *f);
-
-/*
- * The thread is about to jump to where its stack is at `stack`, out of a signal handler perhaps:
- * the calls in between are over. What they have written goes into the ring.
- */
-void writers_jump(uintptr_t stack);
 
 /*
  * futex_wait() where the program believes to be in a system call: a point at which its thread can

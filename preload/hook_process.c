@@ -198,43 +198,31 @@ EXPORT int prctl(int op, ...)
 
 /* --- the same by number --- */
 
-static bool number_aside(long nr, long a, long b, long c)
+long process_changed(long nr, const long arg[6])
 {
+	bool first = raw_gettid() == raw_getpid(), p = false;
+
 	switch (nr) {
-	case SYS_setuid:
-	case SYS_setgid:
-	case SYS_setreuid:
-	case SYS_setregid:
-	case SYS_setresuid:
-	case SYS_setresgid:
-	case SYS_setgroups:
-	case SYS_setfsuid:
-	case SYS_setfsgid:
-	case SYS_capset:
+	case SYS_prctl:
+		p = (first || arg[0] == PR_SET_SECCOMP) &&
+		    prctl_aside((int)arg[0], (unsigned long)arg[1], (unsigned long)arg[2]);
+		break;
+	case SYS_seccomp:
+		p = (arg[0] == SECCOMP_SET_MODE_FILTER || arg[0] == SECCOMP_SET_MODE_STRICT) &&
+		    confined((const void *)arg[2], arg[0] == SECCOMP_SET_MODE_STRICT);
+		break;
+	/* These fail while there is a second thread, or would leave the agent in the old world. */
 	case SYS_unshare:
 	case SYS_setns:
 	case SYS_chroot:
-		return aside();
-	case SYS_prctl:
-		return prctl_aside((int)a, (unsigned long)b, (unsigned long)c);
-	case SYS_seccomp:
-		return (a == SECCOMP_SET_MODE_FILTER || a == SECCOMP_SET_MODE_STRICT) &&
-		       confined((const void *)c, a == SECCOMP_SET_MODE_STRICT);
+		p = aside();
+		break;
+	default:
+		p = first && aside();
 	}
-	return false;
-}
-
-long process_changed(long nr, const long arg[6])
-{
-	/* What a thread other than the main one does to itself by number is its own affair. */
-	bool concerned = raw_gettid() == raw_getpid() || nr == SYS_unshare || nr == SYS_setns ||
-	                 nr == SYS_chroot || nr == SYS_seccomp;
-	bool p = concerned && number_aside(nr, arg[0], arg[1], arg[2]);
 	long r = real.syscall(nr, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
-	int saved = errno;
 
 	if (p)
 		agent_unpark();
-	errno = saved;
 	return r;
 }

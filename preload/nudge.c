@@ -54,6 +54,22 @@ static bool other_pending(const ucontext_t *u)
 }
 
 /*
+ * The kernel is about to make the call again. Not a write: that is to wait until the agent has
+ * replayed, see its hook.
+ */
+static void restarted(ucontext_t *u)
+{
+	greg_t *reg = u->uc_mcontext.gregs;
+	struct call_record *r = call_current();
+
+	if (r && r->out && r->fd == (int)reg[REG_RDI]) {
+		r->nudged = true;
+		reg[REG_RAX] = -EINTR;
+		reg[REG_RIP] += 2;
+	}
+}
+
+/*
  * The same for a call of which no more is known than what its hook has noted: the kernel makes it
  * again by itself, or the hook does.
  */
@@ -64,8 +80,10 @@ static bool restart_hooked(ucontext_t *u)
 	struct call_record *r = call_current();
 	bool on_flow = r && r->fd == (int)reg[REG_RDI];
 
-	if (on_flow && ip[0] == 0x0f && ip[1] == 0x05 && reg[REG_RAX] >= 0)
+	if (on_flow && ip[0] == 0x0f && ip[1] == 0x05 && reg[REG_RAX] >= 0) {
+		restarted(u);
 		return true;
+	}
 	if (reg[REG_RAX] != -EINTR || ip[-2] != 0x0f || ip[-1] != 0x05 || other_pending(u))
 		return false;
 	if (on_flow && r->timed) {
@@ -94,12 +112,7 @@ static bool restart(const siginfo_t *si, ucontext_t *u)
 
 	/* The kernel's own restart. */
 	if (reg[REG_RAX] == nr && ip[0] == 0x0f && ip[1] == 0x05) {
-		/* Not of a write: it is to wait until the agent has replayed, see its hook. */
-		if (r && r->out && r->fd == (int)reg[REG_RDI]) {
-			r->nudged = true;
-			reg[REG_RAX] = -EINTR;
-			reg[REG_RIP] += 2;
-		}
+		restarted(u);
 		return true;
 	}
 	/* Ended with EINTR, just behind a `syscall` instruction, and it is the call we saw. */

@@ -30,6 +30,11 @@ build_sanitized() {
 		CFLAGS='-O1 -g' build-asan/libmifcont.so >"$lab_dir/build.log" 2>&1 || { cat "$lab_dir/build.log"; return 1; }
 }
 
+serve_echo() {
+	lab_spawn server "$lab_dir/echo.log" python3 "$lab_root/tests/lab/echo_server.py" 9000
+	wait_port 9000
+}
+
 no_report() {
 	local f
 	for f in "$lab_dir"/asan.*; do
@@ -61,4 +66,29 @@ no_report() {
 	wait "$pid" || { head -n 60 "$lab_dir/valgrind"; return 1; }
 	same "$lab_dir/out" "$lab_dir/www/file"
 	[ "$(handovers)" -ge 3 ]
+}
+
+# Threads that end and handlers that jump leave frames behind that nothing may look at any more.
+@test "threads and signal handlers under the address sanitizer" {
+	build_sanitized
+	serve_echo
+	covered() { sanitized "$@"; }
+	trial threads mortals
+	trial threads cancel
+	trial threads cancel-writer
+	trial signals jumps
+	trial signals writes-within
+	no_report
+	[ "$(handovers)" -ge 10 ]
+}
+
+@test "waits, threads and signal handlers under valgrind" {
+	local watched="valgrind --quiet --trace-children=yes --error-exitcode=99 --log-file=$lab_dir/valgrind"
+	serve_echo
+	trial waits waitall
+	trial threads cancel
+	trial signals jumps
+	trial signals writes-within
+	[ ! -s "$lab_dir/valgrind" ]
+	[ "$(handovers)" -ge 10 ]
 }

@@ -35,7 +35,7 @@ signals() { # HANDOVERS NAME...
 }
 
 @test "a handler that writes in the middle of its own thread's writes" {
-	signals 4 writes-within
+	signals 2 writes-within
 }
 
 @test "a handler that closes" {

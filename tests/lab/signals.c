@@ -16,17 +16,26 @@ static _Atomic int caught;
 
 static void *flapper(void *arg)
 {
-	sigset_t all;
-
 	(void)arg;
-	sigfillset(&all); /* the trial's own thread is to get them */
-	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	for (int i = 0; atomic_load(&on); i++) {
 		pause_ms(FLAP_MS);
 		event(i % 2 ? "wlan0 up" : "wlan0 down");
 	}
 	event("wlan0 up");
 	return NULL;
+}
+
+/* A thread that no signal is for, from its first moment. */
+static pthread_t begin_deaf(void *(*run)(void *))
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_t t = begin(run, NULL);
+
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return t;
 }
 
 static void handle(int sig, void (*handler)(int), int flags)
@@ -59,7 +68,7 @@ static void interrupted(void)
 
 	fd = dial();
 	handle(SIGALRM, count, 0);
-	f = begin(flapper, NULL);
+	f = begin_deaf(flapper);
 	every_ms(40);
 	for (double end = now_s() + SECONDS; now_s() < end;) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -107,7 +116,7 @@ static void handler_writes(int flags)
 
 	fd = dial();
 	handle(SIGALRM, write_one, flags);
-	f = begin(flapper, NULL);
+	f = begin_deaf(flapper);
 	every_ms(7);
 	for (double end = now_s() + SECONDS; now_s() < end || got < atomic_load(&written);) {
 		unsigned char in[64];
@@ -162,11 +171,8 @@ static void *splits(void *arg)
 {
 	size_t from_main = 0, from_handler = 0;
 	static unsigned char in[65536];
-	sigset_t all;
 
 	(void)arg;
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	while (!atomic_load(&all_sent) || from_main < atomic_load(&main_bytes) ||
 	       from_handler < atomic_load(&written)) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -204,8 +210,8 @@ static void writes_within(void)
 		out[i] = (unsigned char)(i % 100);
 	fd = dial();
 	handle(SIGALRM, write_one, SA_RESTART);
-	r = begin(splits, NULL);
-	f = begin(flapper, NULL);
+	r = begin_deaf(splits);
+	f = begin_deaf(flapper);
 	every_ms(3);
 	for (double end = now_s() + SECONDS; now_s() < end;) {
 		size_t at = done % 100;
@@ -280,7 +286,7 @@ static void jumps(void)
 
 	fd = dial();
 	handle(SIGALRM, jump, SA_RESTART);
-	f = begin(flapper, NULL);
+	f = begin_deaf(flapper);
 	while (now_s() < end) {
 		struct itimerval t = {{0, 0}, {0, 20000}};
 		struct pollfd p = {.fd = fd, .events = POLLIN};

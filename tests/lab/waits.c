@@ -474,7 +474,7 @@ static void try_rearm(void)
 {
 	int fd = dial(), other = dup(fd);
 	_Atomic bool on = true;
-	struct epoll_event ev;
+	struct epoll_event ev = {0};
 
 	ep = epoll_create1(0);
 	watch(ep, EPOLL_CTL_ADD, fd, EPOLLIN);
