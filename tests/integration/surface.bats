@@ -47,6 +47,10 @@ carried() {
 	used_by v2
 }
 
+@test "several numbers of one connection" {
+	used_by doubled
+}
+
 @test "splice out of the connection" {
 	used_by splice-in
 }

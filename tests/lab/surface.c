@@ -165,6 +165,34 @@ static size_t v2_out(int fd, char *p, size_t n)
 	return checked(pwritev2(fd, v, 2, -1, 0), "pwritev2");
 }
 
+/* By all the numbers it has, in turns; each keeps what was said of it alone. */
+static size_t doubled_out(int fd, char *p, size_t n)
+{
+	static int number[4];
+	static unsigned turn;
+
+	if (!turn) {
+		number[0] = fd;
+		number[1] = fcntl(fd, F_DUPFD_CLOEXEC, 50);
+		number[2] = dup3(number[1], 60, 0);
+		number[3] = (int)syscall(SYS_fcntl, fd, F_DUPFD, 70);
+		if (number[1] < 50 || number[2] != 60 || number[3] < 70)
+			fail("numbers %d %d %d", number[1], number[2], number[3]);
+	}
+	for (int i = 0; i < 4; i++)
+		if (fcntl(number[i], F_GETFD) != (i == 1 ? FD_CLOEXEC : 0))
+			fail("close-on-exec of number %d", i);
+	return plain_out(number[turn++ % 4], p, n);
+}
+
+static size_t doubled_in(int fd, char *p, size_t n)
+{
+	static unsigned turn;
+	static const int number[] = {50, 60, 70};
+
+	return turn++ % 4 ? plain_in(number[turn % 3], p, n) : plain_in(fd, p, n);
+}
+
 /* --- between descriptors --- */
 
 static int through[2] = {-1, -1};
@@ -457,6 +485,7 @@ int main(int argc, char **argv)
 	    {"fastopen", plain_out, plain_in},
 	    {"fastopen-option", plain_out, plain_in},
 	    {"signal", plain_out, signal_in},
+	    {"doubled", doubled_out, doubled_in},
 	    {"recycled", plain_out, plain_in},
 	};
 	const struct way *w = NULL;
@@ -485,6 +514,8 @@ int main(int argc, char **argv)
 		}
 		receive_line(w, fd, back++);
 	}
+	for (int i = 50; i <= 70; i += 10)
+		close(i);
 	shutdown(fd, SHUT_WR);
 	if (read(fd, &c, 1) != 0)
 		fail("after the end");
