@@ -107,3 +107,35 @@ carried() {
 	used_by unseen ring
 	carried
 }
+
+@test "what is asked and set while there is no path" {
+	in_router nft list ruleset >/dev/null 2>&1 || skip "no nftables here"
+	mkfifo "$lab_dir/in"
+	covered timeout 40 "$lab_build/lab/parked" 10.9.0.2 9000 <>"$lab_dir/in" >"$lab_dir/out" 2>&1 &
+	local pid=$!
+	says ready
+	in_router nft -f - <<-'END'
+		table inet away {
+			chain forward {
+				type filter hook forward priority 0
+				tcp dport 7343 reject with tcp reset
+			}
+		}
+	END
+	echo >"$lab_dir/in"
+	says parked
+	in_router nft delete table inet away
+	echo >"$lab_dir/in"
+	wait "$pid" || { cat "$lab_dir/out"; return 1; }
+	[ "$(handovers)" -ge 1 ]
+}
+
+says() { # WORD
+	local i
+	for ((i = 0; i < 100; i++)); do
+		! grep -q "^$1" "$lab_dir/out" || return 0
+		sleep 0.1
+	done
+	cat "$lab_dir/out"
+	return 1
+}
