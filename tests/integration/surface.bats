@@ -72,6 +72,11 @@ carried() {
 	used_by whole
 }
 
+@test "asynchronous I/O" {
+	used_by aio
+	carried
+}
+
 @test "MSG_ZEROCOPY" {
 	used_by zerocopy
 	carried

@@ -8,6 +8,7 @@
  * closes its direction and the service's end must follow. Status 0: all was right. 77: this kernel
  * has no such thing.
  */
+#include <aio.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -346,7 +347,43 @@ static size_t zerocopy_out(int fd, char *p, size_t n)
 	fail("no completion of %u", next);
 }
 
+static size_t asynchronously(int (*begin)(struct aiocb *), int fd, char *p, size_t n)
+{
+	struct aiocb c = {.aio_fildes = fd, .aio_buf = p, .aio_nbytes = n};
+	const struct aiocb *all[1] = {&c};
+
+	if (begin(&c) < 0)
+		fail("aio");
+	while ((errno = aio_error(&c)) == EINPROGRESS)
+		aio_suspend(all, 1, NULL);
+	return checked(aio_return(&c), "aio_return");
+}
+
+static size_t aio_in(int fd, char *p, size_t n)
+{
+	return asynchronously(aio_read, fd, p, n);
+}
+
+static size_t aio_out(int fd, char *p, size_t n)
+{
+	return asynchronously(aio_write, fd, p, n);
+}
+
 /* --- told by a signal --- */
+
+/*
+ * A line, and behind it a byte that the service is told of and does not have in its stream, as it
+ * never asked for it there.
+ */
+static size_t urgent_out(int fd, char *p, size_t n)
+{
+	char mark = '!';
+	size_t done = checked(send(fd, p, n, 0), "send");
+
+	if (done == n && send(fd, &mark, 1, MSG_OOB) != 1)
+		fail("MSG_OOB");
+	return done;
+}
 
 static volatile sig_atomic_t signalled, wrong_fd;
 static int signal_fd;
@@ -485,6 +522,8 @@ int main(int argc, char **argv)
 	    {"fastopen", plain_out, plain_in},
 	    {"fastopen-option", plain_out, plain_in},
 	    {"signal", plain_out, signal_in},
+	    {"urgent", urgent_out, plain_in},
+	    {"aio", aio_out, aio_in},
 	    {"doubled", doubled_out, doubled_in},
 	    {"recycled", plain_out, plain_in},
 	};
