@@ -98,6 +98,16 @@ carried() {
 	covered timeout 20 "$lab_build/lab/surface" recycled 10.9.0.2 9000 1
 }
 
+@test "urgent data: works as without the library, and is not carried" {
+	covered timeout 20 "$lab_build/lab/surface" urgent 10.9.0.2 9000 3 >"$lab_dir/out" 2>&1 &
+	local pid=$! covered status=0
+	sleep 1.5
+	covered=$(in_client "$lab_build/mifcont" status --json | jq -r '.[].flows[].covered')
+	wait "$pid" || status=$?
+	[ "$status" = 0 ] || { cat "$lab_dir/out"; return 1; }
+	[ "$covered" = false ]
+}
+
 @test "io_uring, the ring before the connection" {
 	used_by early ring
 	carried
