@@ -154,3 +154,8 @@ says() { # WORD
 	cat "$lab_dir/out"
 	return 1
 }
+
+# Nobody could tell the ring of another socket: such a connection is not covered, but it is there.
+@test "io_uring, the ring waits for the connection" {
+	covered timeout 20 "$lab_build/lab/ring" polled 10.9.0.2 9000 1
+}
