@@ -98,6 +98,12 @@ carried() {
 	covered timeout 20 "$lab_build/lab/surface" recycled 10.9.0.2 9000 1
 }
 
+@test "sendmmsg ends with a message that is cut short" {
+	in_client timeout 20 "$lab_build/lab/surface" cut 10.9.0.2 9000 1
+	covered timeout 20 "$lab_build/lab/surface" cut 10.9.0.2 9000 1
+	grep -q 'session open' "$lab_dir/client.log"
+}
+
 @test "urgent data: works as without the library, and is not carried" {
 	covered timeout 20 "$lab_build/lab/surface" urgent 10.9.0.2 9000 3 >"$lab_dir/out" 2>&1 &
 	local pid=$! covered status=0

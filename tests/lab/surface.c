@@ -483,6 +483,22 @@ static void receive_line(const struct way *w, int fd, unsigned n)
 		fail("line %u is wrong", n);
 }
 
+/* What could be sent only in part is the last of its call: after it the stream has a hole. */
+static int cut(int fd)
+{
+	static char big[300000];
+	struct iovec v[] = {{big, sizeof(big)}, {(void *)16, 100}, {big, 10}};
+	struct mmsghdr m[] = {{.msg_hdr = {.msg_iov = v, .msg_iovlen = 2}},
+	                      {.msg_hdr = {.msg_iov = v + 2, .msg_iovlen = 1}}};
+	int r = sendmmsg(fd, m, 2, 0);
+
+	if (r != 1 || !m[0].msg_len || m[0].msg_len >= sizeof(big) + 100)
+		fail("sendmmsg: %d, of the first %u", r, m[0].msg_len);
+	if (sendmmsg(fd, m + 1, 0, 0) != 0)
+		fail("sendmmsg of nothing");
+	return 0;
+}
+
 /* Closed by the bare instruction, which no library sees; the number is then another file's. */
 static int recycled(int fd)
 {
@@ -526,6 +542,7 @@ int main(int argc, char **argv)
 	    {"aio", aio_out, aio_in},
 	    {"doubled", doubled_out, doubled_in},
 	    {"recycled", plain_out, plain_in},
+	    {"cut", plain_out, plain_in},
 	};
 	const struct way *w = NULL;
 	unsigned sent = 0, back = 0;
@@ -540,6 +557,8 @@ int main(int argc, char **argv)
 
 	if (strcmp(w->name, "recycled") == 0)
 		return recycled(fd);
+	if (strcmp(w->name, "cut") == 0)
+		return cut(fd);
 	if (pipe(through) < 0)
 		fail("pipe");
 	if (strcmp(w->name, "signal") == 0)
