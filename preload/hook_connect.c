@@ -350,10 +350,15 @@ EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 	errno = saved;
 	if (rule->continuity == POL_NONE)
 		return real.connect(fd, addr, len);
-	/* What a ring has under way cannot be called over to another socket. */
-	if (rings_told() && !(tcp && rule->continuity == POL_SESSION))
+	/*
+	 * What a ring has under way cannot be called over to another socket: neither a plain
+	 * connection's receive, nor the wait for a connection that has not been made yet.
+	 */
+	bool session = tcp && rule->continuity == POL_SESSION;
+
+	if (session ? nonblocking(fd, 0) && rings_here() : rings_told())
 		return real.connect(fd, addr, len);
-	if (tcp && rule->continuity == POL_SESSION)
+	if (session)
 		return connect_session(fd, &peer, rule, addr, len);
 	return connect_straight(fd, &peer, rule, tcp, addr, len);
 }

@@ -35,7 +35,8 @@ static ssize_t send_file(struct flow *f, int fd, int in, off64_t *at, size_t len
 			break;
 		done += n;
 		from += n;
-		if (n < got)
+		/* Cut short; or there is no need any more to see what is sent. */
+		if (n < got || flow_kept(fd) != f)
 			break;
 	}
 	int saved = errno;
@@ -59,8 +60,15 @@ EXPORT ssize_t sendfile64(int fd, int in, off64_t *at, size_t len)
 		errno = saved;
 		return real.sendfile64(fd, in, at, len);
 	}
-	if (n >= 0)
-		errno = saved;
+	if (n < 0)
+		return n;
+	/* Only the first bytes had to be seen: the kernel sends the rest. */
+	if (f && n && (size_t)n < len && !flow_kept(fd)) {
+		ssize_t rest = real.sendfile64(fd, in, at, len - (size_t)n);
+
+		n += rest > 0 ? rest : 0;
+	}
+	errno = saved;
 	return n;
 }
 

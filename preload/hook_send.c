@@ -602,10 +602,13 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *m, unsigned count, int flags)
 {
-	unsigned i;
+	unsigned i = 0;
+	int saved = errno;
 
+	/* The kernel takes no more at a time either. */
+	count = count < IOV_MAX ? count : IOV_MAX;
 	if (!flow_kept(fd) && !(flags & MSG_FASTOPEN)) {
-		for (i = 0; i < count; i++)
+		for (; i < count && flow_count(); i++)
 			pass_on(&m[i].msg_hdr);
 		int n = real.sendmmsg(fd, m, count, flags);
 
@@ -613,12 +616,19 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *m, unsigned count, int flags)
 			meet(fd, m->msg_hdr.msg_name, m->msg_hdr.msg_namelen);
 		return n;
 	}
-	for (i = 0; i < count; i++) {
-		ssize_t n = sendmsg(fd, &m[i].msg_hdr, flags);
+	while (i < count) {
+		const struct msghdr *h = &m[i].msg_hdr;
+		ssize_t n = sendmsg(fd, h, flags);
 
 		if (n < 0)
-			return i ? (int)i : -1;
-		m[i].msg_len = (unsigned)n;
+			break;
+		m[i++].msg_len = (unsigned)n;
+		/* With more behind what was cut short the stream would have a hole. */
+		if ((size_t)n < total_of(h->msg_iov, h->msg_iovlen))
+			break;
 	}
+	if (!i)
+		return count ? -1 : 0;
+	errno = saved;
 	return (int)i;
 }

@@ -23,6 +23,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+struct aiocb;
+struct sigevent;
+
 struct real {
 	/* First: hook_syscall.c finds it without an offset. */
 	long (*syscall)(long, long, long, long, long, long, long);
@@ -87,6 +90,9 @@ struct real {
 	int (*fcntl64)(int, int, ...);
 	int (*fclose)(FILE *);
 	FILE *(*fdopen)(int, const char *);
+	int (*aio_read)(struct aiocb *);
+	int (*aio_write)(struct aiocb *);
+	int (*lio_listio)(int, struct aiocb *const[], int, struct sigevent *);
 	int (*vdprintf)(int, const char *, va_list);
 	int (*__vdprintf_chk)(int, int, const char *, va_list);
 

@@ -18,8 +18,8 @@ void rings_coming(void);
 /* Has this process a ring, as far as rings_coming() was told? One load. */
 bool rings_told(void);
 
-/* Agent: the same, but looked for among the first thousand or so descriptors: most programs make
- * theirs by an instruction of their own. */
+/* The same, but looked for among the first thousand or so descriptors: most programs make theirs by
+ * an instruction of their own. A millisecond for a thousand; async-signal-safe. */
 bool rings_here(void);
 
 #endif

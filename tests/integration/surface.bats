@@ -47,6 +47,10 @@ carried() {
 	used_by v2
 }
 
+@test "several numbers of one connection" {
+	used_by doubled
+}
+
 @test "splice out of the connection" {
 	used_by splice-in
 }
@@ -66,6 +70,11 @@ carried() {
 
 @test "MSG_WAITALL and MSG_PEEK" {
 	used_by whole
+}
+
+@test "asynchronous I/O" {
+	used_by aio
+	carried
 }
 
 @test "MSG_ZEROCOPY" {
@@ -89,6 +98,22 @@ carried() {
 	covered timeout 20 "$lab_build/lab/surface" recycled 10.9.0.2 9000 1
 }
 
+@test "sendmmsg ends with a message that is cut short" {
+	in_client timeout 20 "$lab_build/lab/surface" cut 10.9.0.2 9000 1
+	covered timeout 20 "$lab_build/lab/surface" cut 10.9.0.2 9000 1
+	grep -q 'session open' "$lab_dir/client.log"
+}
+
+@test "urgent data: works as without the library, and is not carried" {
+	covered timeout 20 "$lab_build/lab/surface" urgent 10.9.0.2 9000 3 >"$lab_dir/out" 2>&1 &
+	local pid=$! covered status=0
+	sleep 1.5
+	covered=$(in_client "$lab_build/mifcont" status --json | jq -r '.[].flows[].covered')
+	wait "$pid" || status=$?
+	[ "$status" = 0 ] || { cat "$lab_dir/out"; return 1; }
+	[ "$covered" = false ]
+}
+
 @test "io_uring, the ring before the connection" {
 	used_by early ring
 	carried
@@ -102,4 +127,41 @@ carried() {
 @test "io_uring, a ring that no hook saw" {
 	used_by unseen ring
 	carried
+}
+
+@test "what is asked and set while there is no path" {
+	in_router nft list ruleset >/dev/null 2>&1 || skip "no nftables here"
+	mkfifo "$lab_dir/in"
+	covered timeout 40 "$lab_build/lab/parked" 10.9.0.2 9000 <>"$lab_dir/in" >"$lab_dir/out" 2>&1 &
+	local pid=$!
+	says ready
+	in_router nft -f - <<-'END'
+		table inet away {
+			chain forward {
+				type filter hook forward priority 0
+				tcp dport 7343 reject with tcp reset
+			}
+		}
+	END
+	echo >"$lab_dir/in"
+	says parked
+	in_router nft delete table inet away
+	echo >"$lab_dir/in"
+	wait "$pid" || { cat "$lab_dir/out"; return 1; }
+	[ "$(handovers)" -ge 1 ]
+}
+
+says() { # WORD
+	local i
+	for ((i = 0; i < 100; i++)); do
+		! grep -q "^$1" "$lab_dir/out" || return 0
+		sleep 0.1
+	done
+	cat "$lab_dir/out"
+	return 1
+}
+
+# Nobody could tell the ring of another socket: such a connection is not covered, but it is there.
+@test "io_uring, the ring waits for the connection" {
+	covered timeout 20 "$lab_build/lab/ring" polled 10.9.0.2 9000 1
 }

@@ -78,3 +78,32 @@ the_libc() {
 	run diff <(nm -D --defined-only "$build/libmifcont.so" | awk '{print $3}' | sort) <(taken)
 	[ "$status" = 0 ]
 }
+
+@test "calls by number, and wrong pointers, are answered as without the library" {
+	local program='
+import ctypes, errno, os, socket
+c = ctypes.CDLL(None, use_errno=True)
+c.syscall.restype = ctypes.c_long
+def call(f, *args):
+    ctypes.set_errno(0)
+    r = f(*[ctypes.c_long(a) if isinstance(a, int) else a for a in args])
+    return r, errno.errorcode.get(ctypes.get_errno(), 0)
+NR = {"close": 3, "mmap": 9, "sendmsg": 46, "connect": 42, "setuid": 105, "pread": 17, "dup3": 292} \
+    if os.uname().machine == "x86_64" else exit(77)
+f = os.memfd_create("f"); os.write(f, b"a" * 4096 + b"b" * 4096)
+at = c.syscall(*[ctypes.c_long(a) for a in (NR["mmap"], 0, 4096, 1, 2, f, 4096)])
+print(ctypes.string_at(at, 3))
+print(call(c.syscall, 9999), call(c.syscall, -1), call(c.syscall, NR["close"], 999))
+s = socket.socket(); n = s.fileno()
+print(call(c.connect, n, 16, 16), call(c.connect, n, 16, 28), call(c.syscall, NR["connect"], n, 16, 16))
+print(call(c.sendmsg, n, 16, 0), call(c.syscall, NR["sendmsg"], n, 16, 0), call(c.recvmsg, n, 16, 0))
+print(call(c.preadv2, n, 16, 1, -1, 0), call(c.pwritev2, n, 16, 1, -1, 0), call(c.pwritev2, n, 16, 1, 0, 0))
+print(call(c.splice, n, 0, n, 0, 5, 0), call(c.accept4, n, 0, 0, 1 << 30), call(c.socketpair, 1, 1, 0, 16))
+print(call(c.syscall, NR["dup3"], n, n, 0), call(c.ioctl, n, 0x5421, 16))'
+	local bare
+	bare=$(python3 -c "$program") || { [ "$?" = 77 ] && skip "no numbers for this machine"; }
+	run env LD_PRELOAD="$build/libmifcont.so" python3 -c "$program"
+	[ "$status" = 0 ]
+	[ "$output" = "$bare" ]
+	[[ $output == *ENOSYS* && $output == *EFAULT* && $output == *bbb* ]]
+}

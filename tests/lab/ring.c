@@ -2,15 +2,18 @@
 /*
  * A connection to an echo service, read and written by io_uring alone:
  *
- *   ring early|late|unseen HOST PORT SECONDS
+ *   ring early|late|unseen|polled HOST PORT SECONDS
  *
  * The ring is made before the connection, after it, or before it by an instruction of the program's
- * own. A receive is always under way. Numbers go out and must come back, in order. Status 0: all
- * was right. 77: this kernel has no such thing.
+ * own; `polled`: before it, and it says when the connection is there. A receive is always under
+ * way. Numbers go out and must come back, in order. Status 0: all was right. 77: this kernel has no
+ * such thing.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/io_uring.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +92,8 @@ static void submit(int op, int fd, void *p, size_t n)
 	                                     .addr = (uintptr_t)p,
 	                                     .len = (uint32_t)n,
 	                                     .user_data = (uint64_t)op};
+	if (op == IORING_OP_POLL_ADD)
+		ring.sqe[at].poll32_events = POLLOUT;
 	ring.sq_array[at] = at;
 	__atomic_store_n(ring.sq_tail, *ring.sq_tail + 1, __ATOMIC_RELEASE);
 	if (syscall(SYS_io_uring_enter, ring.fd, 1, 0, 0, NULL, 0) != 1)
@@ -116,14 +121,30 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static int dial(const char *host, const char *port)
+/* `waits`: the ring says when it is connected. */
+static int dial(const char *host, const char *port, int waits)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | (waits ? SOCK_NONBLOCK : 0), 0), op, err = -1;
+	socklen_t len = sizeof(err);
 
 	inet_pton(AF_INET, host, &a.sin_addr);
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
-		fail("connect", -1);
+	int r = connect(fd, (struct sockaddr *)&a, sizeof(a));
+
+	if (!waits) {
+		if (r < 0)
+			fail("connect", -1);
+		return fd;
+	}
+	if (r == 0 || errno != EINPROGRESS)
+		fail("connect does not wait", r);
+	submit(IORING_OP_POLL_ADD, fd, NULL, 0);
+	r = complete(&op);
+	if (r < 0 || !(r & POLLOUT))
+		fail("poll", r);
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 || err)
+		fail("SO_ERROR", -err);
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 	return fd;
 }
 
@@ -172,8 +193,8 @@ int main(int argc, char **argv)
 	char c = 'a';
 
 	if (!late)
-		make_ring(strcmp(argv[1], "early") == 0);
-	int fd = dial(argv[2], argv[3]);
+		make_ring(strcmp(argv[1], "unseen") != 0);
+	int fd = dial(argv[2], argv[3], strcmp(argv[1], "polled") == 0);
 
 	if (late) {
 		if (write(fd, &c, 1) != 1 || read(fd, &c, 1) != 1 || c != 'a')

@@ -8,6 +8,7 @@
  * closes its direction and the service's end must follow. Status 0: all was right. 77: this kernel
  * has no such thing.
  */
+#include <aio.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -165,6 +166,34 @@ static size_t v2_out(int fd, char *p, size_t n)
 	return checked(pwritev2(fd, v, 2, -1, 0), "pwritev2");
 }
 
+/* By all the numbers it has, in turns; each keeps what was said of it alone. */
+static size_t doubled_out(int fd, char *p, size_t n)
+{
+	static int number[4];
+	static unsigned turn;
+
+	if (!turn) {
+		number[0] = fd;
+		number[1] = fcntl(fd, F_DUPFD_CLOEXEC, 50);
+		number[2] = dup3(number[1], 60, 0);
+		number[3] = (int)syscall(SYS_fcntl, fd, F_DUPFD, 70);
+		if (number[1] < 50 || number[2] != 60 || number[3] < 70)
+			fail("numbers %d %d %d", number[1], number[2], number[3]);
+	}
+	for (int i = 0; i < 4; i++)
+		if (fcntl(number[i], F_GETFD) != (i == 1 ? FD_CLOEXEC : 0))
+			fail("close-on-exec of number %d", i);
+	return plain_out(number[turn++ % 4], p, n);
+}
+
+static size_t doubled_in(int fd, char *p, size_t n)
+{
+	static unsigned turn;
+	static const int number[] = {50, 60, 70};
+
+	return turn++ % 4 ? plain_in(number[turn % 3], p, n) : plain_in(fd, p, n);
+}
+
 /* --- between descriptors --- */
 
 static int through[2] = {-1, -1};
@@ -318,7 +347,43 @@ static size_t zerocopy_out(int fd, char *p, size_t n)
 	fail("no completion of %u", next);
 }
 
+static size_t asynchronously(int (*begin)(struct aiocb *), int fd, char *p, size_t n)
+{
+	struct aiocb c = {.aio_fildes = fd, .aio_buf = p, .aio_nbytes = n};
+	const struct aiocb *all[1] = {&c};
+
+	if (begin(&c) < 0)
+		fail("aio");
+	while ((errno = aio_error(&c)) == EINPROGRESS)
+		aio_suspend(all, 1, NULL);
+	return checked(aio_return(&c), "aio_return");
+}
+
+static size_t aio_in(int fd, char *p, size_t n)
+{
+	return asynchronously(aio_read, fd, p, n);
+}
+
+static size_t aio_out(int fd, char *p, size_t n)
+{
+	return asynchronously(aio_write, fd, p, n);
+}
+
 /* --- told by a signal --- */
+
+/*
+ * A line, and behind it a byte that the service is told of and does not have in its stream, as it
+ * never asked for it there.
+ */
+static size_t urgent_out(int fd, char *p, size_t n)
+{
+	char mark = '!';
+	size_t done = checked(send(fd, p, n, 0), "send");
+
+	if (done == n && send(fd, &mark, 1, MSG_OOB) != 1)
+		fail("MSG_OOB");
+	return done;
+}
 
 static volatile sig_atomic_t signalled, wrong_fd;
 static int signal_fd;
@@ -418,6 +483,22 @@ static void receive_line(const struct way *w, int fd, unsigned n)
 		fail("line %u is wrong", n);
 }
 
+/* What could be sent only in part is the last of its call: after it the stream has a hole. */
+static int cut(int fd)
+{
+	static char big[300000];
+	struct iovec v[] = {{big, sizeof(big)}, {(void *)16, 100}, {big, 10}};
+	struct mmsghdr m[] = {{.msg_hdr = {.msg_iov = v, .msg_iovlen = 2}},
+	                      {.msg_hdr = {.msg_iov = v + 2, .msg_iovlen = 1}}};
+	int r = sendmmsg(fd, m, 2, 0);
+
+	if (r != 1 || !m[0].msg_len || m[0].msg_len >= sizeof(big) + 100)
+		fail("sendmmsg: %d, of the first %u", r, m[0].msg_len);
+	if (sendmmsg(fd, m + 1, 0, 0) != 0)
+		fail("sendmmsg of nothing");
+	return 0;
+}
+
 /* Closed by the bare instruction, which no library sees; the number is then another file's. */
 static int recycled(int fd)
 {
@@ -457,7 +538,11 @@ int main(int argc, char **argv)
 	    {"fastopen", plain_out, plain_in},
 	    {"fastopen-option", plain_out, plain_in},
 	    {"signal", plain_out, signal_in},
+	    {"urgent", urgent_out, plain_in},
+	    {"aio", aio_out, aio_in},
+	    {"doubled", doubled_out, doubled_in},
 	    {"recycled", plain_out, plain_in},
+	    {"cut", plain_out, plain_in},
 	};
 	const struct way *w = NULL;
 	unsigned sent = 0, back = 0;
@@ -472,6 +557,8 @@ int main(int argc, char **argv)
 
 	if (strcmp(w->name, "recycled") == 0)
 		return recycled(fd);
+	if (strcmp(w->name, "cut") == 0)
+		return cut(fd);
 	if (pipe(through) < 0)
 		fail("pipe");
 	if (strcmp(w->name, "signal") == 0)
@@ -485,6 +572,8 @@ int main(int argc, char **argv)
 		}
 		receive_line(w, fd, back++);
 	}
+	for (int i = 50; i <= 70; i += 10)
+		close(i);
 	shutdown(fd, SHUT_WR);
 	if (read(fd, &c, 1) != 0)
 		fail("after the end");
