@@ -92,9 +92,10 @@ struct flow {
 	int owner;                 /* the process whose agent has the flow */
 
 	/* --- writers --- */
-	struct flock_word writing;  /* one writer at a time: order in ring = order in stream */
-	_Atomic uint32_t hold;      /* 1: the agent replays; writers wait (futex) */
-	_Atomic bool starved;       /* somebody was told EAGAIN while `hold` was set */
+	struct flock_word writing; /* one writer at a time: order in ring = order in stream */
+	_Atomic bool writer_waits; /* who has the lock is not in the kernel, but waits for `hold` */
+	_Atomic uint32_t hold;     /* 1: the agent replays; writers wait (futex) */
+	_Atomic bool starved;      /* somebody was told EAGAIN while `hold` was set */
 	_Atomic uint64_t confirmed; /* set by the agent, applied to the ring by its owner */
 	struct ring ring;
 

@@ -300,12 +300,26 @@ static ssize_t send_kept(struct flow *f, int fd, struct out *o)
 			/* One that has begun keeps its place: its bytes belong together. */
 			if (!done)
 				have = unlock(f, have);
+			/* The agent must know that who has the lock is here, not in the kernel. */
+			if (have != NOT_LOCKED)
+				atomic_store(&f->writer_waits, true);
 			calls_suspend();
 			r = wait_for_replay(f, fd, o->flags, &c);
 			calls_resume();
+			if (have != NOT_LOCKED)
+				atomic_store(&f->writer_waits, false);
 			if (r < 0)
 				return partly(f, have, done, -r);
 			continue;
+		}
+		if (atomic_load(&f->carried)) {
+			/* Meanwhile: the agent puts into the ring what it takes from the pair. */
+			call_leave(&c);
+			ssize_t rest = send_once(fd, o, done, o->flags);
+
+			return rest > 0 ? partly(f, have, done + (size_t)rest, errno)
+			       : done   ? partly(f, have, done, errno)
+			                : (unlock(f, have), rest);
 		}
 		struct call_record *record = call_current();
 
@@ -342,7 +356,9 @@ static ssize_t send_kept(struct flow *f, int fd, struct out *o)
 		if (timed && (nudged || this_thread.nudges != nudges) && !nonblocking(fd, o->flags))
 			extra = MSG_DONTWAIT;
 		if (extra && n < 0 && (err == EAGAIN || (nudged && err == EINTR))) {
+			atomic_store(&f->writer_waits, true);
 			r = wait_room(&c, fd);
+			atomic_store(&f->writer_waits, false);
 			if (r == 0)
 				continue;
 			err = -r;

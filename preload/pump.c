@@ -128,41 +128,6 @@ static void refuse(struct flow *f, int err)
 	answer(f, SHARE_REFUSED);
 }
 
-/*
- * The pair is on the descriptors and every thread has left the connection: it is the pump's. What
- * lies unread in it is read by the pump.
- */
-static void take_over(struct flow *f)
-{
-	struct pump *p = f->pump;
-	struct stream_counts c;
-	int r = splice_counts(f, &c);
-
-	if (r < 0) {
-		/* The connection is in no state to be counted: as with any flow that cannot be
-		 * helped, it goes back. */
-		splice_unpark(f);
-		refuse(f, r);
-		return;
-	}
-	if (c.written != f->ring.tail)
-		flowtalk_uncover(f, "bytes that no hook saw");
-	p->inner = f->old_fd;
-	p->far = f->far_fd;
-	f->old_fd = f->far_fd = -1;
-	p->read = c.read;
-	p->sent = f->ring.tail;
-	p->ready = true;
-	/* Ended already: the pair says so, and its far end will, too. */
-	if (atomic_load(&f->half_closed) && f->fds)
-		raw_shutdown(f->fd[0], SHUT_WR);
-	atomic_store(&f->carried, true);
-	atomic_store(&f->hold, 0);
-	futex_wake(&f->hold);
-	log_info("flow %u: carried by the agent", f->id);
-	answer(f, SHARE_DONE);
-}
-
 /* A pair for the program: neither end keeps the other from learning of its end for long. */
 static int open_pair(struct flow *f, int *app, int *far)
 {
@@ -190,18 +155,74 @@ static int open_pair(struct flow *f, int *app, int *far)
 	return 0;
 }
 
-void pump_begin(struct flow *f, struct waits *w)
+/*
+ * Every thread has left the connection, and waits on the placeholder or for its lock: the pair goes
+ * onto the descriptors, the connection is the pump's. What lies unread in it is read by the pump.
+ * -EBUSY: come again.
+ */
+static int take_over(struct flow *f)
 {
 	struct pump *p = f->pump;
-	int app, far, r;
+	struct stream_counts c;
+	int app, far, never = 0, r = splice_counts(f, &c);
 
-	if (p && p->ready)
-		return;
-	if (p) {
-		if (splice_drained(f))
-			take_over(f);
-		else
-			waits_until(w, clock_ms() + 1);
+	if (r == 0)
+		r = open_pair(f, &app, &far);
+	if (r < 0)
+		return r;
+	/* From here on no write is put into the ring by its hook. */
+	atomic_store(&f->carried, true);
+	r = splice_put(f, app);
+	if (r < 0) {
+		atomic_store(&f->carried, false);
+		own_close(app);
+		own_close(far);
+		return r;
+	}
+	/* It would end the pair where only the path is slow. */
+	raw_setsockopt(app, IPPROTO_TCP, TCP_USER_TIMEOUT, &never, sizeof(never));
+	/* Ended already: the pair says so, and its far end will, too. */
+	if (atomic_load(&f->half_closed))
+		raw_shutdown(app, SHUT_WR);
+	own_close(app);
+	if (c.written != f->ring.tail)
+		flowtalk_uncover(f, "bytes that no hook saw");
+	p->inner = f->old_fd;
+	p->far = far;
+	p->read = c.read;
+	p->sent = f->ring.tail;
+	p->ready = true;
+	f->old_fd = -1;
+	/* Until all have been called over from the placeholder. */
+	own_close(f->old_far);
+	f->old_far = f->far_fd;
+	f->far_fd = -1;
+	splice_release_writers(f);
+	log_info("flow %u: carried by the agent", f->id);
+	answer(f, SHARE_DONE);
+	return 0;
+}
+
+static void go_on(struct flow *f, struct waits *w)
+{
+	int r = splice_drained(f) && splice_writers_out(f) ? take_over(f) : -EBUSY;
+
+	if (r == -EBUSY) {
+		waits_until(w, clock_ms() + 1);
+	} else if (r < 0) {
+		/* As with any flow that cannot be helped, its connection goes back. */
+		splice_unpark(f);
+		refuse(f, r);
+	}
+}
+
+void pump_begin(struct flow *f, struct waits *w)
+{
+	int r;
+
+	if (f->pump) {
+		if (!f->pump->ready)
+			go_on(f, w);
 		return;
 	}
 	if (atomic_load(&f->share) != SHARE_ASKED)
@@ -215,23 +236,19 @@ void pump_begin(struct flow *f, struct waits *w)
 		waits_until(w, clock_ms() + 10);
 		return;
 	}
-	p = pump_new(f);
-	r = p ? open_pair(f, &app, &far) : -ENOBUFS;
-	if (r < 0) {
-		refuse(f, r);
+	if (!pump_new(f)) {
+		refuse(f, -ENOBUFS);
 		return;
 	}
-	r = splice_park_on(f, app, far);
-	if (r == -EBUSY) {
+	r = splice_park(f);
+	if (r < 0)
 		pump_free(f);
+	if (r == -EBUSY)
 		waits_until(w, clock_ms() + 2);
-		return;
-	}
-	if (r < 0) {
+	else if (r < 0)
 		refuse(f, r);
-		return;
-	}
-	pump_begin(f, w);
+	else
+		go_on(f, w);
 }
 
 int pump_adopt(struct flow *f, int fd)

@@ -142,10 +142,24 @@ static void copy_timeout(int from, int to)
 		raw_setsockopt(to, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
 }
 
-int splice_park_on(struct flow *f, int app, int far)
+int splice_park(struct flow *f)
 {
-	int r;
+	int app, far, r;
 
+	if (splice_parked(f))
+		return 0;
+	if (f->closed)
+		return -EBADF;
+	r = placeholder_open(f->peer.sa.sa_family, &app, &far);
+	if (r < 0)
+		return r;
+	app = own_fd(app);
+	far = own_fd(far);
+	if (app < 0 || far < 0) {
+		own_close(app);
+		own_close(far);
+		return -EMFILE;
+	}
 	if (!lock_take(&f->table, thread_id(), 20)) {
 		own_close(app);
 		own_close(far);
@@ -180,27 +194,6 @@ int splice_park_on(struct flow *f, int app, int far)
 	f->looks = 0;
 	f->parked_ms = clock_ms();
 	return 0;
-}
-
-int splice_park(struct flow *f)
-{
-	int app, far, r;
-
-	if (splice_parked(f))
-		return 0;
-	if (f->closed)
-		return -EBADF;
-	r = placeholder_open(f->peer.sa.sa_family, &app, &far);
-	if (r < 0)
-		return r;
-	app = own_fd(app);
-	far = own_fd(far);
-	if (app < 0 || far < 0) {
-		own_close(app);
-		own_close(far);
-		return -EMFILE;
-	}
-	return splice_park_on(f, app, far);
 }
 
 bool splice_drained(struct flow *f)
@@ -245,7 +238,7 @@ bool splice_writers_out(struct flow *f)
 {
 	int64_t now = clock_ms();
 
-	if (!lock_owner(&f->writing)) {
+	if (!lock_owner(&f->writing) || atomic_load(&f->writer_waits)) {
 		f->writers_ms = 0;
 		return true;
 	}

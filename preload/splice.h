@@ -22,12 +22,6 @@
  */
 int splice_park(struct flow *f);
 
-/*
- * The same with a pair of the caller's choice, both own descriptors: `app` is closed in any case
- * (the program's descriptors have it), `far` is the flow's from now on, or closed.
- */
-int splice_park_on(struct flow *f, int app, int far);
-
 static inline bool splice_parked(const struct flow *f)
 {
 	return f->old_fd >= 0;
