@@ -14,11 +14,12 @@
 
 /* Numbers from here up where the limit allows it: above what select() can name is best of all. */
 #define HIGH 2048
-#define SPAN 8192
+#define NUMBERS 65536
 
-/* inode + 1 of each number, 0 for those that are not ours; index is the number minus `floor`. */
-static _Atomic uint64_t owned[SPAN];
-static _Atomic int lowest; /* number of owned[0]; 0 before the first use */
+/* inode + 1 of each number, 0 for those that are not ours. Pages are touched where numbers are
+ * used. */
+static _Atomic uint64_t owned[NUMBERS];
+static _Atomic int lowest = NUMBERS, highest = -1; /* that were ever ours */
 static _Atomic int count;
 
 static int limit(void)
@@ -34,20 +35,24 @@ static int limit(void)
 
 /*
  * With the usual limit of 1024 the upper quarter is ours to start from; with a larger one numbers
- * above 2048, so that the kernel's descriptor table stays small.
+ * above 2048, so that the kernel's descriptor table stays small. Asked each time: a program may
+ * change its limit.
  */
 static int base(void)
 {
-	int l = atomic_load(&lowest);
+	int n = limit(), l = n >= 2 * HIGH ? HIGH : n - n / 4;
 
-	if (l)
-		return l;
-	int n = limit();
-	l = n >= 2 * HIGH ? HIGH : n - n / 4;
-	if (l < 3)
-		l = 3;
-	int none = 0;
-	return atomic_compare_exchange_strong(&lowest, &none, l) ? l : none;
+	return l < 3 ? 3 : l;
+}
+
+static void widen(int fd)
+{
+	int l = atomic_load(&lowest), h = atomic_load(&highest);
+
+	while (fd < l && !atomic_compare_exchange_weak(&lowest, &l, fd))
+		;
+	while (fd > h && !atomic_compare_exchange_weak(&highest, &h, fd))
+		;
 }
 
 static uint64_t identity(int fd)
@@ -62,29 +67,28 @@ static uint64_t identity(int fd)
 
 int own_fd(int fd)
 {
-	int low = base();
-	int n = (int)raw_fcntl(fd, F_DUPFD_CLOEXEC, low);
+	int n = (int)raw_fcntl(fd, F_DUPFD_CLOEXEC, base());
 
-	if (n == -EINVAL || n == -EMFILE || n >= low + SPAN) {
-		/* The top is full, or the limit was lowered: any number must do. */
+	if (n == -EINVAL || n >= NUMBERS) {
 		if (n >= 0)
 			raw_close(n);
-		raw_close(fd);
-		return -EMFILE;
+		n = -EMFILE;
 	}
 	raw_close(fd);
 	if (n < 0)
 		return n;
-	atomic_store(&owned[n - low], identity(n));
+	atomic_store(&owned[n], identity(n));
 	atomic_fetch_add(&count, 1);
+	widen(n);
 	return n;
 }
 
 static _Atomic uint64_t *entry(int fd)
 {
-	int l = atomic_load_explicit(&lowest, memory_order_relaxed);
-
-	return l && fd >= l && fd < l + SPAN ? &owned[fd - l] : NULL;
+	return fd >= atomic_load_explicit(&lowest, memory_order_relaxed) &&
+	               fd <= atomic_load_explicit(&highest, memory_order_relaxed)
+	           ? &owned[fd]
+	           : NULL;
 }
 
 bool own_is(int fd)
@@ -123,22 +127,20 @@ void own_close(int fd)
 
 void own_close_all(int keep)
 {
-	int l = atomic_load(&lowest);
-
-	for (int i = 0; l && i < SPAN && atomic_load(&count); i++)
-		if (l + i != keep && atomic_load(&owned[i]))
-			own_close(l + i);
+	for (int i = atomic_load(&lowest); i <= atomic_load(&highest) && atomic_load(&count); i++)
+		if (i != keep && atomic_load(&owned[i]))
+			own_close(i);
 }
 
 int own_next(unsigned from)
 {
-	int l = atomic_load(&lowest);
+	unsigned l = (unsigned)atomic_load(&lowest);
 
-	if (!l || !atomic_load(&count) || from >= (unsigned)(l + SPAN))
+	if (!atomic_load(&count))
 		return -1;
-	for (int i = from <= (unsigned)l ? 0 : (int)from - l; i < SPAN; i++)
+	for (int i = (int)(from > l ? from : l); from < NUMBERS && i <= atomic_load(&highest); i++)
 		if (atomic_load(&owned[i]))
-			return l + i;
+			return i;
 	return -1;
 }
 

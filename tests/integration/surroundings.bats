@@ -154,6 +154,27 @@ serve_one() {
 	done
 }
 
+@test "a limit that is lowered while there is a connection" {
+	cat >"$lab_dir/lower.py" <<-'END'
+		import hashlib, resource, socket, sys
+		s = socket.create_connection(("10.9.0.2", 8080))
+		resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+		s.sendall(b"GET /file HTTP/1.0\r\n\r\n")
+		data = b""
+		while d := s.recv(65536):
+		    data += d
+		sys.stdout.buffer.write(data.split(b"\r\n\r\n", 1)[1])
+	END
+	serve_file 20
+	preloaded "$lab_build/libmifcont.so" bash -c "ulimit -n 8192; exec python3 '$lab_dir/lower.py'" >"$lab_dir/out" &
+	local pid=$!
+	sleep 0.6
+	flap "$pid" 2 400 600
+	wait "$pid"
+	same "$lab_dir/www/file" "$lab_dir/out"
+	[ "$(handovers)" -ge 1 ]
+}
+
 @test "everything closed: by closefrom, close_range, a loop, raw calls" {
 	cat >"$lab_dir/closer.py" <<-'END'
 		import ctypes, os, socket, sys
