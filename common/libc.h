@@ -28,6 +28,15 @@
 #undef ioctl
 int ioctl(int, unsigned long, ...);
 
+/* And the elements of a list `restrict`; and the names with 64 are macros. */
+#define lio_listio lio_listio_restrict
+#include <aio.h>
+#undef lio_listio
+#undef aio_read64
+#undef aio_write64
+#undef lio_listio64
+int lio_listio(int, struct aiocb *const[], int, struct sigevent *);
+
 struct timespec;
 int recvmmsg(int, struct mmsghdr *, unsigned, int, struct timespec *);
 int sendmmsg(int, struct mmsghdr *, unsigned, int);

@@ -48,6 +48,7 @@ EXPORT int lio_listio(int mode, struct aiocb *const list[], int n, struct sigeve
 	return real.lio_listio(mode, list, n, done);
 }
 
+#if defined(__GLIBC__)
 /* Where a long has 64 bits these are the same. */
 _Static_assert(sizeof(struct aiocb) == sizeof(struct aiocb64), "one kind of control block");
 
@@ -65,3 +66,4 @@ EXPORT int lio_listio64(int mode, struct aiocb64 *const list[], int n, struct si
 {
 	return lio_listio(mode, (struct aiocb *const *)list, n, done);
 }
+#endif

@@ -89,6 +89,9 @@ no_report() {
 	trial threads cancel
 	trial signals jumps
 	trial signals writes-within
+	# connect() asks the kernel whether a pointer can be read, in a way that valgrind remarks upon.
+	sed -i "/sigprocmask: unknown 'how' field/d" "$lab_dir/valgrind"
+	cat "$lab_dir/valgrind"
 	[ ! -s "$lab_dir/valgrind" ]
 	[ "$(handovers)" -ge 10 ]
 }

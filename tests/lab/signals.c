@@ -384,6 +384,7 @@ static void mortal_signal(void)
 
 int main(int argc, char **argv)
 {
+	touch_stack();
 	static const struct trial trials[] = {{"interrupted", interrupted},
 	                                      {"writes", writes},
 	                                      {"writes-restart", writes_restart},

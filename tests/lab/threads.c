@@ -298,6 +298,7 @@ static void closed_without_leader(void)
 
 int main(int argc, char **argv)
 {
+	touch_stack();
 	static const struct trial trials[] = {{"readers", readers},
 	                                      {"masked", masked},
 	                                      {"crowd", crowd},

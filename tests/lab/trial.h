@@ -180,4 +180,16 @@ __attribute__((unused)) static void join(pthread_t t)
 	must(errno == 0, "pthread_join");
 }
 
+/*
+ * To be called first. valgrind does not always make the main thread's stack larger for a signal, as
+ * the kernel does: what a handler may need is there from the beginning.
+ */
+static inline void touch_stack(void)
+{
+	volatile char room[65536];
+
+	for (size_t i = 0; i < sizeof(room); i += 1024)
+		room[i] = 0;
+}
+
 #endif

@@ -994,6 +994,7 @@ static void try_late(void)
 
 int main(int argc, char **argv)
 {
+	touch_stack();
 	static const struct trial trials[] = {{"poll", try_poll},
 	                                      {"ppoll", try_ppoll},
 	                                      {"select", try_select},
