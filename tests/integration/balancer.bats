@@ -49,6 +49,11 @@ sessions() { # NAME: opened so far
 	grep -c 'session .* open$' "$lab_dir/$1.log" || :
 }
 
+wait_sessions() { # HOW MANY, at both relays together
+	local i
+	for ((i = 0; i < 100 && $(sessions a) + $(sessions b) < $1; i++)); do sleep 0.05; done
+}
+
 associations() {
 	grep -c 'new association' "$lab_dir/$1.log" || :
 }
@@ -59,9 +64,11 @@ associations() {
 	for i in 1 2 3 4; do
 		covered curl -sS --limit-rate 4M --max-time 60 -o "$lab_dir/out$i" http://10.9.0.2:8080/file &
 		pids+=($!)
-		sleep 0.2
-		# A process takes two turns; an odd one in between, and the next one's first falls on the other relay.
-		in_client bash -c 'exec 3<>/dev/tcp/10.9.0.2/7343'
+		wait_sessions "$i"
+		# Whoever begins is sent to the relay whose turn it is, and takes more than one turn: how many depends on the
+		# moment. A turn is taken from them until the next falls on a relay that has nobody yet.
+		[ "$(associations a)" -ge 1 ] && [ "$(associations b)" -ge 1 ] || [ $((i % 2)) = 0 ] ||
+			in_client bash -c 'exec 3<>/dev/tcp/10.9.0.2/7343'
 	done
 	flap "${pids[3]}" 3 400 700
 	for i in 1 2 3 4; do
