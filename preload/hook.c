@@ -55,7 +55,10 @@ bool hold_flow(struct flow *f, int fd, uint32_t gen)
 		return false;
 	if (!atomic_exchange(&f->failed, true))
 		agent_kick();
-	for (int waited = 0; waited < HOLD_MS && atomic_load(&f->gen) == gen; waited += 5)
+	/* What tells that it was the peer's doing may come a moment after the reset itself. */
+	for (int waited = 0;
+	     waited < HOLD_MS && atomic_load(&f->gen) == gen && !atomic_load(&f->peer_reset);
+	     waited += 5)
 		futex_wait(&f->gen, gen, 5);
 	return atomic_load(&f->gen) != gen;
 }

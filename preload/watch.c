@@ -228,10 +228,15 @@ static bool hopeless(struct flow *f, int64_t now)
 {
 	if (f->kind != FLOW_SESSION || f->move)
 		return false;
+	bool parked = splice_parked(f);
+
+	/* The peer has reset it, and no relay has anything more for it, or none can be asked. */
+	if (atomic_load(&f->peer_reset) && parked && (f->refusals || (f->failed_ms && !f->lost_ms)))
+		return true;
 	/* All it had to do was to bring the last bytes; a relay that has forgotten it has them. */
 	if (f->refusals && f->closed)
 		return true;
-	if (f->refusals && now - f->refused_ms >= REFUSED_MS && (f->lost_ms || splice_parked(f)))
+	if (f->refusals && now - f->refused_ms >= REFUSED_MS && (f->lost_ms || parked))
 		return true;
 	return (f->lost_ms && now - f->lost_ms > GIVE_UP_MS) ||
 	       (f->closed && f->lost_ms && now - f->lost_ms > CLOSING_MS);
@@ -292,11 +297,19 @@ static void look(struct flow *f, bool network, struct waits *w)
 				link_shun(f->link);
 				there = false;
 			}
+			/* What does not leave the host is not lost with a path, but for us. */
+			bool home = there && choose_interface(link_relay(f->link));
 
-			if (!there)
+			if (home) {
+				log_info("flow %u: the relay is on this host: straight to the peer",
+				         f->id);
+				flowtalk_straight(f, "the relay is on this host");
+			} else if (!there) {
 				flowtalk_straight(f, f->link && link_refusal(f->link)
 				                         ? link_refusal(f->link)
 				                         : "relay not available");
+			}
+			there = there && !home;
 			f->asked_dial = there && !move_open(f);
 			if (f->asked_dial)
 				waits_until(w, now + 10);
@@ -309,12 +322,21 @@ static void look(struct flow *f, bool network, struct waits *w)
 		flowtalk_step(f);
 	if (atomic_load(&f->state) == FLOW_ENDED)
 		return;
-	if (f->closed && f->kind != FLOW_SESSION) {
+	/* What does not leave the host is not lost with a path. */
+	bool home = !atomic_load(&f->looked) && f->kind != FLOW_SESSION && !f->unconnected &&
+	            choose_interface(&f->peer);
+
+	if (home || (f->closed && f->kind != FLOW_SESSION)) {
 		flowtalk_end(f);
+		if (!atomic_exchange(&f->looked, 1))
+			futex_wake(&f->looked);
 		return;
 	}
 	if (hopeless(f, now)) {
-		log_warn("flow %u: the relay does not know the session any more", f->id);
+		log_warn("flow %u: %s", f->id,
+		         atomic_load(&f->peer_reset)
+		             ? "reset by the peer"
+		             : "the relay does not know the session any more");
 		if (!f->closed)
 			splice_reset(f);
 		flowtalk_end(f);
@@ -324,6 +346,12 @@ static void look(struct flow *f, bool network, struct waits *w)
 		look_after_closed(f, now, w);
 	bool failed = atomic_load(&f->failed);
 
+	/* The error is the peer's reset: the program is to meet it, after what it has not read. */
+	if (failed && atomic_load(&f->peer_reset) && !f->move && !splice_parked(f) &&
+	    choose_usable(&f->source)) {
+		atomic_store(&f->failed, false);
+		failed = false;
+	}
 	pump_begin(f, w);
 	if (f->pump && !atomic_load(&f->carried))
 		return; /* the threads are leaving the connection that the pump will have */
