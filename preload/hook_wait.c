@@ -113,29 +113,39 @@ struct wait {
 	int noted;
 };
 
-static void wait_enter(struct wait *w, const void *first)
+static void wait_mark(struct wait *w, const void *first)
 {
-	struct seat *s = call_seat();
-
 	w->outer = this_thread.polling;
 	this_thread.polling = first;
 	this_thread.poll_nudged = false;
 	atomic_signal_fence(memory_order_seq_cst);
-	w->noted = s ? seat_note(s, SEAT_WAITS) : SEAT_EMPTY;
 }
 
 /* With its result: is the wait to be made again? */
-static bool wait_leave(const struct wait *w, int result)
+static bool wait_ended(const struct wait *w, int result)
 {
 	atomic_signal_fence(memory_order_seq_cst);
-	if (this_thread.seat)
-		seat_note(this_thread.seat, w->noted);
 	this_thread.polling = w->outer;
 
 	bool nudged = this_thread.poll_nudged;
 
 	this_thread.poll_nudged = false;
 	return nudged && result < 0 && errno == EINTR;
+}
+
+static void wait_enter(struct wait *w, const void *first)
+{
+	struct seat *s = call_seat();
+
+	wait_mark(w, first);
+	w->noted = s ? seat_note(s, SEAT_WAITS) : SEAT_EMPTY;
+}
+
+static bool wait_leave(const struct wait *w, int result)
+{
+	if (this_thread.seat)
+		seat_note(this_thread.seat, w->noted);
+	return wait_ended(w, result);
 }
 
 /* One poll with an absolute limit (-1: none), made again while what ended it was ours to hide. */
@@ -334,11 +344,16 @@ EXPORT int epoll_pwait(int ep, struct epoll_event *ev, int max, int timeout, con
 	int64_t until = timeout > 0 ? limit_about_ns((int64_t)timeout * 1000000) : 0;
 
 	for (;;) {
-		int n = real.epoll_pwait(ep, ev, max, timeout, mask);
+		struct wait w;
 
-		if (n <= 0 || !epoll_error(ev, n))
+		/* It is not nudged, but a nudge may come that was meant for the call before it. */
+		wait_mark(&w, (const void *)(intptr_t)ep);
+		int n = real.epoll_pwait(ep, ev, max, timeout, mask);
+		bool again = wait_ended(&w, n);
+
+		if (!again && (n <= 0 || !epoll_error(ev, n)))
 			return n;
-		int saved = errno, left = without_hidden(ep, ev, n);
+		int saved = errno, left = again ? 0 : without_hidden(ep, ev, n);
 
 		errno = saved;
 		if (left || timeout == 0)
@@ -384,11 +399,15 @@ EXPORT int epoll_pwait2(int ep, struct epoll_event *ev, int max, const struct ti
 	struct timespec rest;
 
 	for (;;) {
-		int n = real.epoll_pwait2(ep, ev, max, timeout, mask);
+		struct wait w;
 
-		if (n <= 0 || !epoll_error(ev, n))
+		wait_mark(&w, (const void *)(intptr_t)ep);
+		int n = real.epoll_pwait2(ep, ev, max, timeout, mask);
+		bool again = wait_ended(&w, n);
+
+		if (!again && (n <= 0 || !epoll_error(ev, n)))
 			return n;
-		int saved = errno, left = without_hidden(ep, ev, n);
+		int saved = errno, left = again ? 0 : without_hidden(ep, ev, n);
 
 		errno = saved;
 		if (left)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/select.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <ucontext.h>
 
 #include "preload/flow.h"
@@ -95,6 +96,46 @@ static bool restart_hooked(ucontext_t *u)
 	return this_thread.poll_nudged;
 }
 
+/*
+ * The thread has left the call it was seen in, and the nudge has ended another that has nothing to
+ * do with flows, and that the kernel does not make again after a handler. Its number is no longer
+ * in a register, but libc has it in the instruction before; where it has not, the program sees an
+ * EINTR. What of its time is left the kernel tells only for some.
+ */
+static bool restart_bystander(ucontext_t *u)
+{
+	greg_t *reg = u->uc_mcontext.gregs;
+	const unsigned char *ip = (const unsigned char *)reg[REG_RIP];
+	uint32_t nr;
+
+	if (call_current() || reg[REG_RAX] != -EINTR || ip[-7] != 0xb8 || ip[-2] != 0x0f ||
+	    ip[-1] != 0x05 || other_pending(u))
+		return false;
+	memcpy(&nr, ip - 6, sizeof(nr));
+	switch (nr) {
+	case SYS_nanosleep:
+		if (reg[REG_RSI])
+			reg[REG_RDI] = reg[REG_RSI];
+		break;
+	case SYS_clock_nanosleep:
+		if (reg[REG_R10] && !(reg[REG_RSI] & TIMER_ABSTIME))
+			reg[REG_RDX] = reg[REG_R10];
+		break;
+	case SYS_poll:
+	case SYS_ppoll:
+	case SYS_select:
+	case SYS_pselect6:
+	case SYS_epoll_wait:
+	case SYS_epoll_pwait:
+		break;
+	default:
+		return false;
+	}
+	reg[REG_RAX] = nr;
+	reg[REG_RIP] -= 2;
+	return true;
+}
+
 /* Sees to it that the interrupted call goes on. True: it does, having done nothing so far. */
 static bool restart(const siginfo_t *si, ucontext_t *u)
 {
@@ -107,7 +148,7 @@ static bool restart(const siginfo_t *si, ucontext_t *u)
 		return restart_hooked(u);
 	if (pack(nr, (unsigned long)reg[REG_RDI], (unsigned long)reg[REG_RSI],
 	         (unsigned long)reg[REG_RDX]) != call)
-		return false;
+		return restart_hooked(u) || restart_bystander(u);
 	struct call_record *r = call_current();
 
 	/* The kernel's own restart. */

@@ -30,6 +30,11 @@ signals() { # HANDOVERS NAME...
 	signals 6 interrupted
 }
 
+@test "nor from a call of the library's that comes too late" {
+	[ "$(uname -m)" = x86_64 ] || skip "only there the interrupted call is known"
+	signals 1 bystanders
+}
+
 @test "a handler that writes: restarting, interrupting, on a stack of its own" {
 	signals 18 writes writes-restart writes-altstack
 }

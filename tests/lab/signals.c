@@ -372,6 +372,78 @@ static void all_signals(void)
 	event("wlan0 up");
 }
 
+/*
+ * What the library sends a thread to call it out of a read may find it in its next call. Sent here
+ * by hand, ten milliseconds after it was asked for.
+ */
+#define STALE 33
+
+static _Atomic int stale_to; /* the thread; -1: no more */
+
+static void *stale(void *arg)
+{
+	(void)arg;
+	for (int tid; (tid = atomic_load(&stale_to)) >= 0;) {
+		siginfo_t si = {.si_signo = STALE, .si_code = SI_QUEUE};
+
+		si.si_pid = getpid();
+		si.si_uid = getuid();
+		si.si_value.sival_ptr = (void *)(uintptr_t)SYS_read;
+		pause_ms(10);
+		if (tid > 0 && atomic_compare_exchange_strong(&stale_to, &tid, 0))
+			syscall(SYS_rt_tgsigqueueinfo, getpid(), tid, STALE, &si);
+	}
+	return NULL;
+}
+
+/* Bare, it would be libc's own signal, out of turn. */
+static void stale_soon(void)
+{
+	atomic_store(&stale_to, getenv("LD_PRELOAD") ? gettid() : 0);
+}
+
+static void bystanders(void)
+{
+	struct timespec some = {0, 40000000}, left = some;
+	struct epoll_event e = {.events = EPOLLIN};
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+	struct pollfd p = {.events = POLLIN};
+	struct timeval tv = {0, 40000};
+	int quiet[2];
+	pthread_t t;
+
+	fd = dial();
+	echo(fd, "bystanders");
+	must(ep >= 0 && pipe(quiet) == 0, "epoll_create1, pipe");
+	must(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e) == 0, "epoll_ctl");
+	must(pthread_create(&t, NULL, stale, NULL) == 0, "pthread_create");
+	/* Once something has been nudged the library's handler is there. */
+	event("wlan0 down");
+	echo(fd, "bystanders");
+	stale_soon();
+	must(epoll_wait(ep, &e, 1, 40) == 0, "epoll_wait");
+	stale_soon();
+	must(epoll_pwait(ep, &e, 1, 40, NULL) == 0, "epoll_pwait");
+	p.fd = fd;
+	stale_soon();
+	must(poll(&p, 1, 40) == 0, "poll on the connection");
+	p.fd = quiet[0];
+	stale_soon();
+	must(poll(&p, 1, 40) == 0, "poll on another");
+	stale_soon();
+	must(select(0, NULL, NULL, NULL, &tv) == 0, "select");
+	stale_soon();
+	must(nanosleep(&some, NULL) == 0, "nanosleep");
+	stale_soon();
+	must(nanosleep(&some, &left) == 0, "nanosleep with what is left");
+	stale_soon();
+	must(clock_nanosleep(CLOCK_MONOTONIC, 0, &some, &left) == 0, "clock_nanosleep");
+	atomic_store(&stale_to, -1);
+	pthread_join(t, NULL);
+	event("wlan0 up");
+	echo(fd, "bystanders");
+}
+
 /* Is ended from outside. */
 static void mortal_signal(void)
 {
@@ -393,6 +465,7 @@ int main(int argc, char **argv)
 	                                      {"closes", closes},
 	                                      {"jumps", jumps},
 	                                      {"all", all_signals},
+	                                      {"bystanders", bystanders},
 	                                      {"mortal", mortal_signal},
 	                                      {NULL, NULL}};
 
