@@ -2,6 +2,7 @@
 #include "preload/watch.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "common/log.h"
 #include "preload/agent.h"
 #include "preload/choose.h"
+#include "preload/counts.h"
 #include "preload/flowtalk.h"
 #include "preload/kin.h"
 #include "preload/move.h"
@@ -263,6 +265,35 @@ static void look_after_closed(struct flow *f, int64_t now, struct waits *w)
 	waits_until(w, now + STALLED_MS);
 }
 
+/*
+ * The relay's word that the target reset the stream and the reset itself come by two connections,
+ * in any order. The relay resets this one only when everything before has arrived: what failed here
+ * is no path, and nothing is left to resume. True: the flow is over.
+ */
+static bool ended_by_reset(struct flow *f)
+{
+	struct counts k;
+
+	if (f->kind != FLOW_SESSION || !atomic_load(&f->peer_reset) || f->move || f->closed ||
+	    f->pump)
+		return false;
+	if (!splice_parked(f)) {
+		/* The hook that met it tells its program, which needs no placeholder, unless the
+		 * path is lost, too, and with it what was on its way. */
+		if (choose_usable(&f->source))
+			atomic_store(&f->failed, false);
+		return false;
+	}
+	if (counts_read(f->old_fd, &k) < 0 || k.state != TCP_CLOSE)
+		return false;
+	if (k.received > k.read)
+		splice_unpark(f); /* with what the program has not read yet */
+	else
+		splice_reset(f);
+	flowtalk_end(f);
+	return true;
+}
+
 static void look(struct flow *f, bool network, struct waits *w)
 {
 	int64_t now = clock_ms();
@@ -344,14 +375,9 @@ static void look(struct flow *f, bool network, struct waits *w)
 	}
 	if (f->closed)
 		look_after_closed(f, now, w);
+	if (ended_by_reset(f))
+		return;
 	bool failed = atomic_load(&f->failed);
-
-	/* The error is the peer's reset: the program is to meet it, after what it has not read. */
-	if (failed && atomic_load(&f->peer_reset) && !f->move && !splice_parked(f) &&
-	    choose_usable(&f->source)) {
-		atomic_store(&f->failed, false);
-		failed = false;
-	}
 	pump_begin(f, w);
 	if (f->pump && !atomic_load(&f->carried))
 		return; /* the threads are leaving the connection that the pump will have */
