@@ -113,6 +113,7 @@ struct flow {
 	bool unconnected; /* datagrams to addresses; `peer` is the first */
 	bool connect_told;
 	bool closed;          /* the last alias was closed by the program */
+	bool aborted;         /* and that by a reset: SO_LINGER with no time */
 	uint64_t closed_read; /* what it had read by then, once closed_known */
 	bool closed_known;
 	int64_t progress_ms; /* when the relay last confirmed more; 0: not since close() */

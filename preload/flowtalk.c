@@ -152,6 +152,17 @@ void flowtalk_step(struct flow *f)
 	if (f->kind != FLOW_SESSION || !link_assoc(f->link) ||
 	    atomic_load(&f->state) == FLOW_CONNECTING)
 		return;
+	/* A close() that throws away what is under way, and tells the peer so. */
+	if (f->closed && f->aborted && !atomic_load(&f->shared)) {
+		const struct ses_frame reset = {
+		    .type = SES_F_RESET, .sid = f->ses.sid, .err = ECONNRESET};
+
+		if (!f->close_sent)
+			link_send(f->link, &reset);
+		f->close_sent = true;
+		flowtalk_end(f);
+		return;
+	}
 	/* EOF does not say CLOSE: without it the relay keeps the session as long as the process
 	 * lives. */
 	if (f->closed ? !f->close_sent : !f->end_sent && atomic_load(&f->half_closed)) {

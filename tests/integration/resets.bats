@@ -37,3 +37,19 @@ resets() { # WAY
 	resets block
 	resets epoll
 }
+
+@test "a client's own reset is one for the service, too" {
+	lab_spawn server "$lab_dir/witness.log" python3 "$lab_root/tests/lab/resets.py" witness 9000
+	wait_port 9000
+	mkfifo "$lab_dir/held"
+	covered timeout 30 python3 "$lab_root/tests/lab/resets.py" abort 10.9.0.2 9000 <>"$lab_dir/held" &
+	local client=$! i
+	for ((i = 0; i < 100; i++)); do
+		[ "$(wc -l <"$lab_dir/witness.log")" -lt 2 ] || break
+		sleep 0.1
+	done
+	kill "$client"
+	cat "$lab_dir/witness.log"
+	[ "$(cat "$lab_dir/witness.log")" = $'got 5\nreset' ]
+	grep -q 'session open' "$lab_dir/client.log"
+}
