@@ -61,10 +61,10 @@ lint:
 	@scripts/lint
 
 format:
-	@clang-format -i $(foreach r,$(rooms),$(wildcard $(r)/*.[ch])) $(wildcard tests/unit/*.[ch] tests/lab/*.[ch] tests/fuzz/*.[ch])
+	@clang-format -i $(foreach r,$(rooms),$(wildcard $(r)/*.[ch])) $(wildcard tests/unit/*.[ch] tests/lab/*.[ch] tests/fuzz/*.[ch] tests/suites/*.[ch])
 
 # Test suites of others, with the library and without.
-transparency: all
+transparency: all $(B)/suites/elsewhere.so
 	@scripts/transparency $(SUITES)
 
 # The same library for programs of musl, see scripts/musl.

@@ -27,6 +27,11 @@ $(B)/lab/%: tests/lab/%.c | $(B)/.deps-build
 	@mkdir -p $(@D)
 	$(call quiet,LAB,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lpthread
 
+# Preloaded into the suites of others, before the library.
+$(B)/suites/%.so: tests/suites/%.c | $(B)/.deps-build
+	@mkdir -p $(@D)
+	$(call quiet,LD,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) -shared $(LDFLAGS) -o $@ $< -ldl -lpthread
+
 # Speaks the protocol itself.
 relay_client_objs = $(foreach r,common session,$(call obj,$(r)))
 $(B)/lab/relay_client: tests/lab/relay_client.c $(relay_client_objs)
