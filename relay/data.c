@@ -236,6 +236,18 @@ static bool ends(struct session *s)
 		c->fin_sent = true;
 	}
 	/*
+	 * The target has ended its stream and then met bytes that nobody reads any more: without
+	 * this a client that only writes would write for ever.
+	 */
+	if (c && c->fin_sent && s->s.target_reset && !s->s.client_closed) {
+		struct ses_frame f = {.type = SES_F_RESET, .sid = s->sid, .err = EPIPE};
+
+		if (!s->reset_said)
+			assoc_send(s->assoc, &f);
+		s->reset_said = true;
+		return pass_reset_on(s, c);
+	}
+	/*
 	 * The client is done when it says so, or cannot speak any more. FINs both ways, even all
 	 * bytes confirmed, are not enough: the end itself may be lost on the way and asked for
 	 * again.
@@ -333,6 +345,9 @@ void data_target_ready(struct session *s, uint32_t events)
 	struct conn *c;
 	void *p;
 
+	/* After its end nothing is read from it: this is how a reset shows then. */
+	if (events & EPOLLERR && s->target_over)
+		s->s.target_reset = true;
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
 		if (!s->target_over && !serve_from_target(&s->s, &p))
 			s->target_hushed = true;

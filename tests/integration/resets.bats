@@ -53,3 +53,10 @@ resets() { # WAY
 	[ "$(cat "$lab_dir/witness.log")" = $'got 5\nreset' ]
 	grep -q 'session open' "$lab_dir/client.log"
 }
+
+@test "a client that only writes hears that the service has closed" {
+	lab_spawn server "$lab_dir/once.log" python3 "$lab_root/tests/lab/resets.py" once 9000
+	wait_port 9000
+	covered timeout 60 python3 "$lab_root/tests/lab/resets.py" write 10.9.0.2 9000
+	grep -q 'session open' "$lab_dir/client.log"
+}

@@ -4,12 +4,15 @@
 resets.py serve PORT            how many bytes: what the client writes
 resets.py witness PORT          a service that tells how its connections end
 resets.py abort HOST PORT       a client that closes by a reset, and lives on until its standard input ends
+resets.py once PORT             a service that reads a little and closes
+resets.py write HOST PORT       a client that only writes: how long until it hears that nobody reads, 20 s at most
 resets.py HOST PORT WAY TIMES   WAY is block or epoll; prints what it got otherwise than it must, and ends with status 1
 """
 import select
 import socket
 import struct
 import sys
+import time
 
 
 def serve(port):
@@ -32,6 +35,25 @@ def witness(port):
         except ConnectionResetError:
             print("reset", flush=True)
         c.close()
+
+
+def read_once(port):
+    listener = socket.create_server(("", port))
+    while True:
+        c, _ = listener.accept()
+        c.recv(100)
+        c.close()
+
+
+def write(host, port):
+    with socket.create_connection((host, port)) as s:
+        for i in range(200):
+            try:
+                s.send(b"x" * 100)
+            except (BrokenPipeError, ConnectionResetError) as e:
+                return print(type(e).__name__)
+            time.sleep(0.1)
+    return "nobody said that it is over"
 
 
 def abort(host, port):
@@ -71,6 +93,10 @@ if sys.argv[1] == "serve":
     serve(int(sys.argv[2]))
 if sys.argv[1] == "witness":
     witness(int(sys.argv[2]))
+if sys.argv[1] == "once":
+    read_once(int(sys.argv[2]))
+if sys.argv[1] == "write":
+    sys.exit(write(sys.argv[2], int(sys.argv[3])))
 if sys.argv[1] == "abort":
     sys.exit(abort(sys.argv[2], int(sys.argv[3])))
 host, port, way, times = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
