@@ -98,6 +98,8 @@ static void target_over(struct session *s, int err)
 	                      .err = (uint32_t)err};
 
 	s->s.target_reset = err != 0;
+	s->reset_said = err != 0;
+	s->orderly = err == 0;
 	s->target_over = true;
 	serve_target_end(&s->s);
 	/*
@@ -186,11 +188,18 @@ static void plan_asking(struct session *s)
 	}
 }
 
-/* Everything is written, and the target was reset: so is the client, once it has the bytes. */
+/*
+ * Everything is written, and the target was reset: so is the client, once it has the bytes. It must
+ * have been told before, or it takes the RST for a lost path.
+ */
 static bool pass_reset_on(struct session *s, struct conn *c)
 {
+	struct ses_frame f = {.type = SES_F_RESET, .sid = s->sid, .err = EPIPE};
 	int unacked = 0;
 
+	if (!s->reset_said)
+		assoc_send(s->assoc, &f);
+	s->reset_said = true;
 	if (!c->broken && ioctl(c->source.fd, SIOCOUTQ, &unacked) == 0 && unacked) {
 		s->again_ms = loop_now() + LOOK_AGAIN_MS;
 		loop_soon(s->again_ms);
@@ -230,8 +239,9 @@ static bool ends(struct session *s)
 		s->target_shut = true;
 	}
 	if (c && serve_client_done(&s->s, c->index) && !c->fin_sent) {
-		if (s->s.target_reset)
+		if (s->s.target_reset && !s->orderly)
 			return pass_reset_on(s, c);
+		/* What ended before it was reset is read to its end, and then no error. */
 		shutdown(c->source.fd, SHUT_WR);
 		c->fin_sent = true;
 	}
@@ -239,14 +249,8 @@ static bool ends(struct session *s)
 	 * The target has ended its stream and then met bytes that nobody reads any more: without
 	 * this a client that only writes would write for ever.
 	 */
-	if (c && c->fin_sent && s->s.target_reset && !s->s.client_closed) {
-		struct ses_frame f = {.type = SES_F_RESET, .sid = s->sid, .err = EPIPE};
-
-		if (!s->reset_said)
-			assoc_send(s->assoc, &f);
-		s->reset_said = true;
+	if (c && c->fin_sent && s->s.target_reset && !s->s.client_closed)
 		return pass_reset_on(s, c);
-	}
 	/*
 	 * The client is done when it says so, or cannot speak any more. FINs both ways, even all
 	 * bytes confirmed, are not enough: the end itself may be lost on the way and asked for

@@ -101,6 +101,8 @@ void code_session(struct codec *c, struct session *s)
 	code_bool(c, &s->target_shut);
 	code_bool(c, &s->target_over);
 	code_bool(c, &s->target_hushed);
+	code_bool(c, &s->orderly);
+	code_bool(c, &s->reset_said);
 	code_bool(c, &s->complete_said);
 	code_i64(c, &s->detached_ms);
 	code_i64(c, &s->asked_ms);

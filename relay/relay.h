@@ -108,7 +108,8 @@ struct session {
 	bool connecting, target_shut, target_over, target_hushed;
 	struct targets *targets; /* while connecting */
 	int64_t dial_ms;         /* then the next of them is tried; 0: there is none */
-	bool reset_said;         /* the target's, after its end had been told */
+	bool orderly;            /* the target's stream ended by FIN, whatever came after */
+	bool reset_said;         /* the client knows that the target was reset */
 	bool complete_said;      /* the ACK that says that we have the whole c2s stream */
 	uint64_t sid;
 	struct association *assoc;
