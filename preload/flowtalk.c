@@ -154,11 +154,9 @@ void flowtalk_step(struct flow *f)
 		return;
 	/* A close() that throws away what is under way, and tells the peer so. */
 	if (f->closed && f->aborted && !atomic_load(&f->shared)) {
-		const struct ses_frame reset = {
-		    .type = SES_F_RESET, .sid = f->ses.sid, .err = ECONNRESET};
-
+		/* Said again over the next control connection: there may be none now. */
 		if (!f->close_sent)
-			link_send(f->link, &reset);
+			link_give_up(f->link, f->ses.sid);
 		f->close_sent = true;
 		flowtalk_end(f);
 		return;

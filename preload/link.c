@@ -2,8 +2,10 @@
 #include "preload/link_private.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -16,6 +18,8 @@
 #define ANSWER_MS 3000   /* a relay that took the connection answers within this time */
 #define CONNECT_MS 10000 /* a connect that hears nothing is given up */
 #define RETRY_MS 500
+#define OWED_MS 600000 /* for this long a control connection is made for no other reason */
+#define OWED_LOOK_MS 250
 #define SHUN_MS 30000
 #define GREETINGS 4 /* so often another relay behind the same address is tried */
 
@@ -111,9 +115,14 @@ static void fail(struct link *l, const char *why)
 	l->at.failed = true;
 }
 
-/* Does any flow need this relay? Without one a lost control connection is left alone. */
+/*
+ * Does any flow need this relay, or is it to hear of one that was thrown away? Otherwise a lost
+ * control connection is left alone.
+ */
 bool link_needed(const struct link *l)
 {
+	if (l->owed_until_ms > clock_ms())
+		return true;
 	for (unsigned i = 0; i < flow_count(); i++) {
 		const struct flow *f = flow_at(i);
 		uint32_t s = atomic_load(&f->state);
@@ -192,7 +201,18 @@ void link_give_up(struct link *l, uint64_t sid)
 	if (!l->have_assoc || !sid)
 		return;
 	l->given_up[l->given_up_next++ % GIVEN_UP] = sid;
+	l->owed_until_ms = clock_ms() + OWED_MS;
 	tell_given_up(l, sid);
+}
+
+/* What was sent is with the relay when its host's kernel has acknowledged it. */
+static void look_at_owed(struct link *l)
+{
+	int unacked = 0;
+
+	if (l->owed_until_ms && l->control >= 0 && !l->pending &&
+	    raw_ioctl(l->control, SIOCOUTQ, &unacked) == 0 && !unacked)
+		l->owed_until_ms = 0;
 }
 
 static void receive(struct link *l)
@@ -272,6 +292,7 @@ static void answered(struct link *l, struct dial *d, int len)
 		if (why == SES_UNKNOWN && l->have_assoc) {
 			ses_assoc_wipe(&l->assoc);
 			memset(l->given_up, 0, sizeof(l->given_up));
+			l->owed_until_ms = 0;
 			l->have_assoc = false;
 		}
 		fail(l, why ? "refused by the relay" : "not a relay's answer");
@@ -371,6 +392,8 @@ void links_wait(struct waits *w)
 		if (!l->used)
 			continue;
 		l->slot = waits_add(w, l->control, l->pending ? POLLIN | POLLOUT : POLLIN);
+		if (l->owed_until_ms > clock_ms())
+			waits_until(w, clock_ms() + OWED_LOOK_MS);
 		if (l->dialling) {
 			dial_wait(&l->dial[0], w);
 			dial_wait(&l->dial[1], w);
@@ -399,6 +422,7 @@ void links_step(const struct waits *w)
 			flush(l);
 		if (l->control >= 0 && waits_got(w, l->slot) & ~POLLOUT)
 			receive(l);
+		look_at_owed(l);
 		if (l->dialling)
 			progress(l, w);
 		else if (l->control < 0 || (l->again_ms && clock_ms() >= l->again_ms))

@@ -47,8 +47,9 @@ void link_shun(struct link *l);
 void link_send(struct link *l, const struct ses_frame *f);
 
 /*
- * An OPEN that nobody waits for any more: the relay is told, now and over each further control
- * connection, so that the service is not left with a connection that nobody uses.
+ * A session that is thrown away, be it an OPEN that nobody waits for any more or a close() that
+ * resets: the relay is told, now and over each further control connection, so that the service is
+ * not left with a connection that nobody uses.
  */
 void link_give_up(struct link *l, uint64_t sid);
 

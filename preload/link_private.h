@@ -19,9 +19,11 @@ struct link {
 	bool looking;
 	bool leaving; /* it takes no new sessions */
 	bool key_changed;
-	uint64_t given_up[GIVEN_UP]; /* sessions whose OPEN may still be on its way; the newest */
+	uint64_t
+	    given_up[GIVEN_UP]; /* sessions the relay may not know to be thrown away; the newest */
 	unsigned given_up_next;
-	unsigned greetings; /* refused by relays that are leaving */
+	int64_t owed_until_ms; /* the relay's host has not confirmed one of them yet; 0: it has */
+	unsigned greetings;    /* refused by relays that are leaving */
 	bool have_identity;
 	struct ses_identity identity;
 	bool have_assoc;

@@ -3,8 +3,10 @@
 
 resets.py serve PORT            how many bytes: what the client writes
 resets.py witness PORT          a service that tells how its connections end
-resets.py abort HOST PORT       a client that closes by a reset, and lives on until its standard input ends
+resets.py abort HOST PORT       a client that closes by a reset at a line on its standard input, and lives on until that ends
 resets.py once PORT             a service that reads a little and closes
+resets.py pour PORT             a service that reads a little, pours out 12 MB and closes
+resets.py slow HOST PORT        a client that writes all the time, and reads the 12 MB at its leisure
 resets.py write HOST PORT       a client that only writes: how long until it hears that nobody reads, 20 s at most
 resets.py HOST PORT WAY TIMES   WAY is block or epoll; prints what it got otherwise than it must, and ends with status 1
 """
@@ -13,6 +15,8 @@ import socket
 import struct
 import sys
 import time
+
+POURED = 12_000_000
 
 
 def serve(port):
@@ -60,8 +64,34 @@ def abort(host, port):
     with socket.create_connection((host, port)) as s:
         s.sendall(b"hello")
         s.recv(1)
+        sys.stdin.readline()
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sys.stdin.read()
+
+
+def pour(port):
+    listener = socket.create_server(("", port))
+    while True:
+        c, _ = listener.accept()
+        c.recv(100)
+        c.sendall(b"z" * POURED)
+        c.close()
+
+
+def slow(host, port):
+    got = 0
+    with socket.create_connection((host, port)) as s:
+        s.settimeout(20)
+        try:
+            s.sendall(b"x" * 100)
+            time.sleep(1)
+            while piece := s.recv(100000):
+                got += len(piece)
+                time.sleep(0.02)
+                s.send(b"x" * 100)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+    return None if got else "nothing has come"
 
 
 def once(host, port, way, size):
@@ -97,6 +127,10 @@ if sys.argv[1] == "once":
     read_once(int(sys.argv[2]))
 if sys.argv[1] == "write":
     sys.exit(write(sys.argv[2], int(sys.argv[3])))
+if sys.argv[1] == "pour":
+    pour(int(sys.argv[2]))
+if sys.argv[1] == "slow":
+    sys.exit(slow(sys.argv[2], int(sys.argv[3])))
 if sys.argv[1] == "abort":
     sys.exit(abort(sys.argv[2], int(sys.argv[3])))
 host, port, way, times = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
