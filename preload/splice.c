@@ -301,10 +301,10 @@ void splice_unpark(struct flow *f)
 {
 	if (!splice_parked(f))
 		return;
-	if (lock_take(&f->table, thread_id(), 1000)) {
-		exchange(f, f->old_fd);
-		lock_release(&f->table);
-	}
+	if (!lock_take(&f->table, thread_id(), 1000))
+		return;
+	exchange(f, f->old_fd);
+	lock_release(&f->table);
 	own_close(f->old_fd);
 	f->old_fd = -1;
 	call_over(f, NUDGE_READERS);

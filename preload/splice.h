@@ -57,7 +57,10 @@ int splice_put(struct flow *f, int fd);
  */
 int splice_install(struct flow *f, int fd);
 
-/* Puts the old socket back: the move is given up, nothing has happened. Writers go on. */
+/*
+ * Puts the old socket back: the move is given up, nothing has happened. Writers go on. Where the
+ * table's lock is not to be had the flow stays parked (splice_parked()), to be looked at again.
+ */
 void splice_unpark(struct flow *f);
 
 /* Closes what is left of the old socket with a RST, and the placeholder's far end. */

@@ -290,6 +290,8 @@ static bool ended_by_reset(struct flow *f)
 		splice_unpark(f); /* with what the program has not read yet */
 	else
 		splice_reset(f);
+	if (splice_parked(f))
+		return false;
 	flowtalk_end(f);
 	return true;
 }
@@ -378,6 +380,7 @@ static void look(struct flow *f, bool network, struct waits *w)
 	if (ended_by_reset(f))
 		return;
 	bool failed = atomic_load(&f->failed);
+
 	pump_begin(f, w);
 	if (f->pump && !atomic_load(&f->carried))
 		return; /* the threads are leaving the connection that the pump will have */
