@@ -108,8 +108,11 @@ static bool restart_bystander(ucontext_t *u)
 	const unsigned char *ip = (const unsigned char *)reg[REG_RIP];
 	uint32_t nr;
 
-	if (call_current() || reg[REG_RAX] != -EINTR || ip[-7] != 0xb8 || ip[-2] != 0x0f ||
-	    ip[-1] != 0x05 || other_pending(u))
+	if (call_current() || reg[REG_RAX] != -EINTR || ip[-2] != 0x0f || ip[-1] != 0x05 ||
+	    other_pending(u))
+		return false;
+	/* mov $nr, %eax before it; nothing may be there where a page begins. */
+	if (((uintptr_t)ip & 4095) < 7 || ip[-7] != 0xb8)
 		return false;
 	memcpy(&nr, ip - 6, sizeof(nr));
 	switch (nr) {
