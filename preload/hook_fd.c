@@ -45,12 +45,13 @@ static bool leave_table(struct flow *f, int fd, bool kin)
 	struct linger linger = {0, 0};
 	socklen_t len = sizeof(linger);
 
-	f->aborted = f->fds == 1 && !kin && flow_owns(f, fd) &&
-	             raw_getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 &&
-	             linger.l_onoff && !linger.l_linger;
-	if (f->fds == 1 && f->kind == FLOW_SESSION)
+	if (f->fds == 1 && f->kind == FLOW_SESSION) {
+		f->aborted = !kin && flow_owns(f, fd) &&
+		             raw_getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 &&
+		             linger.l_onoff && !linger.l_linger;
 		f->owed_at_close = f->move || atomic_load(&f->state) != FLOW_STABLE ||
 		                   (raw_ioctl(fd, SIOCOUTQ, &unacked) == 0 && unacked > 0);
+	}
 	bool last = flow_drop_fd(f, fd);
 
 	if (last) {
