@@ -77,6 +77,8 @@ static void on_mif(void *ctx, const struct mif_event *ev)
 {
 	(void)ctx;
 	choose_note(ev);
+	if (ev->type == MIF_ADDRESS_ANNOUNCEMENT)
+		links_path_new(ev->ifindex);
 	network_changed = true;
 	log_debug("%s %s: %s", mif_event_name(ev->type), ev->name, ev->reason);
 }

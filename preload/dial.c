@@ -82,7 +82,27 @@ static int bind_to(int fd, sa_family_t family, const struct mif_path *path)
 	return r < 0 ? r : raw_bind(fd, &a.sa, address_len(&a));
 }
 
-int dial_start(struct dial *d, const union flow_address *to, const struct mif_path *path)
+/* Not in every libc's headers. */
+enum { FASTOPEN_NO_COOKIE = 34, HEARD_SYN_DATA = 32 };
+
+/* Connects with the message in the SYN. Negative errno: nothing was begun. */
+static int say(int fd, const union flow_address *to, const void *msg, int len, bool *fast)
+{
+	int one = 1;
+	int r = raw_setsockopt(fd, IPPROTO_TCP, FASTOPEN_NO_COOKIE, &one, sizeof(one));
+
+	if (r < 0)
+		return r;
+	long n = raw_sendto(fd, msg, (size_t)len, MSG_FASTOPEN | MSG_DONTWAIT | MSG_NOSIGNAL,
+	                    &to->sa, address_len(to));
+
+	*fast = n == len;
+	/* The kernel may take it for wiser to send a plain SYN: that is under way then. */
+	return n >= 0 ? -EINPROGRESS : (int)n;
+}
+
+int dial_start_saying(struct dial *d, const union flow_address *to, const struct mif_path *path,
+                      const void *msg, int len)
 {
 	int one = 1;
 	int fd = raw_socket(to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -105,15 +125,46 @@ int dial_start(struct dial *d, const union flow_address *to, const struct mif_pa
 		r = bind_to(fd, to->sa.sa_family, path);
 	}
 	if (r == 0)
+		r = msg ? say(fd, to, msg, len, &d->fast) : -EOPNOTSUPP;
+	/* Switched off here (EOPNOTSUPP), or not known to this kernel. */
+	if (r == -EOPNOTSUPP || r == -ENOPROTOOPT)
 		r = raw_connect(fd, &to->sa, address_len(to));
 	if (r < 0 && r != -EINPROGRESS) {
 		own_close(fd);
 		return r;
 	}
 	d->fd = fd;
-	d->connected = r == 0;
+	/* Nothing is to be done once it is connected: the answer is what is waited for. */
+	d->connected = r == 0 || d->fast;
 	d->since_ms = clock_ms();
 	return 0;
+}
+
+int dial_start(struct dial *d, const union flow_address *to, const struct mif_path *path)
+{
+	return dial_start_saying(d, to, path, NULL, 0);
+}
+
+static bool ask_kernel(const struct dial *d, struct tcp_info *t)
+{
+	socklen_t len = sizeof(*t);
+
+	memset(t, 0, sizeof(*t));
+	return d->fd >= 0 && raw_getsockopt(d->fd, IPPROTO_TCP, TCP_INFO, t, &len) == 0;
+}
+
+bool dial_established(const struct dial *d)
+{
+	struct tcp_info t;
+
+	return ask_kernel(d, &t) && t.tcpi_state != TCP_SYN_SENT && t.tcpi_state != TCP_CLOSE;
+}
+
+bool dial_heard(const struct dial *d)
+{
+	struct tcp_info t;
+
+	return ask_kernel(d, &t) && t.tcpi_options & HEARD_SYN_DATA;
 }
 
 void dial_wait(struct dial *d, struct waits *w)

@@ -17,6 +17,7 @@
 struct dial {
 	int fd; /* -1: no dial */
 	bool connected;
+	bool fast;            /* what was to be said first left in the SYN */
 	struct mif_path path; /* ifindex 0: not bound, the host's routing decides */
 	int64_t since_ms;
 	uint8_t in[SES_MSG_MAX];
@@ -30,6 +31,19 @@ struct dial {
  * peer for a neighbour. Negative errno: it failed at once.
  */
 int dial_start(struct dial *d, const union flow_address *to, const struct mif_path *path);
+
+/*
+ * The same with a first message in the SYN (TCP Fast Open without a cookie), where this host has it
+ * switched on. d->fast says whether it left; if not it is to be sent once connected, as ever. A
+ * relay that does not take it is sent it again by the kernel, at once; a box that eats such SYNs
+ * costs a second. Only for what may arrive twice.
+ */
+int dial_start_saying(struct dial *d, const union flow_address *to, const struct mif_path *path,
+                      const void *msg, int len);
+
+/* Has the far end answered the SYN? And did it take what was in it? */
+bool dial_established(const struct dial *d);
+bool dial_heard(const struct dial *d);
 
 void dial_wait(struct dial *d, struct waits *w);
 

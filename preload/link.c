@@ -156,6 +156,13 @@ void links_review(void)
 		review(&links[i]);
 }
 
+void links_path_new(int ifindex)
+{
+	for (int i = 0; i < LINKS; i++)
+		if (links[i].used)
+			fastopen_note(&links[i].fast, ifindex, FASTOPEN_UNKNOWN, clock_ms());
+}
+
 static void flush(struct link *l)
 {
 	while (l->pending) {

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "preload/dial.h"
+#include "preload/fastopen.h"
 #include "preload/flow.h"
 #include "preload/waits.h"
 #include "session/client.h"
@@ -75,8 +76,14 @@ bool link_gateway(const struct link *l);
 /* Why the relay is not to be used although it answers; NULL: it is. */
 const char *link_refusal(const struct link *l);
 
+/* What is known of Fast Open towards it; the caller keeps it up to date. */
+struct fastopen_table *link_fastopen(struct link *l);
+
 /* Something changed (MIF event): look whether the control connection should move. */
 void links_review(void);
+
+/* An interface has a new address, or came back: it may be in another network now. */
+void links_path_new(int ifindex);
 
 void links_wait(struct waits *w);
 void links_step(const struct waits *w);

@@ -192,6 +192,11 @@ bool link_gateway(const struct link *l)
 	return l->rule->relay_host != NULL;
 }
 
+struct fastopen_table *link_fastopen(struct link *l)
+{
+	return &l->fast;
+}
+
 const char *link_refusal(const struct link *l)
 {
 	return l->key_changed ? "the relay's key has changed" : NULL;

@@ -43,6 +43,7 @@ struct link {
 	int asker;         /* which dial the handshake runs on */
 	int64_t begun_ms, asked_ms, retry_ms, again_ms, shunned_ms;
 	bool failed;
+	struct fastopen_table fast;
 	_Alignas(16) uint8_t hello[SES_HELLO_SIZE];
 };
 

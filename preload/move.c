@@ -25,8 +25,11 @@ struct move *move_new(struct flow *f, enum kind kind)
 		memset(m, 0, sizeof(*m));
 		m->flow = f;
 		m->kind = kind;
-		m->fd = m->run[0].dial.fd = m->run[1].dial.fd = -1;
+		m->fd = -1;
+		for (int k = 0; k < RUNNERS; k++)
+			m->run[k].dial.fd = -1;
 		m->slot = -1;
+		m->how = "";
 		m->begun_ms = clock_ms();
 		f->move = m;
 		return m;
@@ -36,8 +39,8 @@ struct move *move_new(struct flow *f, enum kind kind)
 
 void move_free(struct move *m)
 {
-	dial_close(&m->run[0].dial);
-	dial_close(&m->run[1].dial);
+	for (int k = 0; k < RUNNERS; k++)
+		dial_close(&m->run[k].dial);
 	own_close(m->fd);
 	m->flow->move = NULL;
 	/* What happened in the meantime was not looked at. */
@@ -111,7 +114,7 @@ uint64_t move_floor(const struct flow *f)
 
 	if (!m || m->kind != MOVE_RESUME)
 		return least;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < RUNNERS; i++) {
 		const struct runner *r = &m->run[i];
 
 		/* The winner's dial has been taken out, but its attempt is the one that counts. */
@@ -139,7 +142,7 @@ void moves_review(void)
 			continue;
 		m->disturbed = true;
 		if (m->phase == RACING) {
-			for (int k = 0; k < 2; k++) {
+			for (int k = 0; k < RUNNERS; k++) {
 				struct dial *d = &m->run[k].dial;
 				if (m->kind != MOVE_OPEN && d->fd >= 0 && !dial_usable(d))
 					dial_close(d);
@@ -162,11 +165,9 @@ void moves_wait(struct waits *w)
 			continue;
 		switch (m->phase) {
 		case RACING:
-			dial_wait(&m->run[0].dial, w);
-			dial_wait(&m->run[1].dial, w);
-			/* Connected and only waiting for the link: not to be woken by silence. */
-			waits_until(
-			    w, now + (m->run[0].dial.fd < 0 && m->run[1].dial.fd < 0 ? 0 : 50));
+			for (int k = 0; k < RUNNERS; k++)
+				dial_wait(&m->run[k].dial, w);
+			waits_until(w, move_race_due(m));
 			break;
 		case PARKING:
 			m->slot = -1;

@@ -144,8 +144,8 @@ void over_replay(struct move *m)
 	f->refusals = 0;
 	f->failed_ms = 0;
 	atomic_store(&f->state, f->closed ? FLOW_CLOSING : FLOW_STABLE);
-	log_info("flow %u: on %s (session %llu, read %llu, written %llu)", f->id, m->path.name,
-	         (unsigned long long)f->ses.sid, (unsigned long long)m->read,
+	log_info("flow %u: on %s%s (session %llu, read %llu, written %llu)", f->id, m->path.name,
+	         m->how, (unsigned long long)f->ses.sid, (unsigned long long)m->read,
 	         (unsigned long long)flow_tail(f));
 	flowtalk_moved(f);
 	if (f->closed) {

@@ -13,6 +13,7 @@
 #include "session/client.h"
 
 #define STAGGER_MS 250 /* RFC 8305 */
+#define RUNNERS 3      /* a quick one, a plain one beside it, the next path's */
 
 enum kind { MOVE_OPEN, MOVE_RESUME, MOVE_REDIAL };
 enum phase { RACING, PARKING, SKIPPING, REPLAYING };
@@ -22,7 +23,14 @@ struct runner {
 	struct ses_attempt attempt;
 	bool asked;
 	bool again; /* MOVE_OPEN: what was asked is a RESUME of the session opened before */
-	int64_t asked_ms;
+	/*
+	 * Asked before it was known whether anybody is there: on a connection that was held ready,
+	 * or in the SYN. The plain one beside it says nothing as long as the answer to that one may
+	 * be on its way.
+	 */
+	bool quick, beside;
+	bool seconded; /* a quick one: the plain one was begun */
+	int64_t asked_ms, hold_ms;
 };
 
 struct move {
@@ -34,8 +42,9 @@ struct move {
 	uint64_t sid;   /* MOVE_OPEN: asked for, and not answered yet */
 	bool met;       /* MOVE_OPEN: the relay, or a box before it, took a connection */
 	int again;      /* MOVE_OPEN: dialled anew after such a one was reset */
-	struct runner run[2];
+	struct runner run[RUNNERS];
 	int winner;
+	const char *how; /* a round trip was saved; for the log */
 	struct mif_path paths[PATHS_MAX], path;
 	int npaths, next;
 	int64_t begun_ms, next_ms, since_ms;
@@ -60,6 +69,9 @@ void move_fail(struct move *m, const char *why);
 
 /* A step of the race; one that has an answer is PARKING then. May end the move. */
 void move_race(struct move *m, struct waits *w);
+
+/* When it is to be called even if nothing arrives. */
+int64_t move_race_due(const struct move *m);
 
 /* The runner's connection is the one to go on with. */
 void move_won(struct move *m, int runner);

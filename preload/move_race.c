@@ -6,34 +6,44 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "preload/fastopen.h"
 #include "preload/link.h"
 #include "preload/splice.h"
 
 #define CONNECT_MS 5000
 #define ANSWER_MS 3000
+#define LATE_MS 100 /* the answer to what was said in a SYN, where that has worked before */
+
+/* The message with which the runner's connection begins; its length or negative errno. */
+static int question(struct move *m, struct runner *r, uint8_t *msg)
+{
+	struct flow *f = m->flow;
+
+	if (m->kind == MOVE_OPEN)
+		return open_ask(m, r, msg);
+	struct stream_counts c = {.read = f->closed ? splice_closed_read(f) : 0};
+
+	if (!f->closed && splice_counts(f, &c) < 0)
+		return -EAGAIN;
+	return ses_resume(&f->ses, &r->attempt, c.read,
+	                  atomic_load(&f->half_closed) || f->closed ? flow_tail(f) : SES_NO_END,
+	                  f->closed ? SES_FLAG_CLOSED : 0, msg);
+}
+
+static void asked(struct runner *r)
+{
+	r->asked = true;
+	r->asked_ms = clock_ms();
+}
 
 static int ask(struct move *m, struct runner *r)
 {
-	struct flow *f = m->flow;
 	uint8_t msg[SES_MSG_MAX];
-	int n;
+	int n = question(m, r, msg);
 
-	if (m->kind == MOVE_OPEN) {
-		n = open_ask(m, r, msg);
-	} else {
-		struct stream_counts c = {.read = f->closed ? splice_closed_read(f) : 0};
-
-		if (!f->closed && splice_counts(f, &c) < 0)
-			return -EAGAIN;
-		n = ses_resume(&f->ses, &r->attempt, c.read,
-		               atomic_load(&f->half_closed) || f->closed ? flow_tail(f)
-		                                                         : SES_NO_END,
-		               f->closed ? SES_FLAG_CLOSED : 0, msg);
-	}
 	if (n < 0)
 		return n;
-	r->asked = true;
-	r->asked_ms = clock_ms();
+	asked(r);
 	return dial_send(&r->dial, msg, n);
 }
 
@@ -42,7 +52,8 @@ void move_won(struct move *m, int i)
 	m->winner = i;
 	m->path = m->run[i].dial.path;
 	m->fd = dial_take(&m->run[i].dial);
-	dial_close(&m->run[!i].dial);
+	for (int k = 0; k < RUNNERS; k++)
+		dial_close(&m->run[k].dial);
 	m->phase = PARKING;
 	m->since_ms = clock_ms();
 }
@@ -54,6 +65,13 @@ static void resume_answered(struct move *m, struct runner *r, int len)
 
 	if (e == 0) {
 		f->refusals = 0;
+		if (r->dial.fast) {
+			bool heard = dial_heard(&r->dial);
+
+			fastopen_note(link_fastopen(f->link), r->dial.path.ifindex,
+			              heard ? FASTOPEN_WORKS : FASTOPEN_NOT, clock_ms());
+			m->how = heard ? " by Fast Open" : "";
+		}
 		move_won(m, (int)(r - m->run));
 		return;
 	}
@@ -65,6 +83,48 @@ static void resume_answered(struct move *m, struct runner *r, int len)
 	}
 	log_info("flow %u: resume over %s refused (%d)", f->id, r->dial.path.name, why);
 	dial_close(&r->dial);
+}
+
+static struct runner *quick_one(struct move *m)
+{
+	for (int i = 0; i < RUNNERS; i++)
+		if (m->run[i].quick && m->run[i].dial.fd >= 0)
+			return &m->run[i];
+	return NULL;
+}
+
+/*
+ * The plain connection is there: so what was said first over the same path has its answer, or a
+ * moment from now, or it will have none. To ask here, too, would have the relay send the stream
+ * twice.
+ */
+static bool is_held(struct move *m, struct runner *r)
+{
+	struct runner *quick = quick_one(m);
+	int64_t now = clock_ms();
+
+	if (!r->beside || !quick)
+		return false;
+	if (quick->dial.fast && dial_established(&quick->dial)) {
+		/* What was not taken from the SYN the kernel has sent again. */
+		dial_close(&r->dial);
+		return true;
+	}
+	if (!r->hold_ms) {
+		int64_t took = now - r->dial.since_ms;
+
+		/* The kernel answers a SYN, and did not; the relay itself takes a little longer. */
+		r->hold_ms = quick->dial.fast ? now : now + 2 + (took < 80 ? took / 8 : 10);
+	}
+	if (now < r->hold_ms)
+		return true;
+	log_debug("flow %u: no answer over %s to what was said %s", m->flow->id, r->dial.path.name,
+	          quick->dial.fast ? "in the SYN" : "on the standby");
+	if (quick->dial.fast)
+		fastopen_note(link_fastopen(m->flow->link), quick->dial.path.ifindex, FASTOPEN_NOT,
+		              now);
+	r->beside = false;
+	return false;
 }
 
 static void runner_step(struct move *m, struct runner *r, struct waits *w)
@@ -88,6 +148,8 @@ static void runner_step(struct move *m, struct runner *r, struct waits *w)
 			return;
 		}
 		if (m->kind == MOVE_OPEN && !open_connected(m, r))
+			return;
+		if (is_held(m, r))
 			return;
 		e = ask(m, r);
 		if (e < 0 && e != -EAGAIN)
@@ -129,6 +191,86 @@ static bool address_for(const struct flow *f, const struct mif_path *path, union
 	return false;
 }
 
+static struct runner *idle_one(struct move *m)
+{
+	for (int i = 0; i < RUNNERS; i++)
+		if (m->run[i].dial.fd < 0)
+			return &m->run[i];
+	return NULL;
+}
+
+static bool none_runs(const struct move *m)
+{
+	for (int i = 0; i < RUNNERS; i++)
+		if (m->run[i].dial.fd >= 0)
+			return false;
+	return true;
+}
+
+/* RESUME in the SYN. False: the connection is a plain one, or there is none. */
+static bool start_fast(struct move *m, struct runner *r, const union flow_address *to,
+                       const struct mif_path *p)
+{
+	struct fastopen_table *known = link_fastopen(m->flow->link);
+	uint8_t msg[SES_MSG_MAX];
+	int64_t now = clock_ms();
+	enum fastopen state = fastopen_state(known, p->ifindex, now);
+	int n = -1;
+
+	if (state == FASTOPEN_UNKNOWN || state == FASTOPEN_WORKS)
+		n = question(m, r, msg);
+	if (n < 0)
+		return false;
+	if (dial_start_saying(&r->dial, to, p, msg, n) < 0)
+		return false;
+	if (state == FASTOPEN_UNKNOWN)
+		fastopen_note(known, p->ifindex, r->dial.fast ? FASTOPEN_TRYING : FASTOPEN_NOT,
+		              now);
+	if (!r->dial.fast)
+		return false;
+	asked(r);
+	r->quick = true;
+	return true;
+}
+
+/* A plain connection beside a quick one, which may get no answer. */
+static void start_beside(struct move *m, struct runner *quick, const union flow_address *to,
+                         const struct mif_path *p)
+{
+	struct runner *plain = idle_one(m);
+
+	quick->seconded = true;
+	if (!plain)
+		return;
+	memset(plain, 0, sizeof(*plain));
+	plain->beside = dial_start(&plain->dial, to, p) == 0;
+}
+
+/*
+ * The first connection over a path, the quickest there is. One that nothing says will be answered
+ * has a plain one beside it from the start: then it costs no time if it is not. False: none could
+ * be begun.
+ */
+static bool start_over(struct move *m, struct runner *r, const union flow_address *to,
+                       const struct mif_path *p)
+{
+	memset(r, 0, sizeof(*r));
+	r->dial.fd = -1;
+	if (m->kind == MOVE_RESUME && start_fast(m, r, to, p)) {
+		if (fastopen_state(link_fastopen(m->flow->link), p->ifindex, clock_ms()) !=
+		    FASTOPEN_WORKS)
+			start_beside(m, r, to, p);
+		return true;
+	}
+	if (r->dial.fd >= 0)
+		return true;
+	int e = dial_start(&r->dial, to, p);
+
+	if (e < 0)
+		log_debug("flow %u: dial over %s: %s", m->flow->id, p->name, strerrordesc_np(-e));
+	return e == 0;
+}
+
 static void start_next(struct move *m, struct runner *r)
 {
 	union flow_address to;
@@ -138,19 +280,15 @@ static void start_next(struct move *m, struct runner *r)
 
 		if (!address_for(m->flow, p, &to))
 			continue;
-		memset(r, 0, sizeof(*r));
-		int e = dial_start(&r->dial, &to, p);
-
 		m->next_ms = clock_ms() + STAGGER_MS;
-		if (e == 0)
+		if (start_over(m, r, &to, p))
 			return;
-		log_debug("flow %u: dial over %s: %s", m->flow->id, p->name, strerrordesc_np(-e));
 	}
 }
 
 void move_race(struct move *m, struct waits *w)
 {
-	for (int i = 0; i < 2 && m->flow && m->phase == RACING; i++)
+	for (int i = 0; i < RUNNERS && m->flow && m->phase == RACING; i++)
 		runner_step(m, &m->run[i], w);
 	if (!m->flow || m->phase != RACING)
 		return;
@@ -159,16 +297,47 @@ void move_race(struct move *m, struct waits *w)
 		return;
 	}
 	int64_t now = clock_ms();
-	struct runner *idle = m->run[0].dial.fd < 0   ? &m->run[0]
-	                      : m->run[1].dial.fd < 0 ? &m->run[1]
-	                                              : NULL;
-	bool none = m->run[0].dial.fd < 0 && m->run[1].dial.fd < 0;
+	struct runner *idle = idle_one(m), *quick = quick_one(m);
 
-	if (idle && m->next < m->npaths && (none || now >= m->next_ms))
+	if (quick && !quick->seconded && now >= quick->asked_ms + LATE_MS) {
+		union flow_address to;
+
+		quick->seconded = true;
+		if (address_for(m->flow, &quick->dial.path, &to))
+			start_beside(m, quick, &to, &quick->dial.path);
+		idle = idle_one(m);
+	}
+	if (idle && m->next < m->npaths && (none_runs(m) || now >= m->next_ms))
 		start_next(m, idle);
-	none = m->run[0].dial.fd < 0 && m->run[1].dial.fd < 0;
-	if (none && m->next >= m->npaths)
+	if (none_runs(m) && m->next >= m->npaths)
 		move_fail(m, "every path tried");
 	else if (now - m->begun_ms > CONNECT_MS)
 		move_fail(m, "no answer");
+}
+
+int64_t move_race_due(const struct move *m)
+{
+	int64_t now = clock_ms(), due = m->begun_ms + CONNECT_MS + 1;
+
+	/* The age of a new session's dials is open_race()'s business. */
+	if (none_runs(m))
+		return now;
+	if (m->kind == MOVE_OPEN)
+		return now + 50;
+	if (m->next < m->npaths && m->next_ms < due)
+		due = m->next_ms;
+	for (int i = 0; i < RUNNERS; i++) {
+		const struct runner *r = &m->run[i];
+		int64_t own = r->asked     ? r->asked_ms + ANSWER_MS + 1
+		              : r->hold_ms ? r->hold_ms
+		                           : due;
+
+		if (r->dial.fd < 0)
+			continue;
+		if (r->quick && !r->seconded && r->asked_ms + LATE_MS < own)
+			own = r->asked_ms + LATE_MS;
+		if (own < due)
+			due = own;
+	}
+	return due;
 }

@@ -237,6 +237,16 @@ static int read_message(struct conn *c)
 	}
 }
 
+/* It came in a SYN whose answer the client has not acknowledged: nobody may be there. */
+bool conn_half_open(const struct conn *c)
+{
+	struct tcp_info t = {0};
+	socklen_t len = sizeof(t);
+
+	return getsockopt(c->source.fd, IPPROTO_TCP, TCP_INFO, &t, &len) == 0 &&
+	       t.tcpi_state == TCP_SYN_RECV;
+}
+
 static void first_message(struct conn *c)
 {
 	int len = read_message(c);
@@ -252,6 +262,12 @@ static void first_message(struct conn *c)
 		return;
 	}
 	c->got = 0;
+	/* Only what is authentic and changes nothing when it comes again; no work, and no answer,
+	 * for an address that anybody may have put there. */
+	if (c->in[0] != MSG_RESUME && conn_half_open(c)) {
+		conn_reset(c);
+		return;
+	}
 	switch (c->in[0]) {
 	case MSG_HELLO:
 		assoc_hello(c, len);
@@ -339,6 +355,10 @@ void conns_sweep(int64_t now)
 	}
 	DL_FOREACH_SAFE(others, c, next)
 	{
+		if (c->half_open && now >= c->deadline_ms && !conn_half_open(c)) {
+			c->half_open = false;
+			c->deadline_ms += TENTATIVE_MS - HALF_OPEN_MS;
+		}
 		if (c->deadline_ms && now >= c->deadline_ms) {
 			session_conn_gone(c, false);
 			/* The next in line may have gone with it: the rest has its turn next time.

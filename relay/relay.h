@@ -19,6 +19,9 @@
 #include "session/server.h"
 
 #define RING_MIN 65536
+#define TENTATIVE_MS 10000 /* a resume without COMMIT */
+#define HALF_OPEN_MS 3000  /* and one whose SYN may be a copy: the old connection rests meanwhile  \
+	                    */
 #define PROCESS_MS                                                                                 \
 	4000 /* a client whose control connection ended is back within this time, or over */
 
@@ -84,6 +87,7 @@ struct conn {
 	struct session *session;
 	int index;      /* in the session */
 	bool tentative; /* waiting for COMMIT */
+	bool half_open; /* and the client has not acknowledged our SYN yet, when last seen */
 	bool fin_received, fin_sent;
 	bool broken; /* cannot be written to; what has arrived may still be read */
 	bool hushed; /* an error or hang-up stands there while reading is off */
@@ -179,6 +183,7 @@ void conn_close(struct conn *c);
 void conn_reset(struct conn *c);
 void conn_send(struct conn *c, const void *data, int len);
 void conn_settle(struct conn *c); /* its handshake is over */
+bool conn_half_open(const struct conn *c);
 void conn_refuse(struct conn *c, enum ses_refusal why);
 void conns_sweep(int64_t now);
 void conns_reap(void);

@@ -13,7 +13,6 @@
 #include "common/log.h"
 #include "relay/relay.h"
 
-#define TENTATIVE_MS 10000
 #define FIN_GRACE_MS 2000
 #define UNANSWERED_MS 1000
 #define COVER_MS                                                                                   \
@@ -132,7 +131,8 @@ void session_resume(struct conn *c, int len)
 	c->assoc = s->assoc;
 	c->index = slot;
 	c->tentative = true;
-	c->deadline_ms = loop_now() + TENTATIVE_MS;
+	c->half_open = conn_half_open(c);
+	c->deadline_ms = loop_now() + (c->half_open ? HALF_OPEN_MS : TENTATIVE_MS);
 	s->conn[slot] = c;
 	conn_send(c, out, out_len);
 	if (c->role != ROLE_DEAD)
