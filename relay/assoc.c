@@ -15,9 +15,11 @@
 static struct association *table;
 static unsigned count;
 
-/* Tokens of the next ATTACH messages. */
+/* Tokens of the next ATTACH and STANDBY messages. */
+enum attach_kind { ATTACH, STANDBY };
 struct attach_token {
 	uint8_t token[SES_TOKEN];
+	enum attach_kind kind;
 	struct association *assoc;
 	UT_hash_handle hh;
 };
@@ -31,24 +33,36 @@ struct association *assoc_find(const uint8_t id[16])
 	return a;
 }
 
-static void add_token(struct association *a, uint32_t n)
+static void name(const struct association *a, enum attach_kind kind, uint32_t n,
+                 uint8_t token[SES_TOKEN])
 {
-	struct attach_token *t = calloc(1, sizeof(*t));
-
-	if (!t)
-		return;
-	t->assoc = a;
-	server_attach_token(&a->a, n, t->token);
-	HASH_ADD(hh, tokens, token, SES_TOKEN, t);
+	if (kind == ATTACH)
+		server_attach_token(&a->a, n, token);
+	else
+		server_standby_token(&a->a, n, token);
 }
 
-static void drop_tokens(struct association *a, uint32_t from, uint32_t to)
+static void add_tokens(struct association *a, enum attach_kind kind, uint32_t from, uint32_t to)
+{
+	for (uint32_t n = from; n <= to; n++) {
+		struct attach_token *t = calloc(1, sizeof(*t));
+
+		if (!t)
+			return;
+		t->assoc = a;
+		t->kind = kind;
+		name(a, kind, n, t->token);
+		HASH_ADD(hh, tokens, token, SES_TOKEN, t);
+	}
+}
+
+static void drop_tokens(struct association *a, enum attach_kind kind, uint32_t from, uint32_t to)
 {
 	for (uint32_t n = from; n <= to; n++) {
 		struct attach_token *t;
 		uint8_t token[SES_TOKEN];
 
-		server_attach_token(&a->a, n, token);
+		name(a, kind, n, token);
 		HASH_FIND(hh, tokens, token, SES_TOKEN, t);
 		if (t) {
 			HASH_DEL(tokens, t);
@@ -57,12 +71,28 @@ static void drop_tokens(struct association *a, uint32_t from, uint32_t to)
 	}
 }
 
+/* Number `now` was taken, after `before`: the window moves on. */
+static void move_window(struct association *a, enum attach_kind kind, uint32_t before, uint32_t now,
+                        uint32_t ahead)
+{
+	drop_tokens(a, kind, before + 1, now);
+	add_tokens(a, kind, before + ahead + 1, now + ahead);
+}
+
+static struct association *awaited(const uint8_t *msg, enum attach_kind kind)
+{
+	struct attach_token *t;
+
+	HASH_FIND(hh, tokens, msg + SES_HEADER, SES_TOKEN, t);
+	return t && t->kind == kind ? t->assoc : NULL;
+}
+
 void assoc_adopt(struct association *a)
 {
 	HASH_ADD(hh, table, a.id, 16, a);
 	count++;
-	for (uint32_t i = 1; i <= SERVER_ATTACH_AHEAD; i++)
-		add_token(a, a->a.attached + i);
+	add_tokens(a, ATTACH, a->a.attached + 1, a->a.attached + SERVER_ATTACH_AHEAD);
+	add_tokens(a, STANDBY, a->a.stood + 1, a->a.stood + SERVER_STANDBY_AHEAD);
 }
 
 void assoc_hello(struct conn *c, int len)
@@ -97,15 +127,13 @@ void assoc_hello(struct conn *c, int len)
 
 void assoc_attach(struct conn *c, int len)
 {
-	struct attach_token *t;
+	struct association *a = awaited(c->in, ATTACH);
 	uint8_t out[SES_MSG_MAX];
 
-	HASH_FIND(hh, tokens, c->in + SES_HEADER, SES_TOKEN, t);
-	if (!t) {
+	if (!a) {
 		conn_refuse(c, SES_UNKNOWN);
 		return;
 	}
-	struct association *a = t->assoc;
 	uint32_t before = a->a.attached;
 	int n = server_attach(&a->a, c->in, (size_t)len, out);
 
@@ -113,10 +141,7 @@ void assoc_attach(struct conn *c, int len)
 		conn_refuse(c, SES_UNAUTHENTIC);
 		return;
 	}
-	drop_tokens(a, before + 1, a->a.attached);
-	for (uint32_t i = before + SERVER_ATTACH_AHEAD + 1;
-	     i <= a->a.attached + SERVER_ATTACH_AHEAD; i++)
-		add_token(a, i);
+	move_window(a, ATTACH, before, a->a.attached, SERVER_ATTACH_AHEAD);
 	if (a->control) {
 		a->control->assoc = NULL;
 		conn_close(a->control);
@@ -130,6 +155,50 @@ void assoc_attach(struct conn *c, int len)
 	session_control_new(a);
 	conn_send(c, out, n);
 	log_debug("association attached anew");
+}
+
+/*
+ * A connection that waits for the loss of another: one for an association, and only as long as that
+ * has sessions. It is not asked whether it lives: nothing depends on it, and silence is what it is
+ * for.
+ */
+void assoc_standby(struct conn *c, int len)
+{
+	struct association *a = awaited(c->in, STANDBY);
+	uint8_t out[SES_MSG_MAX];
+	int off = 0;
+
+	if (!a) {
+		conn_refuse(c, SES_UNKNOWN);
+		return;
+	}
+	uint32_t before = a->a.stood;
+	int n = server_standby(&a->a, c->in, (size_t)len, out);
+
+	if (n < 0) {
+		conn_refuse(c, SES_UNAUTHENTIC);
+		return;
+	}
+	move_window(a, STANDBY, before, a->a.stood, SERVER_STANDBY_AHEAD);
+	if (!a->sessions) {
+		conn_refuse(c, SES_NOT_ALLOWED);
+		return;
+	}
+	if (!source_may(&c->from)) {
+		conn_refuse(c, SES_TOO_MANY);
+		return;
+	}
+	if (a->standby)
+		conn_close(a->standby);
+	conn_send(c, out, n);
+	if (c->role == ROLE_DEAD)
+		return;
+	c->role = ROLE_STANDBY;
+	conn_settle(c);
+	setsockopt(c->source.fd, SOL_SOCKET, SO_KEEPALIVE, &off, sizeof(off));
+	c->assoc = a;
+	a->standby = c;
+	log_debug("a connection is held ready");
 }
 
 void assoc_send(struct association *a, const struct ses_frame *f)
@@ -241,7 +310,8 @@ void assoc_over(struct association *a)
 
 static void forget(struct association *a)
 {
-	drop_tokens(a, a->a.attached + 1, a->a.attached + SERVER_ATTACH_AHEAD);
+	drop_tokens(a, ATTACH, a->a.attached + 1, a->a.attached + SERVER_ATTACH_AHEAD);
+	drop_tokens(a, STANDBY, a->a.stood + 1, a->a.stood + SERVER_STANDBY_AHEAD);
 	HASH_DEL(table, a);
 	count--;
 	wipe(a, sizeof(*a));
@@ -258,6 +328,9 @@ void assocs_sweep(int64_t now)
 		 * killed does not. */
 		if (!a->control && a->fin && now - a->gone_ms > PROCESS_MS)
 			assoc_over(a);
+		/* Whose it is has vanished, or has nothing to lose any more. */
+		if (a->standby && (!a->sessions || (!a->control && now - a->gone_ms > IDLE_MS)))
+			conn_close(a->standby);
 		if (!a->control && !a->sessions && (a->ended || now - a->gone_ms > IDLE_MS))
 			forget(a);
 	}

@@ -63,6 +63,20 @@ static struct conn *makes_room(const struct ses_addr *from)
 	return n > config.max_handshakes / 4 ? theirs : shaking;
 }
 
+/* A connection that nobody uses yet is worth less than one that somebody wants. */
+static void standby_makes_room(void)
+{
+	struct conn *c;
+
+	DL_FOREACH(others, c)
+	{
+		if (c->role == ROLE_STANDBY) {
+			conn_close(c);
+			return;
+		}
+	}
+}
+
 void conn_accept(struct source *listener)
 {
 	/* Not more than a few at a time: those who are being served come first. */
@@ -76,8 +90,10 @@ void conn_accept(struct source *listener)
 		if (fd < 0) {
 			/* Without a pause it would be told again and again. */
 			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-			    errno == ENOMEM)
+			    errno == ENOMEM) {
+				standby_makes_room();
 				loop_no_accept(listener);
+			}
 			return;
 		}
 		if (nshaking >= config.max_handshakes || nconns >= CONNS_MAX) {
@@ -140,6 +156,15 @@ void conn_settle(struct conn *c)
 	c->deadline_ms = 0;
 }
 
+void conn_anew(struct conn *c)
+{
+	DL_DELETE(others, c);
+	DL_APPEND(shaking, c);
+	nshaking++;
+	c->role = ROLE_NEW;
+	c->deadline_ms = loop_now() + HANDSHAKE_MS;
+}
+
 /* Out of every list but the one of those to be freed after this round. */
 static void take_out(struct conn *c, bool reset)
 {
@@ -155,6 +180,8 @@ static void take_out(struct conn *c, bool reset)
 	}
 	if (c->opening)
 		opening_gone(c->opening);
+	if (c->assoc && c->assoc->standby == c)
+		c->assoc->standby = NULL;
 	setsockopt(c->source.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 	close(c->source.fd);
 	c->source.fd = -1;
@@ -264,7 +291,7 @@ static void first_message(struct conn *c)
 	c->got = 0;
 	/* Only what is authentic and changes nothing when it comes again; no work, and no answer,
 	 * for an address that anybody may have put there. */
-	if (c->in[0] != MSG_RESUME && conn_half_open(c)) {
+	if (c->in[0] != MSG_RESUME && c->in[0] != MSG_STANDBY && conn_half_open(c)) {
 		conn_reset(c);
 		return;
 	}
@@ -280,6 +307,9 @@ static void first_message(struct conn *c)
 		break;
 	case MSG_RESUME:
 		session_resume(c, len);
+		break;
+	case MSG_STANDBY:
+		assoc_standby(c, len);
 		break;
 	default:
 		conn_refuse(c, SES_MALFORMED);
@@ -315,6 +345,18 @@ static void control_event(struct conn *c, uint32_t events)
 		assoc_input(c);
 }
 
+/* What was held ready is used, or over. */
+static void standby_speaks(struct conn *c)
+{
+	int one = 1;
+
+	c->assoc->standby = NULL;
+	c->assoc = NULL;
+	setsockopt(c->source.fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	conn_anew(c);
+	first_message(c);
+}
+
 void conn_event(struct conn *c, uint32_t events)
 {
 	switch (c->role) {
@@ -336,6 +378,9 @@ void conn_event(struct conn *c, uint32_t events)
 				break;
 		}
 		data_client_event(c, events);
+		break;
+	case ROLE_STANDBY:
+		standby_speaks(c);
 		break;
 	case ROLE_DEAD:
 		break;

@@ -25,6 +25,7 @@ void code_association(struct codec *c, struct association *a)
 	code_cipher(c, &a->a.tx);
 	code_cipher(c, &a->a.rx);
 	code_u32(c, &a->a.attached);
+	code_u32(c, &a->a.stood);
 	code_u64(c, &a->a.sid_top);
 	for (size_t i = 0; i < SERVER_SIDS / 64; i++)
 		code_u64(c, &a->a.sid_seen[i]);

@@ -20,8 +20,9 @@
 
 #define RING_MIN 65536
 #define TENTATIVE_MS 10000 /* a resume without COMMIT */
-#define HALF_OPEN_MS 3000  /* and one whose SYN may be a copy: the old connection rests meanwhile  \
-	                    */
+#define HALF_OPEN_MS                                                                               \
+	3000 /* and one whose SYN may be a copy: the old connection rests meanwhile                \
+	      */
 #define PROCESS_MS                                                                                 \
 	4000 /* a client whose control connection ended is back within this time, or over */
 
@@ -68,7 +69,14 @@ struct source {
 	uint32_t events; /* as registered now */
 };
 
-enum conn_role { ROLE_NEW, ROLE_CONTROL, ROLE_OPENING, ROLE_DATA, ROLE_DEAD };
+enum conn_role {
+	ROLE_NEW,
+	ROLE_CONTROL,
+	ROLE_OPENING,
+	ROLE_DATA,
+	ROLE_STANDBY, /* held ready by the client, silent */
+	ROLE_DEAD
+};
 
 struct session;
 struct association;
@@ -100,6 +108,7 @@ struct conn {
 struct association {
 	struct server_assoc a;
 	struct conn *control; /* NULL: gone */
+	struct conn *standby; /* the one held ready; NULL: none */
 	int64_t gone_ms;      /* since when; 0 while there */
 	bool fin;   /* the control connection ended by a FIN: its, or a box's in between */
 	bool ended; /* the process is over: it said so, or stays away after that FIN */
@@ -184,6 +193,7 @@ void conn_reset(struct conn *c);
 void conn_send(struct conn *c, const void *data, int len);
 void conn_settle(struct conn *c); /* its handshake is over */
 bool conn_half_open(const struct conn *c);
+void conn_anew(struct conn *c); /* it is as just accepted: its next message is its first */
 void conn_refuse(struct conn *c, enum ses_refusal why);
 void conns_sweep(int64_t now);
 void conns_reap(void);
@@ -195,6 +205,7 @@ bool source_may(const struct ses_addr *from); /* has it tokens left? Takes one *
 /* assoc.c */
 void assoc_hello(struct conn *c, int len);
 void assoc_attach(struct conn *c, int len);
+void assoc_standby(struct conn *c, int len);
 struct association *assoc_find(const uint8_t id[16]);
 void assoc_input(struct conn *c);
 void assoc_control_gone(struct conn *c, bool orderly);

@@ -56,36 +56,58 @@ int ses_welcome(struct ses_hello *h, const void *msg, size_t len, struct ses_ass
 	return 0;
 }
 
-int ses_attach(struct ses_assoc *a, uint8_t *out)
+/* ATTACH and STANDBY: the number of its kind, and a proof that it is ours. */
+static int numbered(const struct ses_assoc *a, enum msg_type type, const char *token,
+                    const char *mac, uint32_t n, uint8_t *out)
 {
-	uint8_t *p = msg_begin(out, MSG_ATTACH, SES_TOKEN + 4 + KDF_MAC), k[SES_KEY];
+	uint8_t *p = msg_begin(out, type, SES_TOKEN + 4 + KDF_MAC), k[SES_KEY];
 
-	a->attach++;
-	kdf(a->secret, "ctl-token", a->attach, p, SES_TOKEN);
-	put_be32(p + SES_TOKEN, a->attach);
-	kdf(a->secret, "ctl-mac", a->attach, k, sizeof(k));
+	kdf(a->secret, token, n, p, SES_TOKEN);
+	put_be32(p + SES_TOKEN, n);
+	kdf(a->secret, mac, n, k, sizeof(k));
 	kdf_mac(k, NULL, 0, out, SES_HEADER + SES_TOKEN + 4, p + SES_TOKEN + 4);
 	wipe(k, sizeof(k));
 	return SES_HEADER + SES_TOKEN + 4 + KDF_MAC;
 }
 
-int ses_attached(struct ses_assoc *a, const void *msg, size_t len)
+/* Is it the answer to number n? */
+static bool numbered_answer(const struct ses_assoc *a, enum msg_type type, const char *mac,
+                            uint32_t n, const void *msg, size_t len)
 {
 	uint8_t k[SES_KEY];
-	bool good;
 
-	if (msg_type(msg, len) != MSG_ATTACHED ||
-	    get_be32((const uint8_t *)msg + SES_HEADER) != a->attach)
-		return -EBADMSG;
-	kdf(a->secret, "ctl-mac", a->attach, k, sizeof(k));
-	good = msg_authentic(msg, len, NULL, k);
+	if (msg_type(msg, len) != (int)type || get_be32((const uint8_t *)msg + SES_HEADER) != n)
+		return false;
+	kdf(a->secret, mac, n, k, sizeof(k));
+	bool good = msg_authentic(msg, len, NULL, k);
+
 	wipe(k, sizeof(k));
-	if (!good)
+	return good;
+}
+
+int ses_attach(struct ses_assoc *a, uint8_t *out)
+{
+	return numbered(a, MSG_ATTACH, "ctl-token", "ctl-mac", ++a->attach, out);
+}
+
+int ses_attached(struct ses_assoc *a, const void *msg, size_t len)
+{
+	if (!numbered_answer(a, MSG_ATTACHED, "ctl-mac", a->attach, msg, len))
 		return -EBADMSG;
 	kdf(a->secret, "ctl-c2s", a->attach, a->tx.key, SES_KEY);
 	kdf(a->secret, "ctl-s2c", a->attach, a->rx.key, SES_KEY);
 	a->tx.nonce = a->rx.nonce = 0;
 	return 0;
+}
+
+int ses_standby(struct ses_assoc *a, uint8_t *out)
+{
+	return numbered(a, MSG_STANDBY, "standby-token", "standby-mac", ++a->standby, out);
+}
+
+int ses_ready(const struct ses_assoc *a, const void *msg, size_t len)
+{
+	return numbered_answer(a, MSG_READY, "standby-mac", a->standby, msg, len) ? 0 : -EBADMSG;
 }
 
 void ses_assoc_wipe(struct ses_assoc *a)

@@ -65,7 +65,8 @@ struct ses_assoc {
 	uint8_t secret[SES_KEY];
 	uint8_t relay_key[SES_KEY]; /* the relay's static public key, to pin */
 	uint64_t next_sid;
-	uint32_t attach; /* number of the last ATTACH made */
+	uint32_t attach;  /* number of the last ATTACH made */
+	uint32_t standby; /* and of the last STANDBY */
 	struct ses_addr
 	    home[SES_RELAY_ADDRS]; /* where the relay wants OPEN and ATTACH; from WELCOME */
 	unsigned homes;
@@ -87,6 +88,13 @@ int ses_welcome(struct ses_hello *h, const void *msg, size_t len, struct ses_ass
 /* A further control connection: writes ATTACH, then judges ATTACHED; the keys are fresh ones. */
 int ses_attach(struct ses_assoc *a, uint8_t *out);
 int ses_attached(struct ses_assoc *a, const void *msg, size_t len);
+
+/*
+ * A connection to be held ready: writes STANDBY, then judges READY. After that it says nothing
+ * until it begins as any other, with its first message.
+ */
+int ses_standby(struct ses_assoc *a, uint8_t *out);
+int ses_ready(const struct ses_assoc *a, const void *msg, size_t len);
 
 void ses_assoc_wipe(struct ses_assoc *a);
 

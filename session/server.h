@@ -21,12 +21,14 @@
 
 /* A client whose ATTACH goes unanswered uses the next number; so many in a row may be lost. */
 #define SERVER_ATTACH_AHEAD 64
-#define SERVER_SIDS 1024 /* session ids may arrive out of order by this much */
+#define SERVER_STANDBY_AHEAD 8 /* a client makes few of them, and may do without */
+#define SERVER_SIDS 1024       /* session ids may arrive out of order by this much */
 
 struct server_assoc {
 	uint8_t id[16], secret[SES_KEY];
 	struct ses_cipher tx, rx;
 	uint32_t attached; /* newest ATTACH taken */
+	uint32_t stood;    /* newest STANDBY taken */
 	uint64_t sid_top;  /* highest session id seen, and which of those below were */
 	uint64_t sid_seen[SERVER_SIDS / 64];
 };
@@ -44,6 +46,10 @@ void server_attach_token(const struct server_assoc *a, uint32_t n, uint8_t token
 
 /* ATTACH for this association in, ATTACHED out; the control keys are new from here on. */
 int server_attach(struct server_assoc *a, const void *msg, size_t len, uint8_t *out);
+
+/* The same for STANDBY: no keys come of it. READY out. */
+void server_standby_token(const struct server_assoc *a, uint32_t n, uint8_t token[SES_TOKEN]);
+int server_standby(struct server_assoc *a, const void *msg, size_t len, uint8_t *out);
 
 /* What an OPEN asks for. */
 struct server_request {

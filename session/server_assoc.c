@@ -38,32 +38,55 @@ void server_attach_token(const struct server_assoc *a, uint32_t n, uint8_t token
 	kdf(a->secret, "ctl-token", n, token, SES_TOKEN);
 }
 
-int server_attach(struct server_assoc *a, const void *msg, size_t len, uint8_t *out)
+void server_standby_token(const struct server_assoc *a, uint32_t n, uint8_t token[SES_TOKEN])
 {
-	const uint8_t *p = (const uint8_t *)msg + SES_HEADER;
+	kdf(a->secret, "standby-token", n, token, SES_TOKEN);
+}
+
+/* Message and answer of a kind that is numbered: at most `ahead` may be lost in a row. The answer's
+ * length or -EBADMSG. */
+static int numbered(const struct server_assoc *a, uint32_t *last, uint32_t ahead, const char *mac,
+                    const uint8_t *msg, size_t len, enum msg_type answer, uint8_t *out)
+{
+	uint32_t n = get_be32(msg + SES_HEADER + SES_TOKEN);
 	uint8_t k[SES_KEY];
 	int r = -EBADMSG;
 
-	if (msg_type(msg, len) != MSG_ATTACH)
+	if (n <= *last || n - *last > ahead)
 		return r;
-	uint32_t n = get_be32(p + SES_TOKEN);
-
-	if (n <= a->attached || n > a->attached + SERVER_ATTACH_AHEAD)
-		return r;
-	kdf(a->secret, "ctl-mac", n, k, sizeof(k));
+	kdf(a->secret, mac, n, k, sizeof(k));
 	if (msg_authentic(msg, len, NULL, k)) {
-		uint8_t *body = msg_begin(out, MSG_ATTACHED, 4 + KDF_MAC);
+		uint8_t *body = msg_begin(out, answer, 4 + KDF_MAC);
 
 		put_be32(body, n);
 		kdf_mac(k, NULL, 0, out, SES_HEADER + 4, body + 4);
-		a->attached = n;
-		kdf(a->secret, "ctl-c2s", n, a->rx.key, SES_KEY);
-		kdf(a->secret, "ctl-s2c", n, a->tx.key, SES_KEY);
-		a->rx.nonce = a->tx.nonce = 0;
+		*last = n;
 		r = SES_HEADER + 4 + KDF_MAC;
 	}
 	wipe(k, sizeof(k));
 	return r;
+}
+
+int server_attach(struct server_assoc *a, const void *msg, size_t len, uint8_t *out)
+{
+	int r = msg_type(msg, len) != MSG_ATTACH ? -EBADMSG
+	                                         : numbered(a, &a->attached, SERVER_ATTACH_AHEAD,
+	                                                    "ctl-mac", msg, len, MSG_ATTACHED, out);
+
+	if (r < 0)
+		return r;
+	kdf(a->secret, "ctl-c2s", a->attached, a->rx.key, SES_KEY);
+	kdf(a->secret, "ctl-s2c", a->attached, a->tx.key, SES_KEY);
+	a->rx.nonce = a->tx.nonce = 0;
+	return r;
+}
+
+int server_standby(struct server_assoc *a, const void *msg, size_t len, uint8_t *out)
+{
+	return msg_type(msg, len) != MSG_STANDBY
+	           ? -EBADMSG
+	           : numbered(a, &a->stood, SERVER_STANDBY_AHEAD, "standby-mac", msg, len,
+	                      MSG_READY, out);
 }
 
 /* Marks the id as used; false: it was, or is too old to tell. */

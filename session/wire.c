@@ -15,6 +15,7 @@ static bool length_fits(int type, size_t body)
 	case MSG_HELLO:
 		return body == NOISE_MSG1;
 	case MSG_ATTACH:
+	case MSG_STANDBY:
 		return body == SES_TOKEN + 4 + KDF_MAC;
 	case MSG_OPEN:
 		return body == 16 + 8 + REQUEST_LEN + SEAL_TAG;
@@ -26,6 +27,7 @@ static bool length_fits(int type, size_t body)
 		return body > NOISE_MSG2 && body <= NOISE_MSG2 + HOMES_MAX &&
 		       (body - NOISE_MSG2) % 19 == 1;
 	case MSG_ATTACHED:
+	case MSG_READY:
 		return body == 4 + KDF_MAC;
 	case MSG_OPENED:
 		return body >= 8 + 9 + SEAL_TAG && body <= 8 + ANSWER_MAX + SEAL_TAG;
@@ -37,12 +39,18 @@ static bool length_fits(int type, size_t body)
 	return false;
 }
 
+static bool is_type(int type)
+{
+	return (type >= MSG_HELLO && type <= MSG_STANDBY) ||
+	       (type >= MSG_WELCOME && type <= MSG_RESUMED) || type == MSG_READY ||
+	       type == MSG_REFUSED;
+}
+
 int ses_msg_size(const void *buf, size_t len)
 {
 	const uint8_t *p = buf;
 
-	if (len >= 1 && !length_fits(p[0], 1) && !(p[0] >= 1 && p[0] <= 5) &&
-	    !(p[0] >= 0x81 && p[0] <= 0x84))
+	if (len >= 1 && !is_type(p[0]))
 		return -EBADMSG;
 	if (len >= 2 && p[1] != VERSION)
 		return -EBADMSG;

@@ -16,6 +16,7 @@ local HEADER, MESSAGE_MAX, RECORD_MAX, TAG = 4, 4096, 254, 16
 
 local types = {
 	[0x01] = "HELLO", [0x02] = "ATTACH", [0x03] = "OPEN", [0x04] = "RESUME", [0x05] = "COMMIT",
+	[0x06] = "STANDBY", [0x86] = "READY",
 	[0x81] = "WELCOME", [0x82] = "ATTACHED", [0x83] = "OPENED", [0x84] = "RESUMED", [0xff] = "REFUSED",
 }
 local reasons = {
@@ -38,6 +39,7 @@ local f = {
 	token = ProtoField.bytes("mifcont.token", "Token"),
 	epoch = ProtoField.uint32("mifcont.epoch", "Epoch"),
 	attach = ProtoField.uint32("mifcont.attach", "Number of the ATTACH"),
+	standby = ProtoField.uint32("mifcont.standby", "Number of the STANDBY"),
 	mac = ProtoField.bytes("mifcont.mac", "Mac"),
 	association = ProtoField.bytes("mifcont.association", "Association id"),
 	session = ProtoField.uint64("mifcont.session", "Session id"),
@@ -198,6 +200,18 @@ local messages = {
 		c.add(f.mac, 16)
 		return "epoch " .. epoch:uint() .. " s2c " .. tostring(count:uint64()) .. " c2s to " .. tostring(tail:uint64())
 	end },
+	-- Each side begins anew behind these.
+	[0x06] = { length = 36, first = true, anew = true, next = "message", show = function(c)
+		c.add(f.token, 16)
+		local _, n = c.add(f.standby, 4)
+		c.add(f.mac, 16)
+		return "number " .. n:uint()
+	end },
+	[0x86] = { length = 20, first = true, anew = true, next = "message", show = function(c)
+		local _, n = c.add(f.standby, 4)
+		c.add(f.mac, 16)
+		return "number " .. n:uint()
+	end },
 	[0x81] = { length = 96, open = true, kind = "control", first = true, next = "record", show = function(c)
 		c.add(f.ephemeral, 32)
 		c.add(f.static, 32 + TAG)
@@ -328,7 +342,11 @@ function piece.message(range, pinfo, tree, connection, way, at)
 		return nil, size - range:len()
 	end
 	local item, m = show_message(range(0, size), pinfo, tree, connection)
-	if stage_at(way, pinfo.number, at).at ~= 0 == (m.first or false) and range(0, 1):uint() ~= 0xff then
+	local begun = stage_at(way, pinfo.number, at).at
+	if m.anew then
+		way.anew = at + size
+	end
+	if (begun ~= 0 and begun ~= way.anew) == (m.first or false) and range(0, 1):uint() ~= 0xff then
 		item:add_proto_expert_info(e.turn, types[range(0, 1):uint()] .. " out of turn")
 	end
 	local count = UInt64(0)

@@ -54,6 +54,7 @@ static void raw(void)
 
 	must(type == MSG_REFUSED ? why == p[SES_HEADER] : why == 0, "a refusal that is none");
 	must(ses_attached(&now.a, p, len) < 0, "an ATTACHED without a key");
+	must(ses_ready(&now.a, p, len) < 0, "a READY without a key");
 	must(ses_opened(&now.a, &now.c, p, len) < 0, "an OPENED without a key");
 	must(ses_resumed(&now.c, &t, p, len) < 0, "a RESUMED without a key");
 	must(ses_record_open(&rx, p, len, &f) < 0, "a record without a key");
@@ -119,6 +120,28 @@ static void attached(void)
 		return;
 	must(now.a.rx.nonce == 0 && now.a.tx.nonce == 0, "old counters under new keys");
 	now.tx = now.a.rx;
+}
+
+static void ready(void)
+{
+	uint8_t out[SES_MSG_MAX], msg[SES_HEADER + 4 + KDF_MAC], k[SES_KEY];
+	uint8_t *body = msg_begin(msg, MSG_READY, 4 + KDF_MAC);
+
+	if (take_u8(&now.in) % 4)
+		ses_standby(&now.a, out);
+	uint32_t n = now.a.standby;
+
+	if (take_u8(&now.in) % 4 == 0)
+		n = (uint32_t)take_near(&now.in, n, n + 1);
+	put_be32(body, n);
+	kdf(now.a.secret, "standby-mac", n, k, sizeof(k));
+	kdf_mac(k, NULL, 0, msg, SES_HEADER + 4, body + 4);
+	bool damaged = take_damage(&now.in, msg, sizeof(msg));
+	uint8_t *p = exactly(msg, sizeof(msg));
+
+	must((ses_ready(&now.a, p, sizeof(msg)) == 0) == (!damaged && n == now.a.standby),
+	     "the wrong READY was taken");
+	free(p);
 }
 
 /* A sealed answer of any length and content. */
@@ -256,7 +279,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	/* tests/fuzz/seeds.py knows this order. */
 	static void (*const step[])(void) = {
-	    raw, welcome, attached, opened, resume, resumed, commit, record,
+	    raw, welcome, attached, opened, resume, resumed, commit, record, ready,
 	};
 	const struct ses_addr target = {.family = 4, .ip = {127, 0, 0, 1}, .port = 22};
 	uint8_t out[SES_MSG_MAX];

@@ -124,6 +124,7 @@ static void raw(void)
 	if (msg_type(p, len) != MSG_HELLO)
 		must(server_hello(&key, NULL, 0, p, len, &a, out) < 0, "no HELLO");
 	must(server_attach(&a, p, len, out) < 0, "an ATTACH without a key");
+	must(server_standby(&a, p, len, out) < 0, "a STANDBY without a key");
 	must(server_open(&a, &key, p, len, &request) < 0, "an OPEN without a key");
 	must(serve_resume(&now.s, p, len, out, &n, &replaced) < 0, "a RESUME without a key");
 	for (int i = 0; i < SERVE_CONNS; i++)
@@ -172,6 +173,37 @@ static void attach(void)
 	must(msg_authentic(out, (size_t)r, NULL, k), "ATTACHED has no mac");
 	must(now.a.rx.nonce == 0 && now.a.tx.nonce == 0, "old counters under new keys");
 	now.tx = now.a.rx;
+}
+
+static void standby(void)
+{
+	uint8_t msg[SES_HEADER + SES_TOKEN + 4 + KDF_MAC], out[SES_MSG_MAX], k[SES_KEY];
+	uint8_t *body = msg_begin(msg, MSG_STANDBY, SES_TOKEN + 4 + KDF_MAC);
+	struct server_assoc before = now.a;
+	uint32_t n =
+	    (uint32_t)take_near(&now.in, before.stood, before.stood + SERVER_STANDBY_AHEAD);
+
+	server_standby_token(&now.a, n, body);
+	put_be32(body + SES_TOKEN, n);
+	kdf(now.a.secret, "standby-mac", n, k, sizeof(k));
+	kdf_mac(k, NULL, 0, msg, sizeof(msg) - KDF_MAC, msg + sizeof(msg) - KDF_MAC);
+	bool damaged = take_damage(&now.in, msg, sizeof(msg));
+	uint8_t *p = exactly(msg, sizeof(msg));
+	int r = server_standby(&now.a, p, sizeof(msg), out);
+
+	free(p);
+	must(r < 0 || !damaged, "a damaged STANDBY was taken");
+	must(r < 0 ||
+	         (n > before.stood && n - before.stood <= SERVER_STANDBY_AHEAD && now.a.stood == n),
+	     "a STANDBY outside of the window was taken");
+	must(r < 0 ||
+	         (msg_type(out, (size_t)r) == MSG_READY && msg_authentic(out, (size_t)r, NULL, k)),
+	     "the answer is no READY");
+	/* Nothing else comes of it. */
+	now.a.stood = r < 0 ? now.a.stood : before.stood;
+	must(memcmp(&before, &now.a, sizeof(before)) == 0, "a STANDBY has another effect");
+	if (r >= 0)
+		now.a.stood = n;
 }
 
 /* A sealed request of any length and content. */
@@ -455,7 +487,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* tests/fuzz/seeds.py knows this order. */
 	static void (*const step[])(void) = {
 	    raw,       hello,       attach,    open_session, resume, commit,  record, from_target,
-	    to_client, from_client, to_target, target_end,   lost,   uncover, limit,
+	    to_client, from_client, to_target, target_end,   lost,   uncover, limit,  standby,
 	};
 
 	memset(&now, 0, sizeof(now));

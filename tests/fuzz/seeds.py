@@ -25,7 +25,7 @@ SOUND = [0]  # take_damage(): none
 
 def server():
     (raw, hello, attach, opened, resume, commit, record, from_target, to_client, from_client,
-     to_target, target_end, lost, uncover, limit) = range(15)
+     to_target, target_end, lost, uncover, limit, standby) = range(16)
     request = [4, 127, 0, 0, 1] + [0] * 12 + [0, 22, 0, 0, 4, 0, 0] + [4, *b"host"] + [0] * 299
     ask_resume = [resume, 0] + near(0) + near(0) + [1] + SOUND
 
@@ -37,6 +37,7 @@ def server():
 
     write("server", "hello", [hello] + list(range(32)))
     write("server", "attach", ([attach] + near(4, 1) + SOUND) * 3)
+    write("server", "standby", ([standby] + near(4, 1) + SOUND) * 3)
     write("server", "open", ([opened] + near(4, 1) + [0] + request + [1] + SOUND) * 3)
     write("server", "raw", [raw, 0, 69, 4, 1, 0, 65] + [7] * 65)
     flow = [from_target, 200, to_client, 0, 200, from_client, 0, 150, to_target, 99]
@@ -50,10 +51,11 @@ def server():
 
 
 def client():
-    raw, welcome, attached, opened, resume, resumed, commit, record = range(8)
+    raw, welcome, attached, opened, resume, resumed, commit, record, ready = range(9)
     answer = [0, 0, 0, 0, 0, 0, 4, 0] + [0] + [4, 127, 0, 0, 1] + [0] * 12 + [0x1c, 0xaf]
     write("client", "welcome", [welcome, 1, 1, 1, 4, 127, 0, 0, 1] + [0] * 12 + [28, 175] + SOUND + [welcome, 0, 0, 0, 32] + [5] * 32 + SOUND)
     write("client", "attached", [attached, 1, 1] + SOUND)
+    write("client", "ready", [ready, 1, 1] + SOUND)
     write("client", "opened", [opened, 1, 0] + answer + SOUND)
     write("client", "resume", ([resume, 0, 0, 9, resumed, 0, 0, 1] + near(0) + near(6, 0) + [3] * 16 + SOUND
                                + [commit, 0] + near(0) + [0, 5]) * 2)

@@ -121,6 +121,11 @@ protocol() {
 	protocol target-reset
 }
 
+@test "one connection is held ready for a client that has a session, however many it asks for" {
+	need_lab
+	protocol standby
+}
+
 @test "a relay that is killed or stopped ends no stream" {
 	need_lab
 	protocol relay-killed

@@ -458,6 +458,85 @@ static void detached(void)
 	}
 }
 
+/* Asks for a connection to be held ready; the answer's refusal, or 0 for READY. */
+static int stand_by(const uint8_t *msg, int n, int *fd)
+{
+	uint8_t answer[SES_MSG_MAX];
+
+	*fd = dial();
+	put(*fd, msg, (size_t)n);
+	n = get_message(*fd, answer);
+	if (ses_refused(answer, (size_t)n))
+		return ses_refused(answer, (size_t)n);
+	check(ses_ready(&assoc, answer, (size_t)n) == 0, "READY not authentic");
+	return 0;
+}
+
+static bool is_silent(int fd)
+{
+	uint8_t b;
+
+	return recv(fd, &b, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+/* Held ready: one for an association that has something to lose, for as long as that has. */
+static void standby(void)
+{
+	struct timespec moment = {.tv_nsec = 700000000};
+	uint8_t msg[SES_MSG_MAX], copy[SES_MSG_MAX];
+	struct ses_client c;
+	struct ses_attempt t;
+	int fd, last = -1, n = ses_standby(&assoc, msg);
+
+	check(stand_by(msg, n, &fd) == SES_NOT_ALLOWED, "held ready for no session");
+	close(fd);
+	int data = open_session(&c, address, service_port), service = accept_one();
+
+	for (int i = 0; i < 50; i++) {
+		n = ses_standby(&assoc, msg);
+		memcpy(copy, msg, sizeof(copy));
+		check(stand_by(msg, n, &fd) == 0, "not held ready");
+		check(last < 0 || is_end(last), "two are held for one association");
+		close(last);
+		last = fd;
+	}
+	check(stand_by(copy, n, &fd) == SES_UNKNOWN, "a copy was taken");
+	close(fd);
+	n = ses_standby(&assoc, msg);
+	msg[SES_HEADER + SES_TOKEN + 5] ^= 1;
+	check(stand_by(msg, n, &fd) == SES_UNAUTHENTIC, "a forged one was taken");
+	close(fd);
+	/* Longer than anybody may think about his first message. */
+	sleep(11);
+	check(is_silent(last), "what is held ready was closed, or spoken to");
+	put_stream(service, 0, 1000);
+	get_stream(data, 0, 400);
+	n = ses_resume(&c, &t, 400, SES_NO_END, 0, msg);
+	put(last, msg, (size_t)n);
+	n = get_message(last, msg);
+	check(ses_resumed(&c, &t, msg, (size_t)n) == 0, "not resumed over what was held ready");
+	n = ses_commit(&c, &t, 400, 0, msg);
+	put(last, msg, (size_t)n);
+	get_stream(last, 400, 600);
+	/* One that says what is no message. */
+	n = ses_standby(&assoc, msg);
+	check(stand_by(msg, n, &fd) == 0, "not held ready again");
+	put(fd, "GET ", 4);
+	n = get_message(fd, msg);
+	check(ses_refused(msg, (size_t)n) == SES_MALFORMED && is_end(fd), "nonsense was taken");
+	close(fd);
+	/* With the last session goes what was held for it. */
+	n = ses_standby(&assoc, msg);
+	check(stand_by(msg, n, &fd) == 0, "not held ready again");
+	struct ses_frame f = {.type = SES_F_CLOSE, .sid = c.sid, .end = 0};
+
+	say(&f);
+	check(is_end(service), "the session goes on");
+	close(service);
+	nanosleep(&moment, NULL);
+	check(is_end(fd), "held ready for no session any more");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 6) {
@@ -488,6 +567,8 @@ int main(int argc, char **argv)
 		process_over();
 	else if (strcmp(argv[5], "detached") == 0)
 		detached();
+	else if (strcmp(argv[5], "standby") == 0)
+		standby();
 	else if (strcmp(argv[5], "false-fin") == 0)
 		false_fin();
 	else

@@ -150,6 +150,35 @@ static void attach_window(void **state)
 	assert_int_equal(server_attach(&server, old, (size_t)n, out), -EBADMSG);
 }
 
+static void standby_window(void **state)
+{
+	uint8_t msg[SES_MSG_MAX], old[SES_MSG_MAX], out[SES_MSG_MAX];
+	struct ses_cipher tx = server.tx, rx = server.rx;
+	int n = ses_standby(&client, old);
+
+	(void)state;
+	client.standby = SERVER_STANDBY_AHEAD;
+	n = ses_standby(&client, msg);
+	assert_int_equal(server_standby(&server, msg, (size_t)n, out), -EBADMSG);
+	client.standby = SERVER_STANDBY_AHEAD - 1;
+	n = ses_standby(&client, msg);
+	int len = server_standby(&server, msg, (size_t)n, out);
+
+	assert_true(len > 0);
+	assert_int_equal(ses_ready(&client, out, (size_t)len), 0);
+	/* An answer to another number is none. */
+	client.standby++;
+	assert_int_equal(ses_ready(&client, out, (size_t)len), -EBADMSG);
+	/* A copy of one that was taken displaces nothing. */
+	assert_int_equal(server_standby(&server, msg, (size_t)n, out), -EBADMSG);
+	assert_int_equal(server_standby(&server, old, (size_t)n, out), -EBADMSG);
+	/* Nor is it an ATTACH. */
+	msg[0] = MSG_ATTACH;
+	assert_int_equal(server_attach(&server, msg, (size_t)n, out), -EBADMSG);
+	assert_memory_equal(&tx, &server.tx, sizeof(tx));
+	assert_memory_equal(&rx, &server.rx, sizeof(rx));
+}
+
 static void full_means_wait(void **state)
 {
 	(void)state;
@@ -505,6 +534,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(session_ids_are_used_once, begin),
 	    cmocka_unit_test_setup(attach_window, begin),
+	    cmocka_unit_test_setup(standby_window, begin),
 	    cmocka_unit_test_setup(full_means_wait, begin),
 	    cmocka_unit_test_setup(asks_from_a_quarter_on, begin),
 	    cmocka_unit_test_setup(unbelievable_counts, begin),

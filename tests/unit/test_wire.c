@@ -122,6 +122,11 @@ static int specimens(uint8_t msg[][SES_MSG_MAX], int *len)
 	assert_int_equal(serve_commit(&s, conn, msg[n], (size_t)len[n], &losers), 0);
 	assert_int_equal(losers, 1);
 	n++;
+	len[n] = ses_standby(&client, msg[n]);
+	n++;
+	len[n] = server_standby(&server, msg[n - 1], (size_t)len[n - 1], msg[n]);
+	assert_int_equal(ses_ready(&client, msg[n], (size_t)len[n]), 0);
+	n++;
 	len[n] = refused_write(SES_GONE, msg[n]);
 	assert_int_equal(ses_refused(msg[n], (size_t)len[n]), SES_GONE);
 	n++;
@@ -134,7 +139,7 @@ static void every_message_and_every_truncation(void **state)
 	int len[16], n = specimens(msg, len);
 
 	(void)state;
-	assert_int_equal(n, 10);
+	assert_int_equal(n, 12);
 	for (int i = 0; i < n; i++) {
 		assert_in_range(len[i], 1, SES_MSG_MAX);
 		assert_int_equal(ses_msg_size(msg[i], (size_t)len[i]), len[i]);
@@ -180,6 +185,11 @@ static int judge(int i, const uint8_t *msg, size_t len)
 		a.sid_top = 0;
 		memset(a.sid_seen, 0, sizeof(a.sid_seen));
 		return server_open(&a, &relay, msg, len, &got);
+	case 9:
+		a.stood = 0;
+		return server_standby(&a, msg, len, out);
+	case 10:
+		return ses_ready(&c, msg, len);
 	case 5:
 		return ses_opened(&c, &one, msg, len);
 	}
@@ -201,9 +211,9 @@ static void every_flipped_bit_is_noticed(void **state)
 
 	(void)state;
 	client.next_sid = 1;
-	client.attach = 0;
+	client.attach = client.standby = 0;
 	specimens(msg, len);
-	for (int i = 2; i < 9; i++) {
+	for (int i = 2; i < 11; i++) {
 		assert_true(judge(i, msg[i], (size_t)len[i]) >= 0);
 		for (int bit = 0; bit < len[i] * 8; bit++) {
 			msg[i][bit / 8] ^= (uint8_t)(1 << bit % 8);
