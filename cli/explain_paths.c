@@ -47,49 +47,76 @@ static bool ask_host(const struct mif_monitor *m, const struct sockaddr *to, str
 	return mif_interface(m, at->ifindex, at->name, &at->kind, NULL);
 }
 
-/* The decision for a flow at `at`, which works, or was lost with its path. */
-static void decide(const struct pol *p, const struct mif_path *paths, int n, const struct place *at,
-                   bool lost, struct pol_decision *d)
+static bool is_metered(const struct pol *p, const struct mif_path *path)
 {
-	/* The library's own times; that all has been as it is for long is what explains best. */
-	struct pol_snapshot s = {.current = at->ifindex,
-	                         .current_usable = !lost,
-	                         .current_tunnel = at->kind == MIF_TUNNEL,
-	                         .stable_ms = 250,
-	                         .hold_ms = 2000};
+	int said = pol_metered(p, path->name);
+
+	return said < 0 ? path->kind == MIF_CELLULAR : said;
+}
+
+/* What there is to decide on for a flow at `at`, which works, or was lost with its path. */
+static void look_around(const struct pol *p, const struct mif_path *paths, int n,
+                        const struct place *at, bool lost, struct pol_snapshot *s)
+{
 	const struct mif_path *host = NULL;
 
-	pol_prefer(p, at->name, &s.current_named, NULL);
+	/* The library's own times; that all has been as it is for long is what explains best. */
+	*s = (struct pol_snapshot){.current = at->ifindex,
+	                           .current_usable = !lost,
+	                           .current_tunnel = at->kind == MIF_TUNNEL,
+	                           .stable_ms = 250,
+	                           .hold_ms = 2000};
+	pol_prefer(p, at->name, &s->current_named, NULL);
 	for (int i = 0; i < n; i++) {
-		struct pol_candidate *c = &s.candidate[s.candidates];
+		struct pol_candidate *c = &s->candidate[s->candidates];
 
 		if (lost && paths[i].ifindex == at->ifindex)
 			continue;
 		if (!host || paths[i].metric < host->metric)
 			host = &paths[i];
-		s.candidates++;
+		s->candidates++;
 		c->id = paths[i].ifindex;
 		snprintf(c->name, sizeof(c->name), "%.15s", paths[i].name);
 		c->prefer = pol_prefer(p, paths[i].name, &c->named, NULL);
 		c->tunnel = paths[i].kind == MIF_TUNNEL;
+		c->metered = is_metered(p, &paths[i]);
 		c->metric = paths[i].metric;
 		c->usable_ms = INT_MAX;
 		c->failed_ms = -1;
 	}
-	s.host_tunnel = host && host->kind == MIF_TUNNEL;
+	s->host_tunnel = host && host->kind == MIF_TUNNEL;
+}
+
+static void decide(const struct pol *p, const struct mif_path *paths, int n, const struct place *at,
+                   bool lost, struct pol_decision *d)
+{
+	struct pol_snapshot s;
+
+	look_around(p, paths, n, at, lost, &s);
 	pol_decide(&s, d);
+}
+
+static void print_spare(const struct pol *p, const struct mif_path *paths, int n,
+                        const struct place *at, const struct pol_rule *r)
+{
+	struct pol_snapshot s;
+	struct pol_decision d;
+
+	look_around(p, paths, n, at, false, &s);
+	pol_spare(&s, r->standby, &d);
+	printf("  standby     %s%s\n", d.verb == POL_MOVE ? "" : "none: ", d.reason);
 }
 
 static void print_path(const struct pol *p, const struct mif_path *path)
 {
 	char source[INET6_ADDRSTRLEN];
-	bool metered, named;
-	int prefer = pol_prefer(p, path->name, &named, &metered);
+	bool named;
+	int prefer = pol_prefer(p, path->name, &named, NULL);
 
 	inet_ntop(path->source.family, path->source.ip, source, sizeof(source));
 	printf("  path        %s (%s) from %s, prefer %d%s%s, metric %u\n", path->name,
 	       mif_kind_name(path->kind), source, prefer, named ? "" : " (not named)",
-	       metered ? ", metered" : "", path->metric);
+	       is_metered(p, path) ? ", metered" : "", path->metric);
 }
 
 static const struct mif_path *path_of(const struct mif_path *paths, int n, int ifindex)
@@ -154,4 +181,6 @@ void explain_paths(const struct pol *p, const struct mif_monitor *m, const struc
 	decide(p, paths, n, &at, true, &d);
 	next = d.verb == POL_RESCUE ? path_of(paths, n, d.target) : NULL;
 	print_loss(r, udp, &d, at.name, next ? next->name : NULL);
+	if (r->continuity == POL_SESSION && !udp)
+		print_spare(p, paths, n, &at, r);
 }

@@ -202,3 +202,36 @@ void pol_decide(const struct pol_snapshot *s, struct pol_decision *d)
 		because(d, "the flow's path has no route just now");
 	}
 }
+
+void pol_spare(const struct pol_snapshot *s, enum pol_standby wanted, struct pol_decision *d)
+{
+	struct pol_snapshot lost = *s;
+	const struct pol_candidate *b;
+
+	memset(d, 0, sizeof(*d));
+	d->verb = POL_STAY;
+	d->again_ms = -1;
+	lost.candidates = 0;
+	for (unsigned i = 0; i < count(s); i++)
+		if (s->candidate[i].id != s->current)
+			lost.candidate[lost.candidates++] = s->candidate[i];
+	b = best(&lost);
+	if (wanted == POL_STANDBY_NO) {
+		because(d, "the policy wants none");
+	} else if (!s->current || !s->current_usable) {
+		because(d, "there is no path to lose");
+	} else if (!b) {
+		because(d,
+		        lost.candidates ? "no other path may be taken" : "there is no other path");
+	} else if (b->metered && wanted != POL_STANDBY_METERED) {
+		because(d, "%.15s, the next path, is metered", b->name);
+	} else if (wait_for(s, b) > 0) {
+		d->again_ms = wait_for(s, b);
+		because(d, "%.15s, the next path, has yet to prove stable", b->name);
+	} else {
+		d->verb = POL_MOVE;
+		d->target = b->id;
+		because(d, "%.15s is the next path (prefer %d, metric %u)", b->name, b->prefer,
+		        b->metric);
+	}
+}

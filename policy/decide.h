@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "policy/policy.h"
+
 #define POL_CANDIDATES 16
 
 /* One path the flow could take now. */
@@ -18,6 +20,7 @@ struct pol_candidate {
 	int prefer;        /* from the policy */
 	bool named;        /* an interface section of the policy (other than "*") matches it */
 	bool tunnel;       /* VPN and the like */
+	bool metered;      /* the policy says so, or its kind where the policy says nothing */
 	uint32_t metric;   /* of the route; lower is better */
 	int64_t usable_ms; /* for how long it has been usable without a break */
 	int64_t failed_ms; /* since the last failed attempt over it by this flow; -1: none */
@@ -64,5 +67,12 @@ struct pol_decision {
  * that comes up later. Never returns a target that is not among the candidates.
  */
 void pol_decide(const struct pol_snapshot *s, struct pol_decision *d);
+
+/*
+ * Where should a connection be held ready for the loss of the flow's path? MOVE: on `target`, which
+ * is where pol_decide() would send the flow if that happened now; anything else would be of no use.
+ * STAY: nowhere, for now or (again_ms is -1) until something changes.
+ */
+void pol_spare(const struct pol_snapshot *s, enum pol_standby wanted, struct pol_decision *d);
 
 #endif

@@ -19,10 +19,10 @@
 
 #define FILE_MAX (1 << 20)
 
-enum key { PREFER, METERED, CONTINUITY, REPLAY, RELAY, RELAY_KEY, IDENTITY, KEYS };
+enum key { PREFER, METERED, CONTINUITY, REPLAY, RELAY, RELAY_KEY, IDENTITY, STANDBY, KEYS };
 
 static const char *const key_names[KEYS] = {"prefer", "metered",   "continuity", "replay",
-                                            "relay",  "relay-key", "identity"};
+                                            "relay",  "relay-key", "identity",   "standby"};
 
 struct load {
 	const char *file;
@@ -72,7 +72,7 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	if (is_peer(cfg))
 		expected = "continuity = WORD, replay = WORD, relay = \"HOST:PORT\", "
-		           "relay-key = \"KEY\" or identity = \"FILE\"";
+		           "relay-key = \"KEY\", identity = \"FILE\" or standby = WORD";
 	else if (cfg && cfg->name && strcmp(cfg->name, "interface") == 0)
 		expected = "prefer = NUMBER or metered = true";
 	complain(cfg ? cfg->line : 0, "%s; expected %s", text, expected);
@@ -84,6 +84,7 @@ static const char *expected(enum key key, const char *text)
 {
 	enum pol_continuity c;
 	enum pol_replay r;
+	enum pol_standby s;
 	uint16_t port;
 	char *host;
 	uint8_t k[32];
@@ -108,6 +109,8 @@ static const char *expected(enum key key, const char *text)
 		return value_relay_key(text, k) ? NULL : VALUE_RELAY_KEY_EXPECTED;
 	case IDENTITY:
 		return value_identity(text) ? NULL : VALUE_IDENTITY_EXPECTED;
+	case STANDBY:
+		return value_standby(text, &s) ? NULL : VALUE_STANDBY_EXPECTED;
 	case KEYS:
 		break;
 	}
@@ -175,7 +178,7 @@ static int on_interface(cfg_t *cfg, cfg_opt_t *opt)
 	if ((text = cfg_getstr(sec, "prefer")))
 		value_prefer(text, &i->prefer);
 	if ((text = cfg_getstr(sec, "metered")))
-		value_bool(text, &i->metered);
+		i->metered_said = value_bool(text, &i->metered);
 	return i->pattern ? 0 : -1;
 }
 
@@ -193,6 +196,7 @@ static int on_peer(cfg_t *cfg, cfg_opt_t *opt)
 	r = &p->peer[p->peers++];
 	r->rule.line = line;
 	r->rule.relay_port = POL_RELAY_PORT;
+	r->rule.standby = POL_STANDBY_YES;
 	r->rule.pattern = strdup(cfg_title(sec));
 	if (!pattern_parse(cfg_title(sec), &r->pattern, &why)) {
 		complain(line, "peer pattern \"%s\" not understood; expected %s", cfg_title(sec),
@@ -219,7 +223,9 @@ static int on_peer(cfg_t *cfg, cfg_opt_t *opt)
 		r->rule.relay_key_known = value_relay_key(text, r->rule.relay_key);
 	if ((text = cfg_getstr(sec, "identity")))
 		r->rule.identity = strdup(text);
-	for (int k = RELAY; k <= IDENTITY && r->rule.continuity != POL_SESSION; k++)
+	if ((text = cfg_getstr(sec, "standby")))
+		value_standby(text, &r->rule.standby);
+	for (int k = RELAY; k <= STANDBY && r->rule.continuity != POL_SESSION; k++)
 		if (now->key_line[k]) {
 			complain(now->key_line[k],
 			         "%s without session; expected continuity = session beside it",
@@ -286,9 +292,13 @@ static bool parse(const char *text)
 	    CFG_END(),
 	};
 	cfg_opt_t peer[] = {
-	    CFG_STR("continuity", NULL, CFGF_NONE), CFG_STR("replay", NULL, CFGF_NONE),
-	    CFG_STR("relay", NULL, CFGF_NONE),      CFG_STR("relay-key", NULL, CFGF_NONE),
-	    CFG_STR("identity", NULL, CFGF_NONE),   CFG_END(),
+	    CFG_STR("continuity", NULL, CFGF_NONE),
+	    CFG_STR("replay", NULL, CFGF_NONE),
+	    CFG_STR("relay", NULL, CFGF_NONE),
+	    CFG_STR("relay-key", NULL, CFGF_NONE),
+	    CFG_STR("identity", NULL, CFGF_NONE),
+	    CFG_STR("standby", NULL, CFGF_NONE),
+	    CFG_END(),
 	};
 	cfg_opt_t top[] = {
 	    CFG_SEC("interface", interface, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
@@ -300,7 +310,7 @@ static bool parse(const char *text)
 
 	for (int i = 0; i < 2; i++)
 		interface[i].validcb = on_key;
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 6; i++)
 		peer[i].validcb = on_key;
 	top[0].validcb = on_interface;
 	top[1].validcb = on_peer;

@@ -14,6 +14,7 @@ static const struct pol builtin;
 static const struct pol_rule builtin_rule = {
     .pattern = "(no rule)",
     .continuity = POL_AUTO,
+    .standby = POL_STANDBY_YES,
     .relay_port = POL_RELAY_PORT,
 };
 
@@ -66,6 +67,14 @@ int pol_prefer(const struct pol *p, const char *ifname, bool *named, bool *meter
 	return 0;
 }
 
+int pol_metered(const struct pol *p, const char *ifname)
+{
+	for (unsigned i = 0; i < p->interfaces; i++)
+		if (glob_match(p->interface[i].pattern, ifname, false))
+			return p->interface[i].metered_said ? p->interface[i].metered : -1;
+	return -1;
+}
+
 bool pol_find(char *path, size_t len)
 {
 	const char *v;
@@ -93,4 +102,11 @@ const char *pol_replay_name(enum pol_replay r)
 	static const char *const names[] = {"none", "line", "length-prefix"};
 
 	return names[r];
+}
+
+const char *pol_standby_name(enum pol_standby s)
+{
+	static const char *const names[] = {"no", "yes", "metered"};
+
+	return names[s];
 }

@@ -16,6 +16,9 @@
 #define POL_RELAY_PORT 7343
 
 enum pol_continuity { POL_AUTO, POL_NONE, POL_RESET, POL_REDIAL, POL_HTTP, POL_SESSION };
+/* Is a connection to the relay held ready on the next path? Never on a metered one but for the
+ * last. */
+enum pol_standby { POL_STANDBY_NO, POL_STANDBY_YES, POL_STANDBY_METERED };
 enum pol_replay { POL_REPLAY_NONE, POL_REPLAY_LINE, POL_REPLAY_LENGTH_PREFIX };
 
 /* What a rule says, ready to use. Strings belong to the policy. */
@@ -24,6 +27,7 @@ struct pol_rule {
 	int line;            /* 0 for the built-in default */
 	enum pol_continuity continuity;
 	enum pol_replay replay;
+	enum pol_standby standby;
 	const char *relay_host; /* address or name; NULL: the peer's own host ("same-host") */
 	uint16_t relay_port;
 	bool relay_key_known; /* `relay_key` is the only one it may have */
@@ -70,7 +74,11 @@ const struct pol_rule *pol_match(const struct pol *p, const struct pol_peer *pee
  */
 int pol_prefer(const struct pol *p, const char *ifname, bool *named, bool *metered);
 
+/* Does the policy call the interface metered? 1 or 0; -1: it says nothing of that. */
+int pol_metered(const struct pol *p, const char *ifname);
+
 const char *pol_continuity_name(enum pol_continuity c);
 const char *pol_replay_name(enum pol_replay r);
+const char *pol_standby_name(enum pol_standby s);
 
 #endif

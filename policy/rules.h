@@ -10,7 +10,7 @@
 struct rule_interface {
 	char *pattern;
 	int prefer;
-	bool metered;
+	bool metered, metered_said;
 };
 
 struct rule_peer {

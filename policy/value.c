@@ -57,6 +57,16 @@ bool value_continuity(const char *text, enum pol_continuity *c)
 	return false;
 }
 
+bool value_standby(const char *text, enum pol_standby *s)
+{
+	for (int i = POL_STANDBY_NO; i <= POL_STANDBY_METERED; i++)
+		if (strcmp(text, pol_standby_name((enum pol_standby)i)) == 0) {
+			*s = (enum pol_standby)i;
+			return true;
+		}
+	return false;
+}
+
 bool value_replay(const char *text, enum pol_replay *r)
 {
 	for (int i = POL_REPLAY_NONE; i <= POL_REPLAY_LENGTH_PREFIX; i++)

@@ -11,6 +11,8 @@ bool value_bool(const char *text, bool *b);
 bool value_continuity(const char *text, enum pol_continuity *c);
 bool value_replay(const char *text, enum pol_replay *r);
 
+bool value_standby(const char *text, enum pol_standby *s);
+
 /* `host` is NULL for "same-host", else to be freed by the caller. */
 bool value_relay(const char *text, char **host, uint16_t *port);
 bool value_relay_key(const char *text, uint8_t key[32]);
@@ -20,6 +22,7 @@ bool value_identity(const char *text);
 #define VALUE_BOOL_EXPECTED "true or false"
 #define VALUE_CONTINUITY_EXPECTED "auto, none, reset, redial, http or session"
 #define VALUE_REPLAY_EXPECTED "line, length-prefix or none"
+#define VALUE_STANDBY_EXPECTED "no, yes (not over a metered interface) or metered (over one, too)"
 #define VALUE_RELAY_EXPECTED                                                                       \
 	"\"same-host:7343\", or an address or name and a port: \"192.0.2.1:7343\", "               \
 	"\"[2001:db8::1]:7343\", \"relay.example:7343\""

@@ -104,46 +104,57 @@ bool choose_usable(const union flow_address *own)
 	return agent_monitor() && mif_address_usable(agent_monitor(), family, ip);
 }
 
-int choose(const union flow_address *to, const struct whereabouts *at, struct pol_decision *d,
-           struct mif_path paths[PATHS_MAX])
+/* All that is known, for the decision; the paths' number. */
+static int look_around(const union flow_address *to, const struct whereabouts *at,
+                       struct pol_snapshot *s, struct mif_path paths[PATHS_MAX])
 {
-	struct pol_snapshot s;
 	enum mif_kind kind = MIF_OTHER;
 	char name[IFNAMSIZ];
 	int n = choose_paths(to, paths);
 	int64_t now = clock_ms();
 
-	memset(&s, 0, sizeof(s));
-	s.current = at->ifindex;
-	s.current_usable = at->ifindex && choose_usable(&at->source);
-	s.current_failed = at->failed;
-	s.current_tunnel = at->ifindex && agent_monitor() &&
-	                   mif_interface(agent_monitor(), at->ifindex, name, &kind, NULL) &&
-	                   kind == MIF_TUNNEL;
-	if (s.current_tunnel)
-		pol_prefer(process_policy(), name, &s.current_named, NULL);
+	memset(s, 0, sizeof(*s));
+	s->current = at->ifindex;
+	s->current_usable = at->ifindex && choose_usable(&at->source);
+	s->current_failed = at->failed;
+	s->current_tunnel = at->ifindex && agent_monitor() &&
+	                    mif_interface(agent_monitor(), at->ifindex, name, &kind, NULL) &&
+	                    kind == MIF_TUNNEL;
+	if (s->current_tunnel)
+		pol_prefer(process_policy(), name, &s->current_named, NULL);
 	/* paths are sorted by preference; the host's own choice is the lowest metric */
 	const struct mif_path *host = NULL;
 
 	for (int i = 0; i < n; i++)
 		if (!host || paths[i].metric < host->metric)
 			host = &paths[i];
-	s.host_tunnel = host && host->kind == MIF_TUNNEL;
-	s.stable_ms = STABLE_MS;
-	s.hold_ms = HOLD_MS;
+	s->host_tunnel = host && host->kind == MIF_TUNNEL;
+	s->stable_ms = STABLE_MS;
+	s->hold_ms = HOLD_MS;
 	for (int i = 0; i < n; i++) {
-		struct pol_candidate *c = &s.candidate[s.candidates++];
+		struct pol_candidate *c = &s->candidate[s->candidates++];
+		int metered = pol_metered(process_policy(), paths[i].name);
 
 		c->id = paths[i].ifindex;
 		snprintf(c->name, sizeof(c->name), "%.15s", paths[i].name);
 		c->prefer = preference(&paths[i], &c->named);
 		c->tunnel = paths[i].kind == MIF_TUNNEL;
+		c->metered = metered < 0 ? paths[i].kind == MIF_CELLULAR : metered;
 		c->metric = paths[i].metric;
 		c->usable_ms = usable_for(paths[i].ifindex);
 		c->failed_ms = at->failed_ms && at->failed_ifindex == paths[i].ifindex
 		                   ? now - at->failed_ms
 		                   : -1;
 	}
+	return n;
+}
+
+int choose(const union flow_address *to, const struct whereabouts *at, struct pol_decision *d,
+           struct mif_path paths[PATHS_MAX])
+{
+	struct pol_snapshot s;
+	int n = look_around(to, at, &s, paths);
+
 	pol_decide(&s, d);
 	if (d->verb != POL_MOVE && d->verb != POL_RESCUE)
 		return n;
@@ -156,4 +167,20 @@ int choose(const union flow_address *to, const struct whereabouts *at, struct po
 			break;
 		}
 	return n;
+}
+
+bool choose_spare(const union flow_address *to, const struct whereabouts *at,
+                  enum pol_standby wanted, struct pol_decision *d, struct mif_path *path)
+{
+	struct mif_path paths[PATHS_MAX];
+	struct pol_snapshot s;
+	int n = look_around(to, at, &s, paths);
+
+	pol_spare(&s, wanted, d);
+	for (int i = 0; i < n && d->verb == POL_MOVE; i++)
+		if (paths[i].ifindex == d->target) {
+			*path = paths[i];
+			return true;
+		}
+	return false;
 }

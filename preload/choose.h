@@ -29,6 +29,11 @@ struct whereabouts {
 int choose(const union flow_address *to, const struct whereabouts *at, struct pol_decision *d,
            struct mif_path paths[PATHS_MAX]);
 
+/* Where a connection towards `to` should be held ready for the loss of this path; false: nowhere,
+ * and d->reason says why. */
+bool choose_spare(const union flow_address *to, const struct whereabouts *at,
+                  enum pol_standby wanted, struct pol_decision *d, struct mif_path *path);
+
 /* All paths, preferred first. */
 int choose_paths(const union flow_address *to, struct mif_path paths[PATHS_MAX]);
 

@@ -479,6 +479,95 @@ static void any_sequence_of_events_is_well_answered(void **state)
 	}
 }
 
+static void expect_spare(const struct pol_snapshot *s, enum pol_standby wanted, int target,
+                         const char *reason)
+{
+	struct pol_decision d;
+
+	pol_spare(s, wanted, &d);
+	if ((d.verb == POL_MOVE ? d.target : 0) != target || !strstr(d.reason, reason))
+		fail_msg("verb %d target %d, expected %d: %s", d.verb, d.target, target, d.reason);
+	assert_true(d.verb == POL_MOVE || d.verb == POL_STAY);
+}
+
+static void ready_on_the_next_path(void **state)
+{
+	struct pol_snapshot s = two(WLAN);
+	struct pol_decision d;
+
+	(void)state;
+	expect_spare(&s, POL_STANDBY_YES, WWAN, "if2 is the next path (prefer 100, metric 200)");
+	expect_spare(&s, POL_STANDBY_NO, 0, "the policy wants none");
+	s.candidate[1].metered = true;
+	expect_spare(&s, POL_STANDBY_YES, 0, "if2, the next path, is metered");
+	expect_spare(&s, POL_STANDBY_METERED, WWAN, "if2 is");
+	/* The one in use may be metered. */
+	s = two(WWAN);
+	s.candidate[1].metered = true;
+	expect_spare(&s, POL_STANDBY_YES, WLAN, "if1 is");
+	/* Only where it would be of use: where the flow would go. */
+	s = two(3);
+	s.candidate[2] = path(3, 300);
+	s.candidate[2].tunnel = false;
+	s.candidates = 3;
+	s.candidate[0].metered = true;
+	expect_spare(&s, POL_STANDBY_YES, 0, "if1, the next path, is metered");
+	s = two(WLAN);
+	s.candidate[1].usable_ms = 50;
+	pol_spare(&s, POL_STANDBY_YES, &d);
+	assert_int_equal(d.verb, POL_STAY);
+	assert_int_equal(d.again_ms, 200);
+	s.candidates = 1;
+	expect_spare(&s, POL_STANDBY_YES, 0, "there is no other path");
+	s = two(WLAN);
+	s.current_usable = false;
+	expect_spare(&s, POL_STANDBY_YES, 0, "there is no path to lose");
+	s = two(VPN);
+	s.candidate[2] = path(VPN, 0);
+	s.candidates = 3;
+	s.current_tunnel = true;
+	expect_spare(&s, POL_STANDBY_YES, 0, "no other path may be taken");
+}
+
+/* What is held ready is what a loss would take, whatever the paths are. */
+static void ready_where_a_loss_would_go(void **state)
+{
+	(void)state;
+	srand(7);
+	for (int round = 0; round < 20000; round++) {
+		struct pol_snapshot s = {.current_usable = true, .stable_ms = 250, .hold_ms = 2000},
+		                    lost;
+		struct pol_decision spare, d;
+
+		s.candidates = (unsigned)(rand() % 6);
+		for (unsigned i = 0; i < s.candidates; i++) {
+			s.candidate[i] = path((int)i + 1, rand() % 4 * 100);
+			s.candidate[i].named = rand() % 2;
+			s.candidate[i].tunnel = rand() % 4 == 0;
+			s.candidate[i].metered = rand() % 2;
+			s.candidate[i].failed_ms = rand() % 3 ? -1 : rand() % 4000;
+		}
+		s.current = rand() % 6 + 1;
+		s.current_tunnel = rand() % 4 == 0;
+		s.current_named = rand() % 2;
+		s.host_tunnel = rand() % 4 == 0;
+		lost = s;
+		lost.current_usable = false;
+		lost.candidates = 0;
+		for (unsigned i = 0; i < s.candidates; i++)
+			if (s.candidate[i].id != s.current)
+				lost.candidate[lost.candidates++] = s.candidate[i];
+		pol_spare(&s, POL_STANDBY_METERED, &spare);
+		pol_decide(&lost, &d);
+		if (spare.verb == POL_MOVE) {
+			assert_int_equal(d.verb, POL_RESCUE);
+			assert_int_equal(d.target, spare.target);
+		} else if (spare.again_ms < 0) {
+			assert_int_equal(d.verb, POL_WAIT);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -493,6 +582,8 @@ int main(void)
 	    cmocka_unit_test(an_address_without_a_route_is_left_alone),
 	    cmocka_unit_test(reasons_name_interfaces_and_numbers),
 	    cmocka_unit_test(nothing_goes_around_a_tunnel),
+	    cmocka_unit_test(ready_on_the_next_path),
+	    cmocka_unit_test(ready_where_a_loss_would_go),
 	    cmocka_unit_test(any_sequence_of_events_is_well_answered),
 	};
 

@@ -49,6 +49,8 @@ static void first_match_wins(void **state)
 	                     "peer \"*:27\" { continuity = session relay = \"relay.example:7343\"\n"
 	                     "  relay-key = \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"\n"
 	                     "  identity = \"/etc/mifcont/client.key\" }\n"
+	                     "peer \"*:28\" { continuity = session standby = no }\n"
+	                     "peer \"*:29\" { continuity = session standby = metered }\n"
 	                     "peer \"*\" { continuity = none }\n",
 	                     err, sizeof(err));
 	bool named, metered;
@@ -83,6 +85,15 @@ static void first_match_wins(void **state)
 		assert_int_equal(r->relay_key[i], i);
 	assert_string_equal(r->identity, "/etc/mifcont/client.key");
 	assert_int_equal(r->line, 11);
+	assert_int_equal(r->standby, POL_STANDBY_YES);
+	a.port = 28;
+	assert_int_equal(pol_match(p, &a)->standby, POL_STANDBY_NO);
+	a.port = 29;
+	assert_int_equal(pol_match(p, &a)->standby, POL_STANDBY_METERED);
+	/* Where nothing is said the interface's kind decides. */
+	assert_int_equal(pol_metered(p, "wlan0"), -1);
+	assert_int_equal(pol_metered(p, "eth0"), 1);
+	assert_int_equal(pol_metered(pol_builtin(), "eth0"), -1);
 	a.port = 24;
 	assert_int_equal(pol_match(p, &a)->continuity, POL_NONE);
 	assert_int_equal(pol_match(pol_builtin(), &a)->continuity, POL_AUTO);
@@ -141,6 +152,11 @@ static void errors_name_file_line_and_what_was_expected(void **state)
 	    {"interface \"*\" { prefer = 99999999999999999999999 }", " not understood; expected a"},
 	    {"interface \"*\" { prefer = 0x10 }", ":1: prefer = \"0x10\" not understood"},
 	    {"interface \"*\" { prefer = \"\" }", ":1: prefer = \"\" not understood"},
+	    {"peer \"*\" { continuity = session\n standby = sometimes }",
+	     ":2: standby = \"sometimes\" not understood; expected no, yes (not over a metered "
+	     "interface) or metered (over one, too)"},
+	    {"peer \"*\" { continuity = redial\n standby = yes }",
+	     ":2: standby without session; expected continuity = session beside it"},
 	    {"interface \"*\" {\n metered = maybe }",
 	     ":2: metered = \"maybe\" not understood; expected true or false"},
 	    {"peer \"*\" { continuity = session relay = \"a\" }",
