@@ -155,7 +155,7 @@ void session_commit(struct conn *c, int len)
 			conn_reset(s->conn[i]);
 			s->conn[i] = NULL;
 		}
-	c->tentative = false;
+	c->tentative = c->half_open = false;
 	c->deadline_ms = 0;
 	s->detached_ms = s->fin_ms = s->asked_ms = 0;
 	s->reset_seen = false;

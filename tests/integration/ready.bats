@@ -38,6 +38,7 @@ lose_twice() {
 	in_server sysctl -qw net.ipv4.tcp_fastopen=3
 	download_through lose
 	grep -q ': on wwan0 by Fast Open' "$lab_dir/client.log"
+	[ "$(handovers)" = 1 ]
 }
 
 @test "and does not where this host has that switched off" {
