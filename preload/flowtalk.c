@@ -285,6 +285,8 @@ void flowtalk_end(struct flow *f)
 	ses_client_wipe(&f->ses);
 	atomic_store(&f->hold, 0);
 	futex_wake(&f->hold);
+	if (f->link)
+		link_stir(f->link);
 	f->link = NULL;
 	atomic_store(&f->state, FLOW_ENDED);
 }

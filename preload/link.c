@@ -152,8 +152,11 @@ static void review(struct link *l)
 
 void links_review(void)
 {
-	for (int i = 0; i < LINKS; i++)
+	for (int i = 0; i < LINKS; i++) {
 		review(&links[i]);
+		if (links[i].used)
+			standby_review(&links[i]);
+	}
 }
 
 void links_path_new(int ifindex)
@@ -297,6 +300,7 @@ static void answered(struct link *l, struct dial *d, int len)
 		/* The relay was restarted: its sessions are gone, a new association serves new
 		 * ones. */
 		if (why == SES_UNKNOWN && l->have_assoc) {
+			standby_drop(l);
 			ses_assoc_wipe(&l->assoc);
 			memset(l->given_up, 0, sizeof(l->given_up));
 			l->owed_until_ms = 0;
@@ -317,6 +321,7 @@ static void answered(struct link *l, struct dial *d, int len)
 	link_stop_dialling(l);
 	l->have_assoc = true;
 	l->failed = false;
+	standby_stir(l);
 	log_debug("relay: control connection up");
 	for (int i = 0; i < GIVEN_UP; i++)
 		tell_given_up(l, l->given_up[i]);
@@ -398,6 +403,7 @@ void links_wait(struct waits *w)
 
 		if (!l->used)
 			continue;
+		standby_wait(l, w);
 		l->slot = waits_add(w, l->control, l->pending ? POLLIN | POLLOUT : POLLIN);
 		if (l->owed_until_ms > clock_ms())
 			waits_until(w, clock_ms() + OWED_LOOK_MS);
@@ -425,6 +431,7 @@ void links_step(const struct waits *w)
 
 		if (!l->used)
 			continue;
+		standby_step(l, w);
 		if (l->control >= 0 && waits_got(w, l->slot) & POLLOUT)
 			flush(l);
 		if (l->control >= 0 && waits_got(w, l->slot) & ~POLLOUT)

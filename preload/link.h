@@ -79,6 +79,16 @@ const char *link_refusal(const struct link *l);
 /* What is known of Fast Open towards it; the caller keeps it up to date. */
 struct fastopen_table *link_fastopen(struct link *l);
 
+/* Takes the connection that is held ready on this path into `d`; false: there is none. */
+bool link_standby(struct link *l, const struct mif_path *path, struct dial *d);
+
+/* On which interface a loss costs one round trip only, by such a connection or by Fast Open; "":
+ * none. */
+const char *link_spare(const struct link *l, bool *fast);
+
+/* A flow has come, moved or gone: is what is held ready still what is needed? */
+void link_stir(struct link *l);
+
 /* Something changed (MIF event): look whether the control connection should move. */
 void links_review(void);
 

@@ -87,6 +87,7 @@ struct link *link_to(const struct pol_rule *rule, const union flow_address *peer
 	if (l->used) {
 		link_stop_dialling(l);
 		link_drop_control(l);
+		standby_drop(l);
 		ses_assoc_wipe(&l->assoc);
 	}
 	memset(l, 0, sizeof(*l));
@@ -95,6 +96,7 @@ struct link *link_to(const struct pol_rule *rule, const union flow_address *peer
 	l->rule = rule;
 	l->control = l->dial[0].fd = l->dial[1].fd = -1;
 	l->slot = -1;
+	standby_init(&l->standby);
 	link_locate(l, peer);
 	load_identity(l);
 	return l;
@@ -195,6 +197,21 @@ bool link_gateway(const struct link *l)
 struct fastopen_table *link_fastopen(struct link *l)
 {
 	return &l->fast;
+}
+
+bool link_standby(struct link *l, const struct mif_path *path, struct dial *d)
+{
+	return standby_take(l, path, d);
+}
+
+const char *link_spare(const struct link *l, bool *fast)
+{
+	return standby_interface(l, fast);
+}
+
+void link_stir(struct link *l)
+{
+	standby_stir(l);
 }
 
 const char *link_refusal(const struct link *l)

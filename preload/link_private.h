@@ -6,6 +6,7 @@
 #include "preload/choose.h"
 #include "preload/link.h"
 #include "preload/lookup.h"
+#include "preload/standby.h"
 
 #define LINKS 64
 #define GIVEN_UP 16
@@ -44,6 +45,7 @@ struct link {
 	int64_t begun_ms, asked_ms, retry_ms, again_ms, shunned_ms;
 	bool failed;
 	struct fastopen_table fast;
+	struct standby standby;
 	_Alignas(16) uint8_t hello[SES_HELLO_SIZE];
 };
 

@@ -303,6 +303,7 @@ void open_put(struct move *m)
 		return;
 	}
 	log_info("flow %u: session open", f->id);
+	link_stir(f->link);
 	own_close(f->far_fd);
 	f->far_fd = -1;
 	move_free(m);

@@ -148,6 +148,8 @@ void over_replay(struct move *m)
 	         m->how, (unsigned long long)f->ses.sid, (unsigned long long)m->read,
 	         (unsigned long long)flow_tail(f));
 	flowtalk_moved(f);
+	if (f->link)
+		link_stir(f->link);
 	if (f->closed) {
 		/* Nobody else holds the new connection. */
 		own_close(f->old_fd);

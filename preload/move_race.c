@@ -71,6 +71,8 @@ static void resume_answered(struct move *m, struct runner *r, int len)
 			fastopen_note(link_fastopen(f->link), r->dial.path.ifindex,
 			              heard ? FASTOPEN_WORKS : FASTOPEN_NOT, clock_ms());
 			m->how = heard ? " by Fast Open" : "";
+		} else if (r->quick) {
+			m->how = " by the standby";
 		}
 		move_won(m, (int)(r - m->run));
 		return;
@@ -246,6 +248,20 @@ static void start_beside(struct move *m, struct runner *quick, const union flow_
 	plain->beside = dial_start(&plain->dial, to, p) == 0;
 }
 
+/* RESUME on the connection that is held ready. */
+static bool start_ready(struct move *m, struct runner *r, const struct mif_path *p)
+{
+	if (m->gentle || !link_standby(m->flow->link, p, &r->dial))
+		return false;
+	/* Should this fail, the connection is gone like one that nobody answers. */
+	if (ask(m, r) < 0) {
+		dial_close(&r->dial);
+		return false;
+	}
+	r->quick = true;
+	return true;
+}
+
 /*
  * The first connection over a path, the quickest there is. One that nothing says will be answered
  * has a plain one beside it from the start: then it costs no time if it is not. False: none could
@@ -256,6 +272,10 @@ static bool start_over(struct move *m, struct runner *r, const union flow_addres
 {
 	memset(r, 0, sizeof(*r));
 	r->dial.fd = -1;
+	if (m->kind == MOVE_RESUME && start_ready(m, r, p)) {
+		start_beside(m, r, to, p);
+		return true;
+	}
 	if (m->kind == MOVE_RESUME && start_fast(m, r, to, p)) {
 		if (fastopen_state(link_fastopen(m->flow->link), p->ifindex, clock_ms()) !=
 		    FASTOPEN_WORKS)

@@ -29,8 +29,8 @@ measure=$lab_build/lab/measure
 policy() { # STANDBY
 	cat >"$lab_dir/policy.conf" <<-END
 		interface "wlan*" { prefer = 200 }
-		interface "wwan*" { prefer = 100 }
-		peer "*" { continuity = session }
+		interface "wwan*" { prefer = 100  metered = false }
+		peer "*" { continuity = session${1:+ standby = $1} }
 	END
 }
 
@@ -45,9 +45,9 @@ once() { # MODE; one figure
 	in_client bash -c 'echo >/dev/udp/10.2.0.1/9' 2>/dev/null || :
 	rm -f "$lab_dir/client.log"
 	in_client env LD_PRELOAD="$lab_build/libmifcont.so" MIFCONT_POLICY="$lab_dir/policy.conf" \
-		MIFCONT_LOG="debug:$lab_dir/client.log" "$measure" paced 10.9.0.2 9000 2 >"$lab_dir/gap" 2>>"$lab_dir/err" &
+		MIFCONT_LOG="debug:$lab_dir/client.log" "$measure" paced 10.9.0.2 9000 3 >"$lab_dir/gap" 2>>"$lab_dir/err" &
 	pid=$!
-	sleep 1.2
+	sleep 1.6
 	lab_event wlan0 "$event"
 	wait "$pid" || :
 	cat "$lab_dir/gap"
