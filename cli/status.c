@@ -11,8 +11,9 @@ static const struct column {
 	const char *title;
 	int right; /* numbers */
 } columns[] = {
-    {"PID", 1},  {"PROGRAM", 0},   {"FD", 1},   {"PEER", 0},     {"CONTINUITY", 0},  {"STATE", 0},
-    {"PATH", 0}, {"HANDOVERS", 1}, {"SENT", 1}, {"RECEIVED", 1}, {"UNCONFIRMED", 1}, {"NOTE", 0},
+    {"PID", 1},      {"PROGRAM", 0},     {"FD", 1},      {"PEER", 0},      {"CONTINUITY", 0},
+    {"STATE", 0},    {"PATH", 0},        {"STANDBY", 0}, {"HANDOVERS", 1}, {"SENT", 1},
+    {"RECEIVED", 1}, {"UNCONFIRMED", 1}, {"NOTE", 0},
 };
 #define COLUMNS (sizeof(columns) / sizeof(*columns))
 #define WIDEST 64
@@ -50,15 +51,16 @@ static void fill(struct row *r, const json_t *process, const json_t *flow)
 	put_text(r->cell[4], flow, "continuity");
 	put_text(r->cell[5], flow, "state");
 	put_text(r->cell[6], json_object_get(flow, "path"), "interface");
-	put_number(r->cell[7], flow, "handovers");
-	put_number(r->cell[8], flow, "sent");
-	put_number(r->cell[9], flow, "received");
-	put_number(r->cell[10], flow, "unconfirmed");
+	put_text(r->cell[7], flow, "standby");
+	put_number(r->cell[8], flow, "handovers");
+	put_number(r->cell[9], flow, "sent");
+	put_number(r->cell[10], flow, "received");
+	put_number(r->cell[11], flow, "unconfirmed");
 	put_text(note, flow, "note");
 	if (json_is_true(json_object_get(flow, "covered")))
-		snprintf(r->cell[11], WIDEST, "%s", strcmp(note, "-") == 0 ? "" : note);
+		snprintf(r->cell[12], WIDEST, "%s", strcmp(note, "-") == 0 ? "" : note);
 	else
-		snprintf(r->cell[11], WIDEST, "not covered%s%.48s",
+		snprintf(r->cell[12], WIDEST, "not covered%s%.48s",
 		         strcmp(note, "-") == 0 ? "" : ": ", strcmp(note, "-") == 0 ? "" : note);
 }
 

@@ -39,14 +39,17 @@ static int flow(const json_t *f)
 	static const char *const states[] = {"connecting", "stable",  "moving",
 	                                     "waiting",    "closing", NULL};
 	const json_t *path = json_object_get(f, "path"), *relay = json_object_get(f, "relay");
+	const json_t *standby = json_object_get(f, "standby");
 
 	return number(f, "id", 0) && number(f, "fd", -1) && one_of(f, "proto", protocols) &&
 	       text(f, "peer") && one_of(f, "continuity", continuities) &&
 	       one_of(f, "state", states) && json_is_boolean(json_object_get(f, "covered")) &&
 	       text(path, "interface") && text(path, "source") &&
-	       (json_is_null(relay) || text(f, "relay")) && number(f, "handovers", 0) &&
-	       number(f, "sent", 0) && number(f, "received", 0) && number(f, "unconfirmed", 0) &&
-	       text(f, "note");
+	       (json_is_null(relay) || text(f, "relay")) &&
+	       /* A program that runs since before an upgrade says nothing of it. */
+	       (!standby || json_is_null(standby) || text(f, "standby")) &&
+	       number(f, "handovers", 0) && number(f, "sent", 0) && number(f, "received", 0) &&
+	       number(f, "unconfirmed", 0) && text(f, "note");
 }
 
 int ask_valid(const json_t *answer, int pid, const char **why)

@@ -121,6 +121,20 @@ static const char *state_name(const struct flow *f)
 	return s < sizeof(names) / sizeof(*names) ? names[s] : "?";
 }
 
+/* Where a loss costs the flow one round trip only. */
+static void say_standby(struct asker *a, const struct flow *f)
+{
+	bool fast = false;
+	const char *name = f->link ? link_spare(f->link, &fast) : "";
+	char text[IFNAMSIZ + 16];
+
+	snprintf(text, sizeof(text), "%.15s%s", name, fast ? " (Fast Open)" : "");
+	if (name[0])
+		say_string(a, text);
+	else
+		say(a, "null");
+}
+
 static void say_flow(struct asker *a, struct flow *f, bool first)
 {
 	char name[IFNAMSIZ] = "";
@@ -148,6 +162,8 @@ static void say_flow(struct asker *a, struct flow *f, bool first)
 		say_address(a, link_relay(f->link), true);
 	else
 		say(a, "null");
+	say(a, ",\"standby\":");
+	say_standby(a, f);
 	say(a, ",\"handovers\":%u,\"sent\":%llu,\"received\":%llu,\"unconfirmed\":%llu,\"note\":",
 	    f->handovers, (unsigned long long)c.written, (unsigned long long)c.read,
 	    f->kind == FLOW_SESSION
