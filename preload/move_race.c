@@ -348,9 +348,12 @@ int64_t move_race_due(const struct move *m)
 		due = m->next_ms;
 	for (int i = 0; i < RUNNERS; i++) {
 		const struct runner *r = &m->run[i];
-		int64_t own = r->asked     ? r->asked_ms + ANSWER_MS + 1
-		              : r->hold_ms ? r->hold_ms
-		                           : due;
+		/* Connected, not held back and not asked: the program was in the middle of a call.
+		 */
+		int64_t own = r->asked            ? r->asked_ms + ANSWER_MS + 1
+		              : r->hold_ms > now  ? r->hold_ms
+		              : r->dial.connected ? now + 10
+		                                  : due;
 
 		if (r->dial.fd < 0)
 			continue;

@@ -144,6 +144,9 @@ static void lost(struct link *l, const char *why)
 	struct standby *s = &l->standby;
 	bool lasted = clock_ms() - s->begun_ms > AGAIN_MS;
 
+	/* The next is asked for when it is there: numbers that nobody hears are few. */
+	if (s->dial.fast)
+		fastopen_note(&l->fast, s->dial.path.ifindex, FASTOPEN_NOT, clock_ms());
 	log_debug("relay: nothing is held ready over %s: %s", s->name, why);
 	standby_drop(l);
 	if (lasted)

@@ -400,8 +400,7 @@ void conns_sweep(int64_t now)
 	}
 	DL_FOREACH_SAFE(others, c, next)
 	{
-		if (c->half_open && c->deadline_ms && now >= c->deadline_ms &&
-		    !conn_half_open(c)) {
+		if (c->half_open && c->deadline_ms && now >= c->deadline_ms && !conn_half_open(c)) {
 			c->half_open = false;
 			c->deadline_ms += TENTATIVE_MS - HALF_OPEN_MS;
 		}

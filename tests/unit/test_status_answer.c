@@ -16,7 +16,8 @@
 #define FLOW                                                                                       \
 	"{\"id\":1,\"fd\":5,\"proto\":\"tcp\",\"peer\":\"10.9.0.2:80\",\"continuity\":"            \
 	"\"session\",\"state\":\"stable\",\"covered\":true,\"path\":{\"interface\":\"wlan0\","     \
-	"\"source\":\"10.1.0.2\"},\"relay\":null,\"standby\":null,\"handovers\":3,\"sent\":1,\"received\":2,"       \
+	"\"source\":\"10.1.0.2\"},\"relay\":null,\"standby\":null,\"handovers\":3,\"sent\":1,"     \
+	"\"received\":2,"                                                                          \
 	"\"unconfirmed\":0,\"note\":\"\"}"
 #define ANSWER                                                                                     \
 	"{\"pid\":7,\"program\":\"curl\",\"policy\":\"(none)\",\"agent\":\"running\",\"flows\":"   \
