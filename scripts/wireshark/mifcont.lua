@@ -79,6 +79,7 @@ mifcont.experts = e
 mifcont.prefs.port = Pref.uint("TCP port of the relay", 7343, "Where the relay listens")
 
 local tcp_stream, tcp_seq, tcp_len = Field.new("tcp.stream"), Field.new("tcp.seq"), Field.new("tcp.len")
+local tcp_syn = Field.new("tcp.flags.syn")
 local tcp_completeness = Field.new("tcp.completeness")
 
 -- --- what is known of connections ---
@@ -109,7 +110,8 @@ end
 -- own: it begins where bytes were asked for.
 local function position(d, tvb, pinfo)
 	if tvb:offset() > 0 then
-		return tcp_seq().value + tcp_len().value - tvb:len()
+		-- What rides in a SYN stands behind it.
+		return tcp_seq().value + (tcp_syn().value and 1 or 0) + tcp_len().value - tvb:len()
 	end
 	-- Its length may be another one in the second pass.
 	if not pinfo.visited then

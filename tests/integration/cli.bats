@@ -227,7 +227,7 @@ answer() { # NOTE
 	[ -z "$stderr" ]
 	[ "$(awk 'NR == 1 { print NF, $1, $12, $13 }' <<<"$output")" = "13 PID UNCONFIRMED NOTE" ]
 	[ "$(awk 'NR == 2 { $1 = $1; print }' <<<"$output")" = \
-		"$pid prog 5 192.0.2.7:80 session stable wlan0 3 123 456 7" ]
+		"$pid prog 5 192.0.2.7:80 session stable wlan0 - 3 123 456 7" ]
 	[ "$("$mifcont" status --json | jq -r '.[0] | .pid, .flows[0].peer')" = "$pid"$'\n'192.0.2.7:80 ]
 }
 
