@@ -16,7 +16,7 @@ teardown() {
 }
 
 @test "50 flows in both directions through flaps 50 to 400 ms apart" {
-	covered timeout 100 python3 "$BATS_TEST_DIRNAME/../lab/echo_many.py" 10.9.0.2 9001 50 400000 &
+	covered timeout 100 python3 "$BATS_TEST_DIRNAME/../lab/echo_many.py" 10.9.0.2 9001 50 1200000 &
 	local pid=$!
 	flap "$pid" 12 50 400
 	wait "$pid"
