@@ -60,7 +60,10 @@ static bool allowed(const struct pol_snapshot *s, const struct pol_candidate *c)
 /* For how many ms the path is still to be left alone after a failed attempt; 0: it is not. */
 static int64_t resting(const struct pol_snapshot *s, const struct pol_candidate *c)
 {
-	return c->failed_ms >= 0 && c->failed_ms < s->hold_ms ? s->hold_ms - c->failed_ms : 0;
+	int64_t failed =
+	    c->failed_ms >= 0 && c->failed_ms < s->hold_ms ? s->hold_ms - c->failed_ms : 0;
+
+	return failed > c->rest_ms ? failed : c->rest_ms;
 }
 
 /* Until a flow that works may be moved to it. */
@@ -136,9 +139,12 @@ static void rescue(const struct pol_snapshot *s, struct pol_decision *d, const c
 	}
 	d->verb = POL_RESCUE;
 	d->target = b->id;
-	if (resting(s, b))
+	if (resting(s, b) && b->failed_ms >= 0)
 		because(d, "%s; %.15s failed %lld ms ago, but no other of %u is better off", why,
 		        b->name, (long long)b->failed_ms, count(s));
+	else if (resting(s, b))
+		because(d, "%s; %.15s was silent, but no other of %u is better off", why, b->name,
+		        count(s));
 	else
 		because(d, "%s; %.15s is the best of %u (prefer %d, metric %u)", why, b->name,
 		        count(s), b->prefer, b->metric);
@@ -160,6 +166,12 @@ static void compare(const struct pol_snapshot *s, const struct pol_candidate *no
 		d->target = ready->id;
 		because(d, "%.15s is preferred to %.15s (%d over %d)", ready->name, now->name,
 		        ready->prefer, now->prefer);
+	} else if (later && later->rest_ms) {
+		because(
+		    d,
+		    "%.15s is preferred to %.15s (%d over %d) but was silent, and is left alone "
+		    "for %lld ms",
+		    later->name, now->name, later->prefer, now->prefer, (long long)later->rest_ms);
 	} else if (later && resting(s, later)) {
 		because(d, "%.15s is preferred to %.15s (%d over %d) but failed %lld ms ago",
 		        later->name, now->name, later->prefer, now->prefer,
@@ -173,6 +185,37 @@ static void compare(const struct pol_snapshot *s, const struct pol_candidate *no
 		because(d, "%.15s is as good as any that may be taken (prefer %d)", now->name,
 		        now->prefer);
 	}
+}
+
+/* The current path brings nothing back. */
+static void doubt(const struct pol_snapshot *s, const char *name, struct pol_decision *d)
+{
+	const struct pol_candidate *b = NULL;
+	int64_t soonest = -1;
+
+	for (unsigned i = 0; i < count(s); i++) {
+		const struct pol_candidate *c = &s->candidate[i];
+		int64_t rest = resting(s, c);
+
+		if (c->id == s->current || !allowed(s, c))
+			continue;
+		if (rest && (soonest < 0 || rest < soonest))
+			soonest = rest;
+		if (!rest && (!b || better(c, b)))
+			b = c;
+	}
+	if (!b) {
+		d->verb = POL_STAY;
+		d->again_ms = soonest;
+		because(d, "%.15s has been silent for %lld ms, but no other path may be taken %s",
+		        name, (long long)s->silent_ms, soonest < 0 ? "" : "just now");
+		return;
+	}
+	d->verb = POL_MOVE;
+	d->urgent = true;
+	d->target = b->id;
+	because(d, "%.15s has been silent for %lld ms; does %.15s answer? (prefer %d, metric %u)",
+	        name, (long long)s->silent_ms, b->name, b->prefer, b->metric);
 }
 
 void pol_decide(const struct pol_snapshot *s, struct pol_decision *d)
@@ -193,6 +236,8 @@ void pol_decide(const struct pol_snapshot *s, struct pol_decision *d)
 		snprintf(why, sizeof(why), "the connection over %.15s failed",
 		         now ? now->name : "its path");
 		rescue(s, d, why);
+	} else if (s->silent_ms > 0) {
+		doubt(s, now ? now->name : "the path", d);
 	} else if (now) {
 		compare(s, now, d);
 	} else {

@@ -24,6 +24,7 @@ struct pol_candidate {
 	uint32_t metric;   /* of the route; lower is better */
 	int64_t usable_ms; /* for how long it has been usable without a break */
 	int64_t failed_ms; /* since the last failed attempt over it by this flow; -1: none */
+	int64_t rest_ms; /* it brought nothing back, and is still left alone for this long; or 0 */
 };
 
 struct pol_snapshot {
@@ -32,6 +33,8 @@ struct pol_snapshot {
 	bool current_tunnel; /* the host's own routing sent the flow through a tunnel */
 	bool current_failed; /* the flow's connection failed or fell silent though the path looks
 	                        usable */
+	int64_t silent_ms;   /* for how long nothing has come back over it although something should
+	                        have; 0: that is not so */
 	bool current_named;  /* an interface section of the policy matches that tunnel */
 	bool host_tunnel;    /* the host's unbound route to the peer now goes through a tunnel */
 	struct pol_candidate candidate[POL_CANDIDATES];
@@ -51,6 +54,7 @@ enum pol_verb {
 struct pol_decision {
 	enum pol_verb verb;
 	int target;       /* candidate id for MOVE and RESCUE */
+	bool urgent;      /* MOVE: if it answers before the current path does */
 	int64_t again_ms; /* ask again in this many ms because time alone may change the answer; -1:
 	                     no */
 	char reason[160];
@@ -61,6 +65,9 @@ struct pol_decision {
  * greater `prefer`) has been stable. Among equals the route's metric decides, then the lower id. A
  * path that failed a moment ago is left alone as long as there is another; where there is none, the
  * one that has rested longest is named, and who asks keeps a distance between attempts.
+ *
+ * A path that has fallen silent is left for the best other one that is not at rest, preferred or
+ * not, but only once that has answered.
  *
  * A flow that the host routes through a tunnel has no other path, unless the policy has ranked them
  * by naming both the tunnel and the other: preferences among eth* and wlan* say nothing about a VPN

@@ -24,6 +24,7 @@
 #include "preload/nudge.h"
 #include "preload/own.h"
 #include "preload/process.h"
+#include "preload/pulse.h"
 #include "preload/procfs.h"
 #include "preload/pump.h"
 #include "preload/raw.h"
@@ -161,6 +162,10 @@ static void turn(int most_ms)
 		links_review();
 	}
 	links_step(&w);
+	if (pulse_news()) {
+		links_review();
+		network = true;
+	}
 	moves_step(&w);
 	pumps_step();
 	watch_flows(network, &w);

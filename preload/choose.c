@@ -8,6 +8,7 @@
 #include "preload/agent.h"
 #include "preload/dial.h"
 #include "preload/process.h"
+#include "preload/pulse.h"
 
 /* Since when each interface has been usable. A handful is all a machine has; the oldest makes room.
  */
@@ -32,6 +33,7 @@ void choose_note(const struct mif_event *ev)
 
 	if (!opens)
 		return;
+	pulse_forget(ev->ifindex);
 	for (int i = 0; i < SINCE_MAX; i++) {
 		if (since[i].ifindex == ev->ifindex) {
 			s = &since[i];
@@ -117,6 +119,7 @@ static int look_around(const union flow_address *to, const struct whereabouts *a
 	s->current = at->ifindex;
 	s->current_usable = at->ifindex && choose_usable(&at->source);
 	s->current_failed = at->failed;
+	s->silent_ms = at->silent_ms ? at->silent_ms : pulse_silent(at->ifindex);
 	s->current_tunnel = at->ifindex && agent_monitor() &&
 	                    mif_interface(agent_monitor(), at->ifindex, name, &kind, NULL) &&
 	                    kind == MIF_TUNNEL;
@@ -145,6 +148,7 @@ static int look_around(const union flow_address *to, const struct whereabouts *a
 		c->failed_ms = at->failed_ms && at->failed_ifindex == paths[i].ifindex
 		                   ? now - at->failed_ms
 		                   : -1;
+		c->rest_ms = pulse_resting(paths[i].ifindex);
 	}
 	return n;
 }

@@ -19,6 +19,7 @@ struct whereabouts {
 	bool failed;        /* its connection failed though the path may look usable */
 	int failed_ifindex; /* the path of the last failed attempt, and when */
 	int64_t failed_ms;
+	int64_t silent_ms; /* for how long its connection has been silent; 0: it is not */
 };
 
 /*

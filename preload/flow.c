@@ -355,6 +355,7 @@ static void flow_reset(struct flow *f, enum flow_kind kind, uint32_t id)
 	f->old_fd = f->far_fd = f->old_far = f->old_retired = f->guard_fd[0] = f->guard_fd[1] =
 	    f->heirs_fd = -1;
 	f->peer_end = SES_NO_END;
+	f->stirred = true;
 }
 
 struct flow *flow_new(enum flow_kind kind)

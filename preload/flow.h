@@ -25,6 +25,7 @@
 #include "policy/policy.h"
 #include "preload/futex.h"
 #include "preload/seats.h"
+#include "preload/silence.h"
 #include "session/client.h"
 #include "session/ring.h"
 
@@ -84,6 +85,7 @@ struct flow {
 	_Atomic bool want_confirm; /* the writer asks the agent to ask for an ACK */
 	_Atomic bool shared;       /* the process forked while the flow was open */
 	_Atomic bool foreign;      /* bytes moved that no hook saw: uncovered for good */
+	_Atomic bool stirred;      /* bytes have moved since its rest, or nobody looks for that */
 	_Atomic bool timed_in;     /* has SO_RCVTIMEO */
 	_Atomic bool timed_out;    /* has SO_SNDTIMEO */
 	_Atomic bool carried;      /* the descriptors hold a pair, the agent carries the bytes */
@@ -149,10 +151,14 @@ struct flow {
 	uint64_t stream_written, stream_read;
 	bool ring_clean;           /* its pages were given back since the last write */
 	_Atomic uint64_t asked_at; /* tail when we last asked for a confirmation */
-	int64_t lost_ms;           /* since when the path is gone; 0: it is there */
-	int64_t retry_ms;          /* not before this time */
-	int64_t again_ms;          /* decide again at this time; 0: no need */
-	int64_t usable_ms;         /* bookkeeping for the decision */
+	struct silence silence;
+	bool pulse;        /* it is looked for silence: there is another path */
+	int64_t pulse_ms;  /* when to look again */
+	int64_t silent_ms; /* since when nothing comes back; 0: something does */
+	int64_t lost_ms;   /* since when the path is gone; 0: it is there */
+	int64_t retry_ms;  /* not before this time */
+	int64_t again_ms;  /* decide again at this time; 0: no need */
+	int64_t usable_ms; /* bookkeeping for the decision */
 	int failed_ifindex;
 	int64_t failed_ms;
 	unsigned handovers;

@@ -30,6 +30,12 @@ bool path_error(int err)
 	return false;
 }
 
+void flow_stir(struct flow *f)
+{
+	if (!atomic_exchange(&f->stirred, true))
+		agent_kick();
+}
+
 #define HOLD_MS 1000 /* the agent takes microseconds, unless the machine is overwhelmed */
 
 static bool covered(const struct flow *f)

@@ -42,6 +42,19 @@ bool hold_flow(struct flow *f, int fd, uint32_t gen);
  */
 void datagram_flow(int fd, const struct sockaddr *to, socklen_t len);
 
+/*
+ * The first bytes after a rest: the agent is to look whether they get anywhere. Async-signal-safe;
+ * errno is kept.
+ */
+void flow_stir(struct flow *f);
+
+/* Bytes have moved: one load for a flow that is in use, or that nobody looks after. */
+static inline void flow_moves(struct flow *f)
+{
+	if (!atomic_load_explicit(&f->stirred, memory_order_relaxed))
+		flow_stir(f);
+}
+
 /* Was this end of stream announced by the relay (or is the flow one that needs no announcement)? */
 bool end_is_true(struct flow *f, int fd);
 

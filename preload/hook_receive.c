@@ -34,6 +34,8 @@ bool receive_again(const struct call *c, int fd, int flags, bool wanted, bool nu
 	struct flow *f = c->flow;
 	int err = errno;
 
+	if (*n > 0)
+		flow_moves(f);
 	if (nudged && *n < 0 && err == EINTR)
 		return wait_rest(c, fd, n);
 	if (*n > 0 || (*n == 0 && !wanted) || (*n < 0 && !path_error(err)))

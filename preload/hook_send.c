@@ -340,6 +340,8 @@ static ssize_t send_kept(struct flow *f, int fd, struct out *o)
 			keep(f, o, (size_t)n);
 		else if (n > 0)
 			atomic_store(&f->begun, true);
+		if (n > 0)
+			flow_moves(f);
 		bool nudged = call_leave(&c);
 
 		if (n > 0)

@@ -12,6 +12,7 @@
 #include "preload/choose.h"
 #include "preload/lookup.h"
 #include "preload/own.h"
+#include "preload/pulse.h"
 #include "preload/raw.h"
 
 #define STAGGER_MS 250   /* RFC 8305: before the next path is tried beside the first */
@@ -73,6 +74,7 @@ void link_drop_control(struct link *l)
 	own_close(l->control);
 	l->control = -1;
 	l->got = l->pending = 0;
+	l->ping_ms = 0;
 }
 
 static void begin(struct link *l, const struct mif_path *path)
@@ -225,6 +227,36 @@ static void look_at_owed(struct link *l)
 		l->owed_until_ms = 0;
 }
 
+void link_ask(struct link *l, int ifindex, int patience_ms)
+{
+	struct ses_frame ping = {.type = SES_F_PING};
+
+	if (l->control < 0 || l->ping_ms || l->dialling || l->at.ifindex != ifindex)
+		return;
+	ping.sid = ++l->pings;
+	l->ping_ms = clock_ms();
+	l->ping_patience = patience_ms;
+	l->ping_ifindex = ifindex;
+	link_send(l, &ping);
+}
+
+/* Whatever is authentic and came by it shows that the path works. */
+static void heard(struct link *l)
+{
+	if (!l->ping_ms)
+		return;
+	l->ping_ms = 0;
+	pulse_trust(l->ping_ifindex);
+}
+
+static void look_at_ping(struct link *l)
+{
+	if (!l->ping_ms || !l->ping_patience || clock_ms() - l->ping_ms < l->ping_patience)
+		return;
+	l->ping_patience = 0; /* said once; a late answer takes it back */
+	pulse_doubt(l->ping_ifindex, l->ping_ms);
+}
+
 static void receive(struct link *l)
 {
 	for (;;) {
@@ -250,6 +282,8 @@ static void receive(struct link *l)
 			if (size > 0 && (size_t)size <= l->got - used) {
 				r = ses_record_open(&l->assoc.rx, l->in + used, (size_t)size, &f);
 				used += (size_t)size;
+				if (r == 0)
+					heard(l);
 				if (r == 0 && f.type == SES_F_GOAWAY) {
 					log_info("relay %s is leaving: new sessions go elsewhere",
 					         l->name);
@@ -322,6 +356,7 @@ static void answered(struct link *l, struct dial *d, int len)
 	l->have_assoc = true;
 	l->failed = false;
 	standby_stir(l);
+	pulse_trust(l->at.ifindex);
 	log_debug("relay: control connection up");
 	for (int i = 0; i < GIVEN_UP; i++)
 		tell_given_up(l, l->given_up[i]);
@@ -407,6 +442,8 @@ void links_wait(struct waits *w)
 		l->slot = waits_add(w, l->control, l->pending ? POLLIN | POLLOUT : POLLIN);
 		if (l->owed_until_ms > clock_ms())
 			waits_until(w, clock_ms() + OWED_LOOK_MS);
+		if (l->ping_ms && l->ping_patience)
+			waits_until(w, l->ping_ms + l->ping_patience);
 		if (l->dialling) {
 			dial_wait(&l->dial[0], w);
 			dial_wait(&l->dial[1], w);
@@ -437,6 +474,7 @@ void links_step(const struct waits *w)
 		if (l->control >= 0 && waits_got(w, l->slot) & ~POLLOUT)
 			receive(l);
 		look_at_owed(l);
+		look_at_ping(l);
 		if (l->dialling)
 			progress(l, w);
 		else if (l->control < 0 || (l->again_ms && clock_ms() >= l->again_ms))

@@ -86,6 +86,12 @@ bool link_standby(struct link *l, const struct mif_path *path, struct dial *d);
  * none. */
 const char *link_spare(const struct link *l, bool *fast);
 
+/*
+ * Does anything come back over this path? The relay is asked over the control connection, if that
+ * is there; without an answer for so many ms the path is doubted (pulse_doubt()).
+ */
+void link_ask(struct link *l, int ifindex, int patience_ms);
+
 /* A flow has come, moved or gone: is what is held ready still what is needed? */
 void link_stir(struct link *l);
 

@@ -23,6 +23,10 @@ struct link {
 	uint64_t
 	    given_up[GIVEN_UP]; /* sessions the relay may not know to be thrown away; the newest */
 	unsigned given_up_next;
+	uint64_t pings;        /* how many were sent: each one's number */
+	int64_t ping_ms;       /* when the one that is not answered was; 0: none */
+	int ping_patience;     /* ms until that is taken for silence */
+	int ping_ifindex;      /* the path it is about */
 	int64_t owed_until_ms; /* the relay's host has not confirmed one of them yet; 0: it has */
 	unsigned greetings;    /* refused by relays that are leaving */
 	bool have_identity;

@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "preload/agent.h"
 #include "preload/own.h"
+#include "preload/pulse.h"
 #include "preload/pump.h"
 #include "preload/splice.h"
 
@@ -48,7 +49,7 @@ void move_free(struct move *m)
 	m->flow = NULL;
 }
 
-bool move_to(struct flow *f, const struct mif_path *paths, int n, bool gentle)
+bool move_to(struct flow *f, const struct mif_path *paths, int n, bool gentle, bool urgent)
 {
 	struct move *m;
 
@@ -59,10 +60,12 @@ bool move_to(struct flow *f, const struct mif_path *paths, int n, bool gentle)
 	if (!m)
 		return false;
 	m->gentle = gentle;
+	m->urgent = urgent;
+	m->left = f->ifindex;
 	m->npaths = n < PATHS_MAX ? n : PATHS_MAX;
 	memcpy(m->paths, paths, (size_t)m->npaths * sizeof(*paths));
 	/* Moving for the better means to this path or not at all. */
-	if (gentle)
+	if (gentle && !urgent)
 		m->npaths = 1;
 	atomic_store(&f->state, f->closed ? FLOW_CLOSING : FLOW_MOVING);
 	return true;
@@ -82,6 +85,9 @@ void move_fail(struct move *m, const char *why)
 	f->failed_ifindex = m->path.ifindex ? m->path.ifindex : p->ifindex;
 	f->failed_ms = clock_ms();
 	f->retry_ms = f->failed_ms + 200;
+	/* Up, and nothing came back: a preferred path is not tried again and again. */
+	if (m->gentle && m->phase == RACING)
+		pulse_rests(f->failed_ifindex);
 	bool gentle = m->gentle && m->phase <= PARKING;
 
 	/* What was sent again through the new connection was ours, not the program's. */
@@ -104,7 +110,7 @@ bool move_racing(const struct flow *f)
 void move_old_lost(struct flow *f)
 {
 	if (f->move)
-		f->move->gentle = false;
+		f->move->gentle = f->move->urgent = false;
 }
 
 uint64_t move_floor(const struct flow *f)

@@ -27,9 +27,11 @@ bool move_open(struct flow *f);
 
 /*
  * Begins a handover to the first of `paths`, the others in reserve. `gentle`: the old connection
- * works (make-before-break). False: nothing was begun (too many at once; try again later).
+ * works (make-before-break); `urgent`: it does, as far as is known, but is silent: it is left for
+ * whatever answers, unless it speaks before. False: nothing was begun (too many at once; try again
+ * later).
  */
-bool move_to(struct flow *f, const struct mif_path *paths, int n, bool gentle);
+bool move_to(struct flow *f, const struct mif_path *paths, int n, bool gentle, bool urgent);
 
 /* Gives up what can still be given up; after COMMIT the flow stays parked and is resumed anew. */
 void move_abandon(struct flow *f, const char *why);

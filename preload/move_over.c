@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "preload/flowtalk.h"
 #include "preload/own.h"
+#include "preload/pulse.h"
 #include "preload/pump.h"
 #include "preload/raw.h"
 #include "preload/replay.h"
@@ -25,6 +26,7 @@ void move_finish(struct move *m)
 	if (!f->ifindex)
 		f->ifindex = choose_interface(&f->source);
 	f->lost_ms = 0;
+	pulse_begin(f);
 	atomic_store(&f->failed, false);
 }
 
@@ -38,6 +40,11 @@ void over_commit(struct move *m)
 	uint8_t msg[SES_MSG_MAX];
 	int r, n;
 
+	/* Make-before-break for a flow that was only doubted: this is where it would break. */
+	if (m->urgent && pulse_beats(f)) {
+		move_fail(m, "what had fallen silent goes on");
+		return;
+	}
 	if (f->pump) {
 		pump_pause(f);
 		pump_counts(f, &c);
@@ -143,6 +150,8 @@ void over_replay(struct move *m)
 	f->handovers++;
 	f->refusals = 0;
 	f->failed_ms = 0;
+	if (m->urgent && m->left != f->ifindex)
+		pulse_rests(m->left);
 	atomic_store(&f->state, f->closed ? FLOW_CLOSING : FLOW_STABLE);
 	log_info("flow %u: on %s%s (session %llu, read %llu, written %llu)", f->id, m->path.name,
 	         m->how, (unsigned long long)f->ses.sid, (unsigned long long)m->read,

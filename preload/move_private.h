@@ -38,6 +38,8 @@ struct move {
 	enum kind kind;
 	enum phase phase;
 	bool gentle;
+	bool urgent;    /* gentle, but the old connection has fallen silent */
+	int left;       /* the interface it leaves */
 	bool disturbed; /* the network changed since it began */
 	uint64_t sid;   /* MOVE_OPEN: asked for, and not answered yet */
 	bool met;       /* MOVE_OPEN: the relay, or a box before it, took a connection */

@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "preload/fastopen.h"
 #include "preload/link.h"
+#include "preload/pulse.h"
 #include "preload/splice.h"
 
 #define CONNECT_MS 5000
@@ -65,6 +66,7 @@ static void resume_answered(struct move *m, struct runner *r, int len)
 
 	if (e == 0) {
 		f->refusals = 0;
+		pulse_trust(r->dial.path.ifindex);
 		if (r->dial.fast) {
 			bool heard = dial_heard(&r->dial);
 
@@ -251,7 +253,7 @@ static void start_beside(struct move *m, struct runner *quick, const union flow_
 /* RESUME on the connection that is held ready. */
 static bool start_ready(struct move *m, struct runner *r, const struct mif_path *p)
 {
-	if (m->gentle || !link_standby(m->flow->link, p, &r->dial))
+	if ((m->gentle && !m->urgent) || !link_standby(m->flow->link, p, &r->dial))
 		return false;
 	/* Should this fail, the connection is gone like one that nobody answers. */
 	if (ask(m, r) < 0) {

@@ -16,6 +16,7 @@
 #include "preload/move.h"
 #include "preload/own.h"
 #include "preload/process.h"
+#include "preload/pulse.h"
 #include "preload/pump.h"
 #include "preload/raw.h"
 #include "preload/splice.h"
@@ -162,7 +163,7 @@ static void act(struct flow *f, const struct pol_decision *d, const struct mif_p
 		}
 	}
 	log_info("flow %u: %s", f->id, d->reason);
-	if (!move_to(f, paths, n, gentle)) {
+	if (!move_to(f, paths, n, gentle, d->urgent)) {
 		f->retry_ms = now + 50;
 		waits_until(w, f->retry_ms);
 	}
@@ -193,6 +194,7 @@ static void decide(struct flow *f, struct waits *w)
 	              (f->kind == FLOW_SESSION && f->lost_ms),
 	    .failed_ifindex = f->failed_ifindex,
 	    .failed_ms = f->failed_ms,
+	    .silent_ms = f->silent_ms ? now - f->silent_ms + 1 : 0,
 	};
 	int n = choose(&to, &at, &d, paths);
 
@@ -201,6 +203,7 @@ static void decide(struct flow *f, struct waits *w)
 		to = address_of(&f->ses.relay[i]);
 		n = choose(&to, &at, &d, paths);
 	}
+	pulse_wanted(f, n > 1);
 	if (usable && f->lost_ms && f->kind != FLOW_SESSION && !splice_parked(f)) {
 		f->lost_ms = 0; /* it healed: TCP goes on by itself */
 		atomic_store(&f->state, FLOW_STABLE);
@@ -414,8 +417,9 @@ static void look(struct flow *f, bool network, struct waits *w)
 		return;
 	/* A new flow may have been born on a path that is lost already. */
 	bool due = !atomic_load(&f->looked) || (f->again_ms && now >= f->again_ms);
+	bool silent = pulse_look(f, w) && (!f->again_ms || now >= f->again_ms);
 
-	if (network || due || failed || f->lost_ms || f->retry_ms || splice_parked(f))
+	if (silent || network || due || failed || f->lost_ms || f->retry_ms || splice_parked(f))
 		decide(f, w);
 	else if (f->again_ms)
 		waits_until(w, f->again_ms);

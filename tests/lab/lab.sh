@@ -8,7 +8,7 @@
 #   lab_down                                         removes it, and ends what was started in it
 #   in_client CMD..., in_server CMD..., in_router CMD...
 #   lab_spawn server|client|router LOG CMD...               in the background, ended by lab_down; its pid in $lab_pid
-#   lab_event wlan0|wwan0 down|up|carrier-off|carrier-on|addr-del|addr-add|delete|create
+#   lab_event wlan0|wwan0 down|up|carrier-off|carrier-on|addr-del|addr-add|delete|create|dead|alive
 #
 # The server is 10.9.0.2 and fd00:9::2; the client 10.1.0.2 / fd00:1::2 on wlan0 (metric 100) and
 # 10.2.0.2 / fd00:2::2 on wwan0 (metric 200). Several labs may exist at once.
@@ -157,6 +157,16 @@ lab_event() {
 	carrier-on) ip -n "$far" link set "$end" up && lab_address "$1" ;;
 	addr-del) ip -n "$lab-c" addr flush dev "$1" scope global ;;
 	addr-add) lab_address "$1" ;;
+	# Up, and nothing goes through.
+	dead)
+		in_router nft -f - <<-END
+			table inet dead-$1 {
+				chain in { type filter hook prerouting priority -400; iifname "r-$1" drop; }
+				chain out { type filter hook postrouting priority 400; oifname "r-$1" drop; }
+			}
+		END
+		;;
+	alive) in_router nft delete table inet "dead-$1" ;;
 	delete) ip -n "$lab-c" link del "$1" ;;
 	create)
 		ip -n "$lab-r" link del "r-$1" 2>/dev/null || :

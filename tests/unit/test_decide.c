@@ -96,6 +96,60 @@ static void a_lost_path_is_left_at_once(void **state)
 	expect(&s, POL_WAIT, 0);
 }
 
+static void a_silent_path_is_left_for_one_that_answers(void **state)
+{
+	struct pol_snapshot s = two(WLAN);
+	struct pol_decision d;
+
+	(void)state;
+	s.silent_ms = 80;
+	pol_decide(&s, &d);
+	assert_int_equal(d.verb, POL_MOVE);
+	assert_true(d.urgent);
+	assert_int_equal(d.target, WWAN);
+	assert_non_null(strstr(d.reason, "if1 has been silent for 80 ms; does if2 answer?"));
+	/* Stable or not; but not one that was silent itself a moment ago. */
+	s.candidate[1].usable_ms = 1;
+	expect(&s, POL_MOVE, WWAN);
+	s.candidate[1].rest_ms = 700;
+	pol_decide(&s, &d);
+	assert_int_equal(d.verb, POL_STAY);
+	assert_int_equal(d.again_ms, 700);
+	s.candidates = 1;
+	pol_decide(&s, &d);
+	assert_int_equal(d.verb, POL_STAY);
+	assert_int_equal(d.again_ms, -1);
+	assert_non_null(strstr(d.reason, "no other path may be taken"));
+	/* From a worse path to a better one, too; and a loss is a loss. */
+	s = two(WWAN);
+	s.silent_ms = 80;
+	expect(&s, POL_MOVE, WLAN);
+	s.current_usable = false;
+	pol_decide(&s, &d);
+	assert_int_equal(d.verb, POL_RESCUE);
+	assert_false(d.urgent);
+}
+
+static void a_better_path_that_was_silent_rests(void **state)
+{
+	struct pol_snapshot s = two(WWAN);
+	struct pol_decision d;
+
+	(void)state;
+	s.candidate[0].rest_ms = 8000;
+	pol_decide(&s, &d);
+	assert_int_equal(d.verb, POL_STAY);
+	assert_int_equal(d.again_ms, 8000);
+	assert_non_null(strstr(d.reason, "if1 is preferred to if2 (200 over 100) but was silent"));
+	s.candidate[0].rest_ms = 0;
+	expect(&s, POL_MOVE, WLAN);
+	/* Better than none, where the other is gone. */
+	s.candidate[0].rest_ms = 8000;
+	s.candidates = 1;
+	s.current_usable = false;
+	expect(&s, POL_RESCUE, WLAN);
+}
+
 static void a_failed_attempt_rests_unless_there_is_no_other(void **state)
 {
 	struct pol_snapshot s = two(WLAN);
@@ -582,6 +636,8 @@ int main(void)
 	    cmocka_unit_test(an_address_without_a_route_is_left_alone),
 	    cmocka_unit_test(reasons_name_interfaces_and_numbers),
 	    cmocka_unit_test(nothing_goes_around_a_tunnel),
+	    cmocka_unit_test(a_silent_path_is_left_for_one_that_answers),
+	    cmocka_unit_test(a_better_path_that_was_silent_rests),
 	    cmocka_unit_test(ready_on_the_next_path),
 	    cmocka_unit_test(ready_where_a_loss_would_go),
 	    cmocka_unit_test(any_sequence_of_events_is_well_answered),

@@ -1,0 +1,135 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Paths that are up, as far as the kernel says, and bring nothing back.
+
+load helper
+
+setup() {
+	need_lab
+	in_root_nft || skip "no nftables here"
+	start_lab 10 200 0
+	lab_spawn server "$lab_dir/serve.log" "$lab_build/lab/measure" serve 9000
+	wait_port 9000
+}
+
+teardown() {
+	stop_lab
+}
+
+in_root_nft() {
+	unshare -n nft list ruleset >/dev/null 2>&1
+}
+
+# One of measure's ways, and the first interface dead after a second; its figure in $output.
+through_death() { # WAY SECONDS
+	covered timeout 30 "$lab_build/lab/measure" "$1" 10.9.0.2 9000 "$2" >"$lab_dir/figure" &
+	local pid=$!
+	sleep 1.5
+	lab_event wlan0 dead
+	wait "$pid"
+	cat "$lab_dir/figure"
+	grep -q 'flow 1: wlan0 has been silent for .* does wwan0 answer' "$lab_dir/client.log"
+	grep -q 'flow 1: on wwan0' "$lab_dir/client.log"
+	# By the silence, not by the kernel's own end after minutes.
+	run grep -c 'failed; ' "$lab_dir/client.log"
+	[ "$output" = 0 ]
+}
+
+@test "a receiver" {
+	through_death paced 4
+}
+
+@test "a sender" {
+	through_death push 4
+}
+
+@test "one exchange after the other" {
+	through_death echo 4
+}
+
+@test "a download is whole, and does not go to and fro while the better path stays dead" {
+	serve_file 20
+	covered curl -sS --limit-rate 2M --max-time 40 -o "$lab_dir/out" http://10.9.0.2:8080/file &
+	local pid=$!
+	sleep 1.5
+	lab_event wlan0 dead
+	wait "$pid"
+	same "$lab_dir/out" "$lab_dir/www/file"
+	[ "$(grep -c 'flow 1: on w' "$lab_dir/client.log")" = 1 ]
+	# 2 s of rest and then twice as long each time; every attempt takes 5 s.
+	run grep -c 'handover to wlan0 failed' "$lab_dir/client.log"
+	[ "$output" -ge 1 ]
+	[ "$output" -le 2 ]
+}
+
+@test "it comes back to the better path when that lives again" {
+	covered timeout 30 "$lab_build/lab/measure" paced 10.9.0.2 9000 7 >"$lab_dir/figure" &
+	local pid=$!
+	sleep 1.5
+	lab_event wlan0 dead
+	sleep 1
+	lab_event wlan0 alive
+	wait "$pid"
+	[ "$(grep -o 'flow 1: on w[lw]an0' "$lab_dir/client.log" | tr '\n' ' ')" = "flow 1: on wwan0 flow 1: on wlan0 " ]
+}
+
+@test "both dead, and one back" {
+	covered timeout 30 "$lab_build/lab/measure" push 10.9.0.2 9000 4 >"$lab_dir/figure" &
+	local pid=$!
+	sleep 1.5
+	lab_event wlan0 dead
+	lab_event wwan0 dead
+	sleep 2
+	lab_event wwan0 alive
+	wait "$pid"
+	grep -q 'flow 1: on wwan0' "$lab_dir/client.log"
+}
+
+@test "a peer that is slow, or does not read, is no dead path" {
+	lab_spawn server "$lab_dir/slow.log" python3 -c '
+import socket, time
+s = socket.create_server(("", 9001))
+c, _ = s.accept()
+for n in range(30):
+    c.sendall(b"x" * 20000)
+    if n % 10 == 9:
+        time.sleep(0.7)
+time.sleep(2)
+while c.recv(1 << 20):
+    pass'
+	wait_port 9001
+	covered timeout 30 python3 -c '
+import socket
+s = socket.create_connection(("10.9.0.2", 9001))
+got = 0
+while got < 600000:
+    got += len(s.recv(65536))
+s.sendall(b"y" * 30000000)
+s.shutdown(socket.SHUT_WR)
+assert s.recv(1) == b""'
+	run grep -cE 'silent|on wwan0' "$lab_dir/client.log"
+	[ "$output" = 0 ]
+}
+
+@test "a flow at rest costs neither packet nor wake-up" {
+	mkfifo "$lab_dir/fifo"
+	covered nc -N 10.9.0.2 9000 <"$lab_dir/fifo" 3>&- &
+	local pid=$! before task
+	exec 7>"$lab_dir/fifo"
+	printf 'e\1\0\0\0\0\0\0\0%064d' 0 >&7
+	sleep 2.5
+	wake_ups() { cat /proc/"$(pgrep -P "$pid" -x nc || echo "$pid")"/task/*/status | awk '/ctxt_switches/ { n += $2 } END { print n }'; }
+	segments() { in_client cat /proc/net/snmp | awk '/^Tcp: [0-9]/ { print $11, $12 }'; }
+	before=$(wake_ups) task=$(segments)
+	[ -n "$before" ] && [ "$before" -gt 0 ]
+	sleep 3
+	[ "$(wake_ups)" = "$before" ]
+	[ "$(segments)" = "$task" ]
+	# And bytes after the rest are looked at again.
+	lab_event wlan0 dead
+	printf '%064d' 0 >&7
+	sleep 2
+	grep -q 'flow 1: on wwan0' "$lab_dir/client.log"
+	exec 7>&-
+	wait "$pid" || :
+}
