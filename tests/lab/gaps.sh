@@ -5,7 +5,9 @@
 #
 # Modes: neither (two round trips: connection, RESUME), fastopen (RESUME in the SYN), standby (a connection is there).
 # The way to the router is known: finding a neighbour would take one more round trip here, where the delay is in the link.
-# Nothing here passes or fails.
+# Nothing here passes or fails. GAPS_EVENT: what happens to the interface (lab_event; down). GAPS_WHO: paced (a receiver),
+# push (a sender of one record each millisecond: the receiver's silence) or echo (one exchange after the other: how much
+# longer the longest took than the shortest).
 set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/lab/lab.sh
@@ -23,7 +25,7 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do rtts+=("$1"); shift; done
 modes=("$@")
 [ ${#rtts[@]} -gt 0 ] || rtts=(20 100)
 [ ${#modes[@]} -gt 0 ] || modes=(neither fastopen standby)
-event=${GAPS_EVENT:-down}
+event=${GAPS_EVENT:-down} who=${GAPS_WHO:-paced}
 measure=$lab_build/lab/measure
 
 policy() { # STANDBY
@@ -45,7 +47,7 @@ once() { # MODE; one figure
 	in_client bash -c 'echo >/dev/udp/10.2.0.1/9' 2>/dev/null || :
 	rm -f "$lab_dir/client.log"
 	in_client env LD_PRELOAD="$lab_build/libmifcont.so" MIFCONT_POLICY="$lab_dir/policy.conf" \
-		MIFCONT_LOG="debug:$lab_dir/client.log" "$measure" paced 10.9.0.2 9000 3 >"$lab_dir/gap" 2>>"$lab_dir/err" &
+		MIFCONT_LOG="debug:$lab_dir/client.log" "$measure" "$who" 10.9.0.2 9000 3 >"$lab_dir/gap" 2>>"$lab_dir/err" &
 	pid=$!
 	sleep 1.6
 	lab_event wlan0 "$event"
@@ -55,6 +57,7 @@ once() { # MODE; one figure
 	down) undo=up ;;
 	addr-del) undo=addr-add ;;
 	carrier-off) undo=carrier-on ;;
+	dead) undo=alive ;;
 	*) undo=create ;;
 	esac
 	lab_event wlan0 "$undo"

@@ -127,6 +127,21 @@ static void answer(int fd)
 	} else if (ask[0] == 'd') {
 		for (uint64_t n = 0; n < amount; n += PIECE)
 			send_all(fd, buf, PIECE);
+	} else if (ask[0] == 's') {
+		double last = 0, worst = 0;
+
+		for (uint64_t n = 0; n < amount;) {
+			ssize_t got = recv(fd, buf, sizeof(buf), 0);
+			double t = now();
+
+			if (got <= 0)
+				return;
+			if (last > 0 && t - last > worst)
+				worst = t - last;
+			last = t;
+			n += (uint64_t)got;
+		}
+		send_all(fd, &worst, sizeof(worst));
 	} else if (ask[0] == 'p') {
 		double start = now();
 
@@ -241,6 +256,32 @@ int main(int argc, char **argv)
 			got += (uint64_t)k;
 		}
 		printf("%.1f\n", worst * 1000);
+	} else if (strcmp(argv[1], "push") == 0) {
+		double worst = 0;
+
+		fd = dial(argv[2], argv[3], 's', n * 100000);
+		start = now();
+		for (uint64_t i = 0; i < n * 1000; i++) {
+			pause_until(start + (double)i / 1000);
+			send_all(fd, buf, 100);
+		}
+		receive_all(fd, &worst, sizeof(worst));
+		printf("%.1f\n", worst * 1000);
+	} else if (strcmp(argv[1], "echo") == 0) {
+		double worst = 0, best = 1e9;
+
+		fd = dial(argv[2], argv[3], 'e', 0);
+		for (start = now(); now() - start < (double)n;) {
+			double t = now();
+
+			send_all(fd, buf, 64);
+			receive_all(fd, buf, 64);
+			double took = now() - t;
+
+			worst = took > worst ? took : worst;
+			best = took < best ? took : best;
+		}
+		printf("%.1f\n", (worst - best) * 1000);
 	} else if (strcmp(argv[1], "idle") == 0) {
 		long before = resident_kb();
 
