@@ -87,6 +87,7 @@ install: all
 	install -D -m 755 $(B)/libmifcont.so $(DESTDIR)$(libdir)/libmifcont.so
 	install -D -m 755 $(B)/mifcont $(DESTDIR)$(prefix)/bin/mifcont
 	install -D -m 755 $(B)/mifcont-relay $(DESTDIR)$(prefix)/bin/mifcont-relay
+	for p in scripts/hooks/*; do install -D -m 755 "$$p" "$(DESTDIR)$(prefix)/share/mifcont/$${p##*/}"; done
 	for p in docs/*.[1578]; do [ ! -e "$$p" ] || install -D -m 644 "$$p" \
 		"$(DESTDIR)$(prefix)/share/man/man$${p##*.}/$${p##*/}"; done
 

@@ -90,7 +90,7 @@ static void over(struct question *q)
 	q->text = NULL;
 }
 
-static void begin(struct question *q, int pid)
+static void begin(struct question *q, int pid, const char *words)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int n = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "mifcont/%d", pid);
@@ -114,7 +114,7 @@ static void begin(struct question *q, int pid)
 	} else if (c.pid != pid) {
 		complain(pid, "another process listens under its name");
 		over(q);
-	} else if (send(q->fd, "status\n", 7, MSG_NOSIGNAL) != 7) {
+	} else if (send(q->fd, words, strlen(words), MSG_NOSIGNAL) != (ssize_t)strlen(words)) {
 		complain(pid, "cannot be asked");
 		over(q);
 	} else {
@@ -183,16 +183,23 @@ static void converse(struct question *q, unsigned n)
 
 json_t *ask_processes(void)
 {
+	return ask_processes_to("status\n", 0);
+}
+
+json_t *ask_processes_to(const char *question, int pid)
+{
 	static int pids[PIDS_MAX];
 	static struct question q[AT_ONCE];
-	unsigned n = list(pids);
+	unsigned n = pid ? 1 : list(pids);
 	json_t *all = json_array();
 
+	if (pid)
+		pids[0] = pid;
 	for (unsigned first = 0; all && first < n; first += AT_ONCE) {
 		unsigned count = n - first < AT_ONCE ? n - first : AT_ONCE;
 
 		for (unsigned i = 0; i < count; i++)
-			begin(&q[i], pids[first + i]);
+			begin(&q[i], pids[first + i], question);
 		converse(q, count);
 		for (unsigned i = 0; i < count; i++)
 			if (q[i].answer)

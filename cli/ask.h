@@ -16,6 +16,12 @@
  */
 json_t *ask_processes(void);
 
+/*
+ * The same with another question than for the status ("drain ...", see preload/status.c), which is
+ * answered by the status, too; `pid`: only that process, 0 for all.
+ */
+json_t *ask_processes_to(const char *question, int pid);
+
 /* Is the answer of this process of the agreed form, to the last field? If not, `why` says so. */
 int ask_valid(const json_t *answer, int pid, const char **why);
 

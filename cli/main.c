@@ -12,6 +12,10 @@ static const struct command {
     {"run", cmd_run, "[--policy FILE] [--log LEVEL:FILE] -- CMD...",
      "run a program under the library"},
     {"status", cmd_status, "[--json]", "every flow of your processes"},
+    {"drain", cmd_drain, "[--timeout SECONDS] [--for SECONDS] [--undo] INTERFACE",
+     "move every flow off an interface; returns when it may be turned off"},
+    {"switch", cmd_switch, "[--pid PID [--flow ID]] INTERFACE | auto",
+     "your own choice of path, above the policy's; auto takes it back"},
     {"events", cmd_events, "[--json] [--once]", "the MIF API's events, live"},
     {"policy", cmd_policy, "check FILE | explain [--policy FILE] HOST:PORT[/udp]",
      "check a policy file; say what it means for a peer"},
@@ -50,7 +54,8 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
 	fprintf(stderr,
-	        "mifcont: no command \"%s\"; expected run, status, events, policy, keygen, "
+	        "mifcont: no command \"%s\"; expected run, status, drain, switch, events, policy, "
+	        "keygen, "
 	        "relays or doctor\n",
 	        argv[1]);
 	return 2;

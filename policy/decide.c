@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "policy/decide.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,10 +20,15 @@ static unsigned count(const struct pol_snapshot *s)
 	return s->candidates < POL_CANDIDATES ? s->candidates : POL_CANDIDATES;
 }
 
+static int rank(const struct pol_candidate *c)
+{
+	return c->chosen ? INT_MAX : c->prefer;
+}
+
 static bool better(const struct pol_candidate *a, const struct pol_candidate *b)
 {
-	if (a->prefer != b->prefer)
-		return a->prefer > b->prefer;
+	if (rank(a) != rank(b))
+		return rank(a) > rank(b);
 	if (a->metric != b->metric)
 		return a->metric < b->metric;
 	return a->id < b->id;
@@ -52,7 +58,7 @@ static bool ranked(const struct pol_snapshot *s)
 
 static bool allowed(const struct pol_snapshot *s, const struct pol_candidate *c)
 {
-	return !tunnelled(s) || c->tunnel || (c->named && ranked(s));
+	return !tunnelled(s) || c->tunnel || c->chosen || (c->named && ranked(s));
 }
 
 /* --- time ----------------------------------------------------------------------------------- */
@@ -63,7 +69,9 @@ static int64_t resting(const struct pol_snapshot *s, const struct pol_candidate 
 	int64_t failed =
 	    c->failed_ms >= 0 && c->failed_ms < s->hold_ms ? s->hold_ms - c->failed_ms : 0;
 
-	return failed > c->rest_ms ? failed : c->rest_ms;
+	int64_t rest = failed > c->rest_ms ? failed : c->rest_ms;
+
+	return rest > c->drain_ms ? rest : c->drain_ms;
 }
 
 /* Until a flow that works may be moved to it. */
@@ -89,15 +97,15 @@ static const struct pol_candidate *preferred(const struct pol_snapshot *s,
 	for (unsigned i = 0; i < count(s); i++) {
 		const struct pol_candidate *c = &s->candidate[i];
 
-		if (allowed(s, c) && c->prefer > than->prefer && wait_for(s, c) == 0 &&
+		if (allowed(s, c) && rank(c) > rank(than) && wait_for(s, c) == 0 &&
 		    (!ready || better(c, ready)))
 			ready = c;
 	}
 	for (unsigned i = 0; i < count(s); i++) {
 		const struct pol_candidate *c = &s->candidate[i];
 
-		if (allowed(s, c) && c->prefer > (ready ? ready : than)->prefer &&
-		    wait_for(s, c) > 0 && (!*later || wait_for(s, c) < wait_for(s, *later)))
+		if (allowed(s, c) && rank(c) > rank(ready ? ready : than) && wait_for(s, c) > 0 &&
+		    (!*later || wait_for(s, c) < wait_for(s, *later)))
 			*later = c;
 	}
 	return ready;
@@ -139,9 +147,12 @@ static void rescue(const struct pol_snapshot *s, struct pol_decision *d, const c
 	}
 	d->verb = POL_RESCUE;
 	d->target = b->id;
-	if (resting(s, b) && b->failed_ms >= 0)
+	if (resting(s, b) && !b->drain_ms && b->failed_ms >= 0)
 		because(d, "%s; %.15s failed %lld ms ago, but no other of %u is better off", why,
 		        b->name, (long long)b->failed_ms, count(s));
+	else if (b->drain_ms)
+		because(d, "%s; %.15s is about to be turned off, but there is no other", why,
+		        b->name);
 	else if (resting(s, b))
 		because(d, "%s; %.15s was silent, but no other of %u is better off", why, b->name,
 		        count(s));
@@ -161,11 +172,18 @@ static void compare(const struct pol_snapshot *s, const struct pol_candidate *no
 	d->verb = POL_STAY;
 	if (later)
 		d->again_ms = wait_for(s, later);
-	if (ready) {
+	if (ready && ready->chosen) {
+		d->verb = POL_MOVE;
+		d->target = ready->id;
+		because(d, "%.15s is the user's choice", ready->name);
+	} else if (ready) {
 		d->verb = POL_MOVE;
 		d->target = ready->id;
 		because(d, "%.15s is preferred to %.15s (%d over %d)", ready->name, now->name,
 		        ready->prefer, now->prefer);
+	} else if (later && later->drain_ms) {
+		because(d, "%.15s is preferred to %.15s but about to be turned off", later->name,
+		        now->name);
 	} else if (later && later->rest_ms) {
 		because(
 		    d,
@@ -187,23 +205,50 @@ static void compare(const struct pol_snapshot *s, const struct pol_candidate *no
 	}
 }
 
-/* The current path brings nothing back. */
-static void doubt(const struct pol_snapshot *s, const char *name, struct pol_decision *d)
+/* The best other path that may be gone to now, or when there may be one (-1: never). */
+static const struct pol_candidate *other(const struct pol_snapshot *s, int64_t *soonest)
 {
 	const struct pol_candidate *b = NULL;
-	int64_t soonest = -1;
 
+	*soonest = -1;
 	for (unsigned i = 0; i < count(s); i++) {
 		const struct pol_candidate *c = &s->candidate[i];
 		int64_t rest = resting(s, c);
 
 		if (c->id == s->current || !allowed(s, c))
 			continue;
-		if (rest && (soonest < 0 || rest < soonest))
-			soonest = rest;
+		if (rest && (*soonest < 0 || rest < *soonest))
+			*soonest = rest;
 		if (!rest && (!b || better(c, b)))
 			b = c;
 	}
+	return b;
+}
+
+/* Make-before-break to any other path: the interface goes away soon. */
+static void leave(const struct pol_snapshot *s, const char *name, struct pol_decision *d)
+{
+	const struct pol_candidate *b = other(s, &d->again_ms);
+
+	if (!b) {
+		d->verb = POL_STAY;
+		because(d, "%.15s is about to be turned off, but no other path may be taken%s",
+		        name, d->again_ms < 0 ? "" : " just now");
+		return;
+	}
+	d->verb = POL_MOVE;
+	d->target = b->id;
+	d->again_ms = -1;
+	because(d, "%.15s is about to be turned off; %.15s is the best other (prefer %d)", name,
+	        b->name, b->prefer);
+}
+
+/* The current path brings nothing back. */
+static void doubt(const struct pol_snapshot *s, const char *name, struct pol_decision *d)
+{
+	int64_t soonest;
+	const struct pol_candidate *b = other(s, &soonest);
+
 	if (!b) {
 		d->verb = POL_STAY;
 		d->again_ms = soonest;
@@ -238,6 +283,8 @@ void pol_decide(const struct pol_snapshot *s, struct pol_decision *d)
 		rescue(s, d, why);
 	} else if (s->silent_ms > 0) {
 		doubt(s, now ? now->name : "the path", d);
+	} else if (s->current_drained) {
+		leave(s, now ? now->name : "the path", d);
 	} else if (now) {
 		compare(s, now, d);
 	} else {

@@ -24,7 +24,10 @@ struct pol_candidate {
 	uint32_t metric;   /* of the route; lower is better */
 	int64_t usable_ms; /* for how long it has been usable without a break */
 	int64_t failed_ms; /* since the last failed attempt over it by this flow; -1: none */
-	int64_t rest_ms; /* it brought nothing back, and is still left alone for this long; or 0 */
+	int64_t rest_ms;  /* it brought nothing back, and is still left alone for this long; or 0 */
+	int64_t drain_ms; /* it is about to be turned off, as somebody said, and is avoided for so
+	                     long; or 0 */
+	bool chosen;      /* by the user, for this flow or its process: above all preferences */
 };
 
 struct pol_snapshot {
@@ -35,8 +38,9 @@ struct pol_snapshot {
 	                        usable */
 	int64_t silent_ms;   /* for how long nothing has come back over it although something should
 	                        have; 0: that is not so */
-	bool current_named;  /* an interface section of the policy matches that tunnel */
-	bool host_tunnel;    /* the host's unbound route to the peer now goes through a tunnel */
+	bool current_drained; /* its interface is about to be turned off */
+	bool current_named;   /* an interface section of the policy matches that tunnel */
+	bool host_tunnel;     /* the host's unbound route to the peer now goes through a tunnel */
 	struct pol_candidate candidate[POL_CANDIDATES];
 	unsigned candidates;
 	/* how long a better path must have been usable before a flow that works is moved to it, and

@@ -162,7 +162,9 @@ static void turn(int most_ms)
 		links_review();
 	}
 	links_step(&w);
-	if (pulse_news()) {
+	bool silent = pulse_news(), said = choose_news();
+
+	if (silent || said) {
 		links_review();
 		network = true;
 	}

@@ -22,6 +22,64 @@ static struct since {
 #define STABLE_MS 250
 #define HOLD_MS 2000
 
+/* Those that are about to be turned off. */
+#define DRAINS 8
+static struct drain {
+	int ifindex;
+	int64_t until_ms;
+} drains[DRAINS];
+
+static int chosen;
+static bool news;
+
+void choose_drain(int ifindex, int64_t ms)
+{
+	struct drain *d = &drains[0];
+
+	for (int i = 0; i < DRAINS; i++) {
+		if (drains[i].ifindex == ifindex) {
+			d = &drains[i];
+			break;
+		}
+		if (drains[i].until_ms < d->until_ms)
+			d = &drains[i];
+	}
+	*d = (struct drain){ifindex, ms > 0 ? clock_ms() + ms : 0};
+	news = true;
+}
+
+static int64_t drained_for(int ifindex)
+{
+	for (int i = 0; i < DRAINS && ifindex; i++)
+		if (drains[i].ifindex == ifindex && drains[i].until_ms > clock_ms())
+			return drains[i].until_ms - clock_ms();
+	return 0;
+}
+
+bool choose_drained(int ifindex)
+{
+	return drained_for(ifindex) > 0;
+}
+
+void choose_switch(int ifindex)
+{
+	chosen = ifindex;
+	news = true;
+}
+
+void choose_again(void)
+{
+	news = true;
+}
+
+bool choose_news(void)
+{
+	bool is = news;
+
+	news = false;
+	return is;
+}
+
 void choose_note(const struct mif_event *ev)
 {
 	struct since *s = &since[0];
@@ -33,6 +91,10 @@ void choose_note(const struct mif_event *ev)
 
 	if (!opens)
 		return;
+	if (ev->type == MIF_INTERFACE_GOING_UP)
+		for (int i = 0; i < DRAINS; i++)
+			if (drains[i].ifindex == ev->ifindex)
+				drains[i].until_ms = 0;
 	pulse_forget(ev->ifindex);
 	for (int i = 0; i < SINCE_MAX; i++) {
 		if (since[i].ifindex == ev->ifindex) {
@@ -119,6 +181,7 @@ static int look_around(const union flow_address *to, const struct whereabouts *a
 	s->current = at->ifindex;
 	s->current_usable = at->ifindex && choose_usable(&at->source);
 	s->current_failed = at->failed;
+	s->current_drained = choose_drained(at->ifindex);
 	s->silent_ms = at->silent_ms ? at->silent_ms : pulse_silent(at->ifindex);
 	s->current_tunnel = at->ifindex && agent_monitor() &&
 	                    mif_interface(agent_monitor(), at->ifindex, name, &kind, NULL) &&
@@ -149,6 +212,8 @@ static int look_around(const union flow_address *to, const struct whereabouts *a
 		                   ? now - at->failed_ms
 		                   : -1;
 		c->rest_ms = pulse_resting(paths[i].ifindex);
+		c->drain_ms = drained_for(paths[i].ifindex);
+		c->chosen = paths[i].ifindex == (at->chosen ? at->chosen : chosen);
 	}
 	return n;
 }

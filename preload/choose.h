@@ -19,6 +19,7 @@ struct whereabouts {
 	bool failed;        /* its connection failed though the path may look usable */
 	int failed_ifindex; /* the path of the last failed attempt, and when */
 	int64_t failed_ms;
+	int chosen;        /* the interface the user has chosen for it; 0: none */
 	int64_t silent_ms; /* for how long its connection has been silent; 0: it is not */
 };
 
@@ -34,6 +35,22 @@ int choose(const union flow_address *to, const struct whereabouts *at, struct po
  * and d->reason says why. */
 bool choose_spare(const union flow_address *to, const struct whereabouts *at,
                   enum pol_standby wanted, struct pol_decision *d, struct mif_path *path);
+
+/*
+ * Somebody says that the interface is about to be turned off: no flow goes there, and those on it
+ * leave, for so many ms or until it comes up anew; 0 takes that back.
+ */
+void choose_drain(int ifindex, int64_t ms);
+bool choose_drained(int ifindex);
+
+/* The user's choice for all flows of the process; 0 takes it back. */
+void choose_switch(int ifindex);
+
+/* The choice for one flow has changed. */
+void choose_again(void);
+
+/* Was anything of that said since it was last asked? All flows are to be decided upon then. */
+bool choose_news(void);
 
 /* All paths, preferred first. */
 int choose_paths(const union flow_address *to, struct mif_path paths[PATHS_MAX]);

@@ -152,13 +152,14 @@ struct flow {
 	bool ring_clean;           /* its pages were given back since the last write */
 	_Atomic uint64_t asked_at; /* tail when we last asked for a confirmation */
 	struct silence silence;
-	bool pulse;        /* it is looked for silence: there is another path */
-	int64_t pulse_ms;  /* when to look again */
-	int64_t silent_ms; /* since when nothing comes back; 0: something does */
-	int64_t lost_ms;   /* since when the path is gone; 0: it is there */
-	int64_t retry_ms;  /* not before this time */
-	int64_t again_ms;  /* decide again at this time; 0: no need */
-	int64_t usable_ms; /* bookkeeping for the decision */
+	bool pulse;         /* it is looked for silence: there is another path */
+	int64_t pulse_ms;   /* when to look again */
+	int64_t silent_ms;  /* since when nothing comes back; 0: something does */
+	int64_t lost_ms;    /* since when the path is gone; 0: it is there */
+	int64_t retry_ms;   /* not before this time */
+	int64_t again_ms;   /* decide again at this time; 0: no need */
+	int64_t usable_ms;  /* bookkeeping for the decision */
+	int chosen_ifindex; /* by the user, for this flow alone; 0: not */
 	int failed_ifindex;
 	int64_t failed_ms;
 	unsigned handovers;

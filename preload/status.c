@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "preload/agent.h"
+#include "preload/choose.h"
 #include "preload/desk.h"
 #include "preload/dial.h"
 #include "preload/flow.h"
@@ -240,6 +242,59 @@ static long hear(int fd, char *to, size_t size, int *given)
 	return n;
 }
 
+/* One whole number, and no more than it may be. */
+static bool number(const char **p, int64_t most, int64_t *n)
+{
+	*n = 0;
+	if (**p < '0' || **p > '9')
+		return false;
+	for (; **p >= '0' && **p <= '9'; (*p)++)
+		if ((*n = *n * 10 + (**p - '0')) > most)
+			return false;
+	return true;
+}
+
+static void choice(int ifindex, int64_t flow)
+{
+	log_info("the user's choice for %s is interface %d", flow ? "one flow" : "all", ifindex);
+	if (!flow)
+		choose_switch(ifindex);
+	for (unsigned i = 0; i < flow_count(); i++)
+		if (!flow || flow_at(i)->id == flow)
+			flow_at(i)->chosen_ifindex = flow ? ifindex : 0;
+	choose_again();
+}
+
+/*
+ * "status", "drain IFINDEX MS" (0 ms: take it back) or "switch IFINDEX FLOW" (interface 0: take it
+ * back; flow 0: all of the process). All are answered by the status as it is then. False: none of
+ * these.
+ */
+static bool obey(const char *ask)
+{
+	bool drain = strncmp(ask, "drain ", 6) == 0;
+	int64_t ifindex, n;
+	const char *p = ask + (drain ? 6 : 7);
+
+	if (strcmp(ask, "status\n") == 0)
+		return true;
+	if (!drain && strncmp(ask, "switch ", 7) != 0)
+		return false;
+	if (!number(&p, INT32_MAX, &ifindex) || *p++ != ' ' || !number(&p, UINT32_MAX, &n) ||
+	    strcmp(p, "\n") != 0)
+		return false;
+	if (drain) {
+		log_info("interface %d is %s", (int)ifindex,
+		         n ? "about to be turned off" : "not to be turned off after all");
+		choose_drain((int)ifindex, n);
+	} else {
+		choice((int)ifindex, n);
+	}
+	/* This turn has looked at the flows already. */
+	agent_kick();
+	return true;
+}
+
 static void serve(struct asker *a)
 {
 	char ask[128];
@@ -258,7 +313,7 @@ static void serve(struct asker *a)
 		}
 		if (given >= 0)
 			raw_close(given);
-		if (n < 7 || memcmp(ask, "status\n", 7) != 0) {
+		if (!obey(ask)) {
 			done(a);
 			return;
 		}

@@ -149,8 +149,10 @@ static void act(struct flow *f, const struct pol_decision *d, const struct mif_p
 		return;
 	}
 	if (f->kind == FLOW_UDP) {
-		/* Only for the better if the policy asked for re-dials in so many words. */
-		if (!gentle || (f->rule && f->rule->continuity == POL_REDIAL))
+		/* Only for the better if the policy asked for re-dials in so many words, or if the
+		 * interface is on its way out. */
+		if (!gentle || choose_drained(f->ifindex) ||
+		    (f->rule && f->rule->continuity == POL_REDIAL))
 			udp_move(f, &paths[0]);
 		return;
 	}
@@ -194,6 +196,7 @@ static void decide(struct flow *f, struct waits *w)
 	              (f->kind == FLOW_SESSION && f->lost_ms),
 	    .failed_ifindex = f->failed_ifindex,
 	    .failed_ms = f->failed_ms,
+	    .chosen = f->chosen_ifindex,
 	    .silent_ms = f->silent_ms ? now - f->silent_ms + 1 : 0,
 	};
 	int n = choose(&to, &at, &d, paths);

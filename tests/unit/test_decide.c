@@ -150,6 +150,69 @@ static void a_better_path_that_was_silent_rests(void **state)
 	expect(&s, POL_RESCUE, WLAN);
 }
 
+static void an_interface_about_to_be_turned_off_is_left(void **state)
+{
+	struct pol_snapshot s = two(WLAN);
+	struct pol_decision d;
+
+	(void)state;
+	s.current_drained = true;
+	s.candidate[0].drain_ms = 60000;
+	pol_decide(&s, &d);
+	assert_int_equal(d.verb, POL_MOVE);
+	assert_int_equal(d.target, WWAN);
+	assert_false(d.urgent);
+	assert_non_null(strstr(d.reason, "if1 is about to be turned off; if2 is the best other"));
+	/* And nobody goes there, however preferred, for as long as that lasts. */
+	s.current = WWAN;
+	s.current_drained = false;
+	pol_decide(&s, &d);
+	assert_int_equal(d.verb, POL_STAY);
+	assert_int_equal(d.again_ms, 60000);
+	assert_non_null(strstr(d.reason, "about to be turned off"));
+	/* Unless it is all there is. */
+	s.candidates = 1;
+	s.current_usable = false;
+	expect(&s, POL_RESCUE, WLAN);
+	s = two(WLAN);
+	s.current_drained = true;
+	s.candidate[0].drain_ms = 60000;
+	s.candidates = 1;
+	expect(&s, POL_STAY, 0);
+	/* A chosen one, too. */
+	s = two(WLAN);
+	s.candidate[0].chosen = s.current_drained = true;
+	s.candidate[0].drain_ms = 60000;
+	expect(&s, POL_MOVE, WWAN);
+}
+
+static void the_users_choice_is_above_the_policys(void **state)
+{
+	struct pol_snapshot s = two(WLAN);
+	struct pol_decision d;
+
+	(void)state;
+	s.candidate[1].chosen = true;
+	pol_decide(&s, &d);
+	assert_int_equal(d.verb, POL_MOVE);
+	assert_int_equal(d.target, WWAN);
+	assert_non_null(strstr(d.reason, "if2 is the user's choice"));
+	s.current = WWAN;
+	expect(&s, POL_STAY, 0);
+	/* Where it is not to be had the policy's is. */
+	s.candidates = 1;
+	s.current_usable = false;
+	expect(&s, POL_RESCUE, WLAN);
+	/* Out of a tunnel, too: it was said in so many words. */
+	s = two(VPN);
+	s.candidate[2] = path(VPN, 0);
+	s.candidates = 3;
+	s.current_tunnel = s.host_tunnel = true;
+	expect(&s, POL_STAY, 0);
+	s.candidate[1].chosen = true;
+	expect(&s, POL_MOVE, WWAN);
+}
+
 static void a_failed_attempt_rests_unless_there_is_no_other(void **state)
 {
 	struct pol_snapshot s = two(WLAN);
@@ -638,6 +701,8 @@ int main(void)
 	    cmocka_unit_test(nothing_goes_around_a_tunnel),
 	    cmocka_unit_test(a_silent_path_is_left_for_one_that_answers),
 	    cmocka_unit_test(a_better_path_that_was_silent_rests),
+	    cmocka_unit_test(an_interface_about_to_be_turned_off_is_left),
+	    cmocka_unit_test(the_users_choice_is_above_the_policys),
 	    cmocka_unit_test(ready_on_the_next_path),
 	    cmocka_unit_test(ready_where_a_loss_would_go),
 	    cmocka_unit_test(any_sequence_of_events_is_well_answered),
