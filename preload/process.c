@@ -24,6 +24,7 @@
 #include "preload/own.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/splice.h"
 #include "preload/status.h"
 
 bool process_enabled;
@@ -174,6 +175,7 @@ static void in_child(void)
 	lookup_forget();
 	kin_forked();
 	flow_table_forked();
+	splice_forked();
 	agent_forget();
 	own_close_all(log_fd());
 }

@@ -21,6 +21,7 @@
 /* When to look again for threads on the old file: one look can miss a thread between lookup and
  * sleep. */
 static const int again_ms[] = {0, 1, 5, 50, 500};
+#define EXCHANGE_MS 1000
 #define AGAIN (int)(sizeof(again_ms) / sizeof(*again_ms))
 
 static uint64_t inode_of(int fd)
@@ -57,9 +58,9 @@ static void signal_anew(int fd)
 }
 
 /* DEL, dup3, ADD. The caller holds f->table. */
-static int exchange(struct flow *f, int fd)
+static int exchange_alone(struct flow *f, int fd)
 {
-	static struct reg_set regs; /* large; there is one agent */
+	static struct reg_set regs; /* large */
 	int r;
 
 	verify(f);
@@ -80,6 +81,28 @@ static int exchange(struct flow *f, int fd)
 	f->inode = inode_of(fd);
 	atomic_fetch_add(&f->gen, 1);
 	return 0;
+}
+
+/*
+ * One at a time: a connect() that does not block exchanges its descriptor's file in its own thread,
+ * beside the agent.
+ */
+static struct flock_word exchanging;
+
+static int exchange(struct flow *f, int fd)
+{
+	if (lock_owner(&exchanging) == thread_id() ||
+	    !lock_take(&exchanging, thread_id(), EXCHANGE_MS))
+		return -EBUSY;
+	int r = exchange_alone(f, fd);
+
+	lock_release(&exchanging);
+	return r;
+}
+
+void splice_forked(void)
+{
+	memset(&exchanging, 0, sizeof(exchanging));
 }
 
 int splice_install(struct flow *f, int fd)
@@ -285,8 +308,11 @@ void splice_release_writers(struct flow *f)
 	if (atomic_exchange(&f->starved, false) && lock_take(&f->table, thread_id(), 20)) {
 		static struct reg_set regs;
 
-		if (reg_take(&regs, f->fd, (int)f->fds) > 0)
-			reg_put(&regs);
+		if (lock_take(&exchanging, thread_id(), EXCHANGE_MS)) {
+			if (reg_take(&regs, f->fd, (int)f->fds) > 0)
+				reg_put(&regs);
+			lock_release(&exchanging);
+		}
 		lock_release(&f->table);
 	}
 }
@@ -303,8 +329,11 @@ void splice_unpark(struct flow *f)
 		return;
 	if (!lock_take(&f->table, thread_id(), 1000))
 		return;
-	exchange(f, f->old_fd);
+	int r = exchange(f, f->old_fd);
+
 	lock_release(&f->table);
+	if (r == -EBUSY)
+		return;
 	own_close(f->old_fd);
 	f->old_fd = -1;
 	call_over(f, NUDGE_READERS);

@@ -57,6 +57,9 @@ int splice_put(struct flow *f, int fd);
  */
 int splice_install(struct flow *f, int fd);
 
+/* In a forked child: no thread is in the middle of an exchange. */
+void splice_forked(void);
+
 /*
  * Puts the old socket back: the move is given up, nothing has happened. Writers go on. Where the
  * table's lock is not to be had the flow stays parked (splice_parked()), to be looked at again.

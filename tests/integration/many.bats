@@ -29,3 +29,21 @@ teardown() {
 	flap "$pid" 8 200 400
 	wait "$pid"
 }
+
+@test "a crowd dialled without blocking is connected, and moved" {
+	mkfifo "$lab_dir/fifo"
+	covered timeout 60 python3 "$BATS_TEST_DIRNAME/../lab/wide.py" 10.9.0.2 9001 150 <"$lab_dir/fifo" >"$lab_dir/out" &
+	local pid=$! i
+	exec 7>"$lab_dir/fifo"
+	for ((i = 0; i < 200; i++)); do
+		! grep -q . "$lab_dir/out" || break
+		sleep 0.1
+	done
+	cat "$lab_dir/out"
+	grep -qx ready "$lab_dir/out"
+	lab_event wlan0 down
+	echo >&7
+	wait "$pid"
+	exec 7>&-
+	[ "$(handovers)" -ge 150 ]
+}
