@@ -16,9 +16,12 @@ teardown() {
 }
 
 @test "50 flows in both directions through flaps 50 to 400 ms apart" {
-	covered timeout 100 python3 "$BATS_TEST_DIRNAME/../lab/echo_many.py" 10.9.0.2 9001 50 1200000 &
+	mkfifo "$lab_dir/fifo"
+	covered timeout 100 python3 "$BATS_TEST_DIRNAME/../lab/echo_many.py" 10.9.0.2 9001 50 400000 <"$lab_dir/fifo" &
 	local pid=$!
+	exec 7>"$lab_dir/fifo"
 	flap "$pid" 12 50 400
+	exec 7>&-
 	wait "$pid"
 	[ "$(handovers)" -ge 10 ]
 }

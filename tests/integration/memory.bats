@@ -50,9 +50,12 @@ no_report() {
 	build_sanitized
 	lab_spawn server "$lab_dir/echo.log" python3 "$BATS_TEST_DIRNAME/../lab/echo_server.py" 9001
 	wait_port 9001
-	sanitized timeout 100 python3 "$BATS_TEST_DIRNAME/../lab/echo_many.py" 10.9.0.2 9001 50 300000 &
+	mkfifo "$lab_dir/fifo"
+	sanitized timeout 100 python3 "$BATS_TEST_DIRNAME/../lab/echo_many.py" 10.9.0.2 9001 50 300000 <"$lab_dir/fifo" &
 	local pid=$!
+	exec 7>"$lab_dir/fifo"
 	flap "$pid" 12 50 400
+	exec 7>&-
 	wait "$pid"
 	no_report
 	[ "$(handovers)" -ge 10 ]

@@ -29,7 +29,7 @@ upgrade() {
 @test "downloads, an upload and echoes go on while the relay is replaced again and again" {
 	covered curl -sS --limit-rate 5M --max-time 60 -o "$lab_dir/out" http://10.9.0.2:8080/file &
 	local down=$! many i
-	covered timeout 60 python3 "$BATS_TEST_DIRNAME/../lab/echo_many.py" 10.9.0.2 9001 20 4000000 &
+	covered timeout 60 python3 "$BATS_TEST_DIRNAME/../lab/echo_many.py" 10.9.0.2 9001 20 4000000 </dev/null &
 	many=$!
 	for i in 1 2 3; do
 		sleep 0.7

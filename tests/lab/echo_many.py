@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Many echo flows at once, every byte checked: echo_many.py HOST PORT FLOWS BYTES"""
+"""
+Many echo flows at once, every byte checked: echo_many.py HOST PORT FLOWS BYTES
+
+Each sends BYTES at least, and goes on until standard input ends: however fast the machine is, they last as long as
+whatever is done to them.
+"""
 import socket
 import sys
 import threading
@@ -7,6 +12,7 @@ import time
 
 host, port, flows, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 failures = []
+enough = threading.Event()
 
 
 def pattern(flow, offset, length):
@@ -20,10 +26,12 @@ def run(flow):
         sock = socket.create_connection((host, port))
         sock.settimeout(60)
 
+        sent = 0
+
         def write():
-            sent = 0
-            while sent < size:
-                piece = min(16384, size - sent)
+            nonlocal sent
+            while sent < size or not enough.is_set():
+                piece = 16384 if sent >= size else min(16384, size - sent)
                 sock.sendall(pattern(flow, sent, piece))
                 sent += piece
                 time.sleep(0.01)
@@ -37,8 +45,8 @@ def run(flow):
                 raise ValueError(f"wrong bytes near {got}")
             got += len(data)
         writer.join()
-        if got != size:
-            raise ValueError(f"{got} bytes of {size}")
+        if got != sent:
+            raise ValueError(f"{got} bytes of {sent}")
     except Exception as error:
         failures.append(f"flow {flow}: {error}")
 
@@ -46,6 +54,8 @@ def run(flow):
 threads = [threading.Thread(target=run, args=(i,)) for i in range(flows)]
 for thread in threads:
     thread.start()
+sys.stdin.read()
+enough.set()
 for thread in threads:
     thread.join()
 print("\n".join(failures[:10]))
