@@ -29,6 +29,7 @@
 #define PATIENCE_MS 2000
 
 static int listener = -1, slot = -1;
+static int named; /* whom the listener is named after */
 static bool tried;
 static struct asker {
 	int fd, slot;
@@ -43,6 +44,8 @@ static void open_listener(void)
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int n = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "mifcont/%d", raw_getpid());
 	int fd;
+
+	named = raw_getpid();
 
 	tried = true;
 	fd = raw_socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -190,7 +193,9 @@ static void answer(struct asker *a)
 		a->text = NULL;
 		return;
 	}
-	say(a, "{\"pid\":%d,\"program\":", raw_getpid());
+	/* While a program without a use for the network yet has taken this one's place with its
+	 * descriptors, the process that looks after them answers in its name. */
+	say(a, "{\"pid\":%d,\"program\":", named);
 	say_string(a, program_invocation_short_name);
 	say(a, ",\"policy\":");
 	say_string(a, process_policy_file()[0] ? process_policy_file() : "(none)");

@@ -38,6 +38,18 @@ flow() { # jq filter over the one flow
 	exec 7>&-
 }
 
+@test "a session that waits for the next program's use of it is shown under that program" {
+	covered bash -c 'exec 3<>/dev/tcp/10.9.0.2/9000; exec sleep 4' &
+	local pid=$!
+	sleep 1.5
+	run in_client "$lab_build/mifcont" status
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ $output == *10.9.0.2:9000* ]]
+	[[ $output != *"another process"* ]]
+	wait "$pid"
+}
+
 @test "a changed policy moves a flow; a wrong one changes nothing" {
 	mkfifo "$lab_dir/fifo"
 	covered nc 10.9.0.2 9000 <"$lab_dir/fifo" &
