@@ -133,16 +133,18 @@ static void target(const struct pol_rule *r, bool udp, const struct sockaddr *pe
 }
 
 void explain_peer(const struct pol *p, const char *file, const struct mif_monitor *m,
-                  const char *host, const struct sockaddr *to, int port, bool udp)
+                  const struct pol_peer *asked, const struct sockaddr *to)
 {
-	struct pol_peer peer = {.family = to->sa_family,
-	                        .port = (uint16_t)port,
-	                        .protocol = udp ? IPPROTO_UDP : IPPROTO_TCP};
+	struct pol_peer peer = *asked;
+	const char *host = asked->host;
+	bool udp = asked->protocol == IPPROTO_UDP;
 	char text[INET6_ADDRSTRLEN];
 	struct sockaddr_storage dial;
 	const struct pol_rule *r, *unnamed;
 	const char *alone;
 
+	peer.family = to->sa_family;
+	peer.host = NULL;
 	if (to->sa_family == AF_INET6)
 		memcpy(peer.ip, &((const struct sockaddr_in6 *)to)->sin6_addr, 16);
 	else
@@ -151,7 +153,7 @@ void explain_peer(const struct pol *p, const char *file, const struct mif_monito
 	peer.host = host;
 	r = pol_match(p, &peer);
 	inet_ntop(to->sa_family, peer.ip, text, sizeof(text));
-	printf(to->sa_family == AF_INET6 ? "[%s]:%d/%s\n" : "%s:%d/%s\n", text, port,
+	printf(to->sa_family == AF_INET6 ? "[%s]:%d/%s\n" : "%s:%d/%s\n", text, peer.port,
 	       udp ? "udp" : "tcp");
 	alone = left_alone(&peer);
 	if (alone) {

@@ -7,11 +7,12 @@
 
 /*
  * Prints what the policy (of `file`) means for one peer: rule, continuity, relay, the paths there
- * are now, which would be taken and what would happen on its loss. `host` is the name it was asked
- * by. Without a monitor (NULL) nothing is said of paths.
+ * are now, which would be taken and what would happen on its loss. `asked` is what is known besides
+ * the address: port, protocol, name, program and user. Without a monitor (NULL) nothing is said of
+ * paths.
  */
 void explain_peer(const struct pol *p, const char *file, const struct mif_monitor *m,
-                  const char *host, const struct sockaddr *to, int port, bool udp);
+                  const struct pol_peer *asked, const struct sockaddr *to);
 
 /* The decision about a peer at `to` as the library would take it. */
 void explain_paths(const struct pol *p, const struct mif_monitor *m, const struct sockaddr *to,

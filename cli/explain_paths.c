@@ -49,24 +49,26 @@ static bool ask_host(const struct mif_monitor *m, const struct sockaddr *to, str
 
 static bool is_metered(const struct pol *p, const struct mif_path *path)
 {
-	int said = pol_metered(p, path->name);
+	int said = pol_metered(p, path->name, mif_kind_name(path->kind));
 
 	return said < 0 ? path->kind == MIF_CELLULAR : said;
 }
 
 /* What there is to decide on for a flow at `at`, which works, or was lost with its path. */
 static void look_around(const struct pol *p, const struct mif_path *paths, int n,
-                        const struct place *at, bool lost, struct pol_snapshot *s)
+                        const struct place *at, const struct pol_rule *r, bool lost,
+                        struct pol_snapshot *s)
 {
 	const struct mif_path *host = NULL;
 
-	/* The library's own times; that all has been as it is for long is what explains best. */
+	/* That all has been as it is for long is what explains best. */
 	*s = (struct pol_snapshot){.current = at->ifindex,
 	                           .current_usable = !lost,
 	                           .current_tunnel = at->kind == MIF_TUNNEL,
-	                           .stable_ms = 250,
-	                           .hold_ms = 2000};
-	pol_prefer(p, at->name, &s->current_named, NULL);
+	                           .sticky = r->sticky,
+	                           .stable_ms = pol_stability(p)->stable,
+	                           .hold_ms = pol_stability(p)->hold};
+	pol_prefer(p, at->name, mif_kind_name(at->kind), &s->current_named, NULL);
 	for (int i = 0; i < n; i++) {
 		struct pol_candidate *c = &s->candidate[s->candidates];
 
@@ -77,7 +79,8 @@ static void look_around(const struct pol *p, const struct mif_path *paths, int n
 		s->candidates++;
 		c->id = paths[i].ifindex;
 		snprintf(c->name, sizeof(c->name), "%.15s", paths[i].name);
-		c->prefer = pol_prefer(p, paths[i].name, &c->named, NULL);
+		c->prefer =
+		    pol_prefer(p, paths[i].name, mif_kind_name(paths[i].kind), &c->named, NULL);
 		c->tunnel = paths[i].kind == MIF_TUNNEL;
 		c->metered = is_metered(p, &paths[i]);
 		c->metric = paths[i].metric;
@@ -88,11 +91,11 @@ static void look_around(const struct pol *p, const struct mif_path *paths, int n
 }
 
 static void decide(const struct pol *p, const struct mif_path *paths, int n, const struct place *at,
-                   bool lost, struct pol_decision *d)
+                   const struct pol_rule *r, bool lost, struct pol_decision *d)
 {
 	struct pol_snapshot s;
 
-	look_around(p, paths, n, at, lost, &s);
+	look_around(p, paths, n, at, r, lost, &s);
 	pol_decide(&s, d);
 }
 
@@ -102,7 +105,7 @@ static void print_spare(const struct pol *p, const struct mif_path *paths, int n
 	struct pol_snapshot s;
 	struct pol_decision d;
 
-	look_around(p, paths, n, at, false, &s);
+	look_around(p, paths, n, at, r, false, &s);
 	pol_spare(&s, r->standby, &d);
 	printf("  standby     %s%s\n", d.verb == POL_MOVE ? "" : "none: ", d.reason);
 }
@@ -111,7 +114,7 @@ static void print_path(const struct pol *p, const struct mif_path *path)
 {
 	char source[INET6_ADDRSTRLEN];
 	bool named;
-	int prefer = pol_prefer(p, path->name, &named, NULL);
+	int prefer = pol_prefer(p, path->name, mif_kind_name(path->kind), &named, NULL);
 
 	inet_ntop(path->source.family, path->source.ip, source, sizeof(source));
 	printf("  path        %s (%s) from %s, prefer %d%s%s, metric %u\n", path->name,
@@ -167,7 +170,7 @@ void explain_paths(const struct pol *p, const struct mif_monitor *m, const struc
 	if (r->continuity == POL_NONE)
 		return;
 	if (moves_for_better(r, udp)) {
-		decide(p, paths, n, &at, false, &d);
+		decide(p, paths, n, &at, r, false, &d);
 		next = d.verb == POL_MOVE ? path_of(paths, n, d.target) : NULL;
 		printf("  then        %s%s: %s\n", next ? "moves to " : "stays",
 		       next ? next->name : "", d.reason);
@@ -178,7 +181,7 @@ void explain_paths(const struct pol *p, const struct mif_monitor *m, const struc
 	} else {
 		puts("  then        stays as long as that works");
 	}
-	decide(p, paths, n, &at, true, &d);
+	decide(p, paths, n, &at, r, true, &d);
 	next = d.verb == POL_RESCUE ? path_of(paths, n, d.target) : NULL;
 	print_loss(r, udp, &d, at.name, next ? next->name : NULL);
 	if (r->continuity == POL_SESSION && !udp)

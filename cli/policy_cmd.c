@@ -7,14 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/explain.h"
+#include "policy/user.h"
 
 #define ADDRESSES 4
 
 static const char usage[] = "usage: mifcont policy check FILE\n"
-                            "       mifcont policy explain [--policy FILE] HOST:PORT[/udp]\n";
+                            "       mifcont policy explain [--policy FILE] [--program PATH] "
+                            "[--user USER] HOST:PORT[/udp]\n";
 
 static int check(const char *file)
 {
@@ -29,6 +32,10 @@ static int check(const char *file)
 	for (unsigned i = 0; i < p->peers; i++) {
 		const struct pol_rule *r = &p->peer[i].rule;
 
+		if (p->peer[i].pattern.user[0])
+			printf("%s:%d: note: user \"%s\" is not in /etc/passwd; the rule is "
+			       "nobody's\n",
+			       file, r->line, p->peer[i].pattern.user);
 		if (pattern_names(&p->peer[i].pattern))
 			printf("%s:%d: note: peer \"%s\" is over host names; it applies "
 			       "where the program resolves the name with the C library\n",
@@ -90,7 +97,7 @@ static void ignore(void *ctx, const struct mif_event *ev)
 	(void)ev;
 }
 
-static void explain_all(const struct pol *p, const char *file, const struct target *t,
+static void explain_all(const struct pol *p, const char *file, const struct pol_peer *asked,
                         const struct addrinfo *list)
 {
 	struct mif_monitor *m = NULL;
@@ -107,13 +114,13 @@ static void explain_all(const struct pol *p, const char *file, const struct targ
 			puts("and more addresses");
 			break;
 		}
-		explain_peer(p, file, m, t->host, a->ai_addr, t->port, t->udp);
+		explain_peer(p, file, m, asked, a->ai_addr);
 	}
 	if (m)
 		mif_monitor_close(m);
 }
 
-static int explain(const char *given, const char *what)
+static int explain(const char *given, const char *what, const char *program, uint32_t uid)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
 	const struct pol *p = pol_builtin();
@@ -144,19 +151,39 @@ static int explain(const char *given, const char *what)
 		fprintf(stderr, "mifcont: %s: %s\n", t.host, gai_strerror(r));
 	} else {
 		printf("policy %s\n", file[0] ? file : "none found: everything is auto");
-		explain_all(p, file, &t, list);
+		struct pol_peer asked = {.port = (uint16_t)t.port,
+		                         .protocol = t.udp ? IPPROTO_UDP : IPPROTO_TCP,
+		                         .host = t.host,
+		                         .program = program,
+		                         .uid = uid};
+
+		explain_all(p, file, &asked, list);
 		freeaddrinfo(list);
 	}
 	pol_free((struct pol *)p);
 	return r ? 1 : 0;
 }
 
+static bool parse_user(const char *text, uint32_t *uid)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (text[0] < '0' || text[0] > '9')
+		return user_number(text, uid);
+	*uid = (uint32_t)n;
+	return *end == 0 && n < UINT32_MAX;
+}
+
 int cmd_policy(int argc, char **argv)
 {
 	static const struct option options[] = {{"policy", required_argument, NULL, 'p'},
+	                                        {"program", required_argument, NULL, 'P'},
+	                                        {"user", required_argument, NULL, 'u'},
 	                                        {"help", no_argument, NULL, 'h'},
 	                                        {NULL, 0, NULL, 0}};
-	const char *file = NULL;
+	const char *file = NULL, *program = NULL;
+	uint32_t uid = geteuid();
 	bool explaining, checking;
 	int c;
 
@@ -175,11 +202,21 @@ int cmd_policy(int argc, char **argv)
 		}
 		if (c == '?')
 			return 2;
-		file = optarg;
+		if (c == 'p')
+			file = optarg;
+		if (c == 'P')
+			program = optarg;
+		if (c == 'u' && !parse_user(optarg, &uid)) {
+			fprintf(stderr,
+			        "mifcont: user \"%s\" not known; expected a name in /etc/passwd "
+			        "or a number\n",
+			        optarg);
+			return 2;
+		}
 	}
 	if (argc == optind + 1 && explaining)
-		return explain(file, argv[optind]);
-	if (argc == optind + 1 && checking && !file)
+		return explain(file, argv[optind], program, uid);
+	if (argc == optind + 1 && checking && optind == 2)
 		return check(argv[optind]);
 	fputs(usage, stderr);
 	return 2;

@@ -83,6 +83,11 @@ static int64_t wait_for(const struct pol_snapshot *s, const struct pol_candidate
 	return rest > prove ? rest : prove;
 }
 
+static bool attracts(const struct pol_snapshot *s, const struct pol_candidate *c)
+{
+	return allowed(s, c) && (!s->sticky || c->chosen);
+}
+
 /*
  * The best path that is preferred to `than` and may be gone to now. `*later`: the one that could be
  * so soonest by waiting, of those better still; NULL if there is none.
@@ -97,14 +102,14 @@ static const struct pol_candidate *preferred(const struct pol_snapshot *s,
 	for (unsigned i = 0; i < count(s); i++) {
 		const struct pol_candidate *c = &s->candidate[i];
 
-		if (allowed(s, c) && rank(c) > rank(than) && wait_for(s, c) == 0 &&
+		if (attracts(s, c) && rank(c) > rank(than) && wait_for(s, c) == 0 &&
 		    (!ready || better(c, ready)))
 			ready = c;
 	}
 	for (unsigned i = 0; i < count(s); i++) {
 		const struct pol_candidate *c = &s->candidate[i];
 
-		if (allowed(s, c) && rank(c) > rank(ready ? ready : than) && wait_for(s, c) > 0 &&
+		if (attracts(s, c) && rank(c) > rank(ready ? ready : than) && wait_for(s, c) > 0 &&
 		    (!*later || wait_for(s, c) < wait_for(s, *later)))
 			*later = c;
 	}
@@ -199,6 +204,8 @@ static void compare(const struct pol_snapshot *s, const struct pol_candidate *no
 		        "%.15s is preferred to %.15s (%d over %d) but was usable for only %lld ms",
 		        later->name, now->name, later->prefer, now->prefer,
 		        (long long)later->usable_ms);
+	} else if (s->sticky) {
+		because(d, "%.15s works, and the flow is sticky", now->name);
 	} else {
 		because(d, "%.15s is as good as any that may be taken (prefer %d)", now->name,
 		        now->prefer);

@@ -36,6 +36,7 @@ struct pol_snapshot {
 	bool current_tunnel; /* the host's own routing sent the flow through a tunnel */
 	bool current_failed; /* the flow's connection failed or fell silent though the path looks
 	                        usable */
+	bool sticky;         /* its rule says so: while its path works no other attracts it */
 	int64_t silent_ms;   /* for how long nothing has come back over it although something should
 	                        have; 0: that is not so */
 	bool current_drained; /* its interface is about to be turned off */
@@ -43,8 +44,9 @@ struct pol_snapshot {
 	bool host_tunnel;     /* the host's unbound route to the peer now goes through a tunnel */
 	struct pol_candidate candidate[POL_CANDIDATES];
 	unsigned candidates;
-	/* how long a better path must have been usable before a flow that works is moved to it, and
-	 * how long a path is left alone after a failed attempt */
+	/* how long a better path must have been usable before a flow that works is moved to it
+	 * (the flow's share of the spread included), and how long a path is left alone after a
+	 * failed attempt */
 	int stable_ms, hold_ms;
 };
 
@@ -69,6 +71,8 @@ struct pol_decision {
  * greater `prefer`) has been stable. Among equals the route's metric decides, then the lower id. A
  * path that failed a moment ago is left alone as long as there is another; where there is none, the
  * one that has rested longest is named, and who asks keeps a distance between attempts.
+ *
+ * A sticky flow is not attracted; only the user's own choice moves it from a path that works.
  *
  * A path that has fallen silent is left for the best other one that is not at rest, preferred or
  * not, but only once that has answered.

@@ -15,14 +15,31 @@
 
 #include "policy/rules.h"
 #include "policy/scan.h"
+#include "policy/user.h"
 #include "policy/value.h"
 
 #define FILE_MAX (1 << 20)
 
-enum key { PREFER, METERED, CONTINUITY, REPLAY, RELAY, RELAY_KEY, IDENTITY, STANDBY, KEYS };
+enum key {
+	PREFER,
+	METERED,
+	CONTINUITY,
+	REPLAY,
+	STICKY,
+	RELAY, /* with those that follow: only of sessions */
+	RELAY_KEY,
+	IDENTITY,
+	STANDBY,
+	STABLE,
+	HOLD,
+	SPREAD,
+	SILENCE,
+	KEYS
+};
 
-static const char *const key_names[KEYS] = {"prefer", "metered",   "continuity", "replay",
-                                            "relay",  "relay-key", "identity",   "standby"};
+static const char *const key_names[KEYS] = {
+    "prefer",   "metered", "continuity", "replay", "sticky", "relay",  "relay-key",
+    "identity", "standby", "stable",     "hold",   "spread", "silence"};
 
 struct load {
 	const char *file;
@@ -59,22 +76,26 @@ static void complain(int line, const char *fmt, ...)
 			*p = '?';
 }
 
-static bool is_peer(const cfg_t *cfg)
+static bool is(const cfg_t *cfg, const char *section)
 {
-	return cfg && cfg->name && strcmp(cfg->name, "peer") == 0;
+	return cfg && cfg->name && strcmp(cfg->name, section) == 0;
 }
 
 static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
-	const char *expected = "interface \"NAME\" { ... } or peer \"PATTERN\" { ... }";
+	const char *expected = "interface \"NAME\" { ... }, peer \"PATTERN\" { ... } or "
+	                       "stability { ... }";
 	char text[256];
 
 	vsnprintf(text, sizeof(text), fmt, ap);
-	if (is_peer(cfg))
-		expected = "continuity = WORD, replay = WORD, relay = \"HOST:PORT\", "
-		           "relay-key = \"KEY\", identity = \"FILE\" or standby = WORD";
-	else if (cfg && cfg->name && strcmp(cfg->name, "interface") == 0)
+	if (is(cfg, "peer"))
+		expected = "continuity = WORD, replay = WORD, sticky = true, "
+		           "relay = \"HOST:PORT\", relay-key = \"KEY\", identity = \"FILE\" or "
+		           "standby = WORD";
+	else if (is(cfg, "interface"))
 		expected = "prefer = NUMBER or metered = true";
+	else if (is(cfg, "stability"))
+		expected = "stable, hold or spread = MILLISECONDS, or silence = false";
 	complain(cfg ? cfg->line : 0, "%s; expected %s", text, expected);
 }
 
@@ -95,6 +116,8 @@ static const char *expected(enum key key, const char *text)
 	case PREFER:
 		return value_prefer(text, &n) ? NULL : VALUE_PREFER_EXPECTED;
 	case METERED:
+	case STICKY:
+	case SILENCE:
 		return value_bool(text, &b) ? NULL : VALUE_BOOL_EXPECTED;
 	case CONTINUITY:
 		return value_continuity(text, &c) ? NULL : VALUE_CONTINUITY_EXPECTED;
@@ -111,6 +134,10 @@ static const char *expected(enum key key, const char *text)
 		return value_identity(text) ? NULL : VALUE_IDENTITY_EXPECTED;
 	case STANDBY:
 		return value_standby(text, &s) ? NULL : VALUE_STANDBY_EXPECTED;
+	case STABLE:
+	case HOLD:
+	case SPREAD:
+		return value_time(text, &n) ? NULL : VALUE_TIME_EXPECTED;
 	case KEYS:
 		break;
 	}
@@ -173,8 +200,19 @@ static int on_interface(cfg_t *cfg, cfg_opt_t *opt)
 		               "\"wlan*\"");
 		return -1;
 	}
+	/* The kernel takes no name with a colon in it. */
+	bool typed = strncmp(cfg_title(sec), "type:", 5) == 0;
+
+	text = typed ? value_type(cfg_title(sec) + 5) : NULL;
+	if (typed && !text) {
+		complain(line, "interface \"%s\" not understood; expected " VALUE_TYPE_EXPECTED,
+		         cfg_title(sec));
+		return -1;
+	}
 	i = &p->interface[p->interfaces++];
 	i->pattern = strdup(cfg_title(sec));
+	if (typed && !(i->type = strdup(text)))
+		return -1;
 	if ((text = cfg_getstr(sec, "prefer")))
 		value_prefer(text, &i->prefer);
 	if ((text = cfg_getstr(sec, "metered")))
@@ -203,6 +241,9 @@ static int on_peer(cfg_t *cfg, cfg_opt_t *opt)
 		         why);
 		return -1;
 	}
+	/* A name that is not there is nobody's. */
+	if (r->pattern.user[0] && user_number(r->pattern.user, &r->pattern.uid))
+		r->pattern.user[0] = 0;
 	text = cfg_getstr(sec, "continuity");
 	if (!text) {
 		complain(line, "peer \"%s\" says nothing of continuity; expected continuity = %s",
@@ -215,6 +256,14 @@ static int on_peer(cfg_t *cfg, cfg_opt_t *opt)
 	if (text && r->rule.continuity != POL_REDIAL) {
 		complain(now->key_line[REPLAY],
 		         "replay without redial; expected continuity = redial beside it");
+		return -1;
+	}
+	if ((text = cfg_getstr(sec, "sticky")))
+		value_bool(text, &r->rule.sticky);
+	if (text && r->rule.continuity != POL_REDIAL && r->rule.continuity != POL_SESSION) {
+		complain(now->key_line[STICKY],
+		         "sticky without session or redial; expected continuity = session or "
+		         "redial beside it: no other flow leaves a path that works");
 		return -1;
 	}
 	if ((text = cfg_getstr(sec, "relay")))
@@ -233,6 +282,32 @@ static int on_peer(cfg_t *cfg, cfg_opt_t *opt)
 			return -1;
 		}
 	return r->rule.pattern ? 0 : -1;
+}
+
+static int on_stability(cfg_t *cfg, cfg_opt_t *opt)
+{
+	struct pol_stability *s = &now->pol->stability;
+	int line;
+	cfg_t *sec = ended(opt, SCAN_STABILITY, &line);
+	const char *text;
+
+	(void)cfg;
+	if (!sec)
+		return -1;
+	if (now->scan.sections[SCAN_STABILITY] > 1) {
+		complain(now->scan.line[SCAN_STABILITY][1],
+		         "stability stands here and on line %d; expected it once", line);
+		return -1;
+	}
+	if ((text = cfg_getstr(sec, "stable")))
+		value_time(text, &s->stable);
+	if ((text = cfg_getstr(sec, "hold")))
+		value_time(text, &s->hold);
+	if ((text = cfg_getstr(sec, "spread")))
+		value_time(text, &s->spread);
+	if ((text = cfg_getstr(sec, "silence")))
+		value_bool(text, &s->silence);
+	return 0;
 }
 
 /* --- the file ------------------------------------------------------------------------------- */
@@ -292,17 +367,22 @@ static bool parse(const char *text)
 	    CFG_END(),
 	};
 	cfg_opt_t peer[] = {
-	    CFG_STR("continuity", NULL, CFGF_NONE),
-	    CFG_STR("replay", NULL, CFGF_NONE),
-	    CFG_STR("relay", NULL, CFGF_NONE),
-	    CFG_STR("relay-key", NULL, CFGF_NONE),
-	    CFG_STR("identity", NULL, CFGF_NONE),
-	    CFG_STR("standby", NULL, CFGF_NONE),
+	    CFG_STR("continuity", NULL, CFGF_NONE), CFG_STR("replay", NULL, CFGF_NONE),
+	    CFG_STR("sticky", NULL, CFGF_NONE),     CFG_STR("relay", NULL, CFGF_NONE),
+	    CFG_STR("relay-key", NULL, CFGF_NONE),  CFG_STR("identity", NULL, CFGF_NONE),
+	    CFG_STR("standby", NULL, CFGF_NONE),    CFG_END(),
+	};
+	cfg_opt_t stability[] = {
+	    CFG_STR("stable", NULL, CFGF_NONE),
+	    CFG_STR("hold", NULL, CFGF_NONE),
+	    CFG_STR("spread", NULL, CFGF_NONE),
+	    CFG_STR("silence", NULL, CFGF_NONE),
 	    CFG_END(),
 	};
 	cfg_opt_t top[] = {
 	    CFG_SEC("interface", interface, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	    CFG_SEC("peer", peer, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+	    CFG_SEC("stability", stability, CFGF_NONE),
 	    CFG_END(),
 	};
 	cfg_t *cfg;
@@ -310,10 +390,13 @@ static bool parse(const char *text)
 
 	for (int i = 0; i < 2; i++)
 		interface[i].validcb = on_key;
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < 7; i++)
 		peer[i].validcb = on_key;
+	for (int i = 0; i < 4; i++)
+		stability[i].validcb = on_key;
 	top[0].validcb = on_interface;
 	top[1].validcb = on_peer;
+	top[2].validcb = on_stability;
 	cfg = cfg_init(top, CFGF_NONE);
 	if (!cfg)
 		return false;
@@ -332,6 +415,7 @@ static bool load(struct load *l)
 	if (text && !ok)
 		complain(l->scan.error_line, "%s", l->scan.error);
 	if (ok) {
+		p->stability = pol_calm;
 		p->interface = calloc(l->scan.sections[SCAN_INTERFACE] + 1, sizeof(*p->interface));
 		p->peer = calloc(l->scan.sections[SCAN_PEER] + 1, sizeof(*p->peer));
 		ok = p->interface && p->peer && parse(text);

@@ -26,7 +26,7 @@ static bool only(const char *s, const char *accepted)
 static bool number(const char **s, unsigned max, unsigned *out)
 {
 	const char *p = *s;
-	unsigned n = 0;
+	uint64_t n = 0;
 
 	if (!digit(*p))
 		return false;
@@ -36,7 +36,7 @@ static bool number(const char **s, unsigned max, unsigned *out)
 			return false;
 	}
 	*s = p;
-	*out = n;
+	*out = (unsigned)n;
 	return true;
 }
 
@@ -156,12 +156,51 @@ static bool parse_plain(char *host, struct pattern *p, const char **port, const 
 	return true;
 }
 
+/* "program:NAME " or "user:NAME ", and the blanks behind it. False: one of them, but wrong. */
+static bool parse_who(const char **text, struct pattern *p, const char **why)
+{
+	for (;;) {
+		const char *word = *text;
+		size_t skip = strncmp(word, "program:", 8) == 0 ? 8
+		              : strncmp(word, "user:", 5) == 0  ? 5
+		                                                : 0;
+		char *to = skip == 8 ? p->program : p->user;
+		size_t room = skip == 8 ? sizeof(p->program) : sizeof(p->user);
+		size_t len = strcspn(word + skip, " ");
+
+		if (!skip)
+			return true;
+		*why = skip == 8 ? "program:NAME and a blank before the host, once"
+		                 : "user:NAME or user:NUMBER and a blank before the host, once";
+		if (len == 0 || len >= room || !word[skip + len] || *to ||
+		    (skip == 5 && p->by_user))
+			return false;
+		memcpy(to, word + skip, len);
+		if (skip == 5) {
+			const char *digits = p->user;
+			unsigned uid;
+
+			p->by_user = true;
+			if (digit(*digits)) {
+				if (!number(&digits, 4294967294u, &uid) || *digits)
+					return false;
+				p->uid = uid;
+				p->user[0] = 0;
+			}
+		}
+		*text = word + skip + len;
+		*text += strspn(*text, " ");
+	}
+}
+
 bool pattern_parse(const char *text, struct pattern *p, const char **why)
 {
 	const char *port = NULL;
 	char buf[sizeof(p->glob)];
 
 	memset(p, 0, sizeof(*p));
+	if (!parse_who(&text, p, why))
+		return false;
 	*why = "HOST[:PORT][/tcp|/udp] of at most 127 characters";
 	if (strlen(text) >= sizeof(buf) || !*text)
 		return false;
@@ -195,6 +234,18 @@ static bool host_matches(const struct pattern *p, sa_family_t family, const uint
 	return !bits || (p->ip[bytes] ^ ip[bytes]) >> (8 - bits) == 0;
 }
 
+static bool who_matches(const struct pattern *p, const struct pol_peer *peer)
+{
+	const char *program = peer->program ? peer->program : "", *slash;
+
+	if (p->by_user && (p->user[0] || p->uid != peer->uid))
+		return false;
+	if (!p->program[0])
+		return true;
+	slash = strchr(p->program, '/') ? NULL : strrchr(program, '/');
+	return glob_match(p->program, slash ? slash + 1 : program, false);
+}
+
 bool pattern_match(const struct pattern *p, const struct pol_peer *peer)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
@@ -205,7 +256,7 @@ bool pattern_match(const struct pattern *p, const struct pol_peer *peer)
 	for (unsigned i = 0; i < p->ports; i++)
 		if (peer->port >= p->port[i].first && peer->port <= p->port[i].last)
 			port = true;
-	if (!port || (p->protocol && p->protocol != peer->protocol))
+	if (!port || (p->protocol && p->protocol != peer->protocol) || !who_matches(p, peer))
 		return false;
 	/* An IPv4 peer of an IPv6 socket is an IPv4 peer. */
 	if (family == AF_INET6 && memcmp(ip, mapped, sizeof(mapped)) == 0) {

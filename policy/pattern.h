@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Peer patterns: HOST[:PORT[-PORT][,...]][/tcp|/udp]. HOST is *, an IPv4 address or prefix, an IPv6
- * address or prefix in brackets, or a shell pattern over the host name or the address as text (an
- * IPv6 one in brackets). Pure, no allocation, no locks: fit for signal handlers.
+ * Peer patterns: [program:NAME ][user:NAME ]HOST[:PORT[-PORT][,...]][/tcp|/udp]. HOST is *, an IPv4
+ * address or prefix, an IPv6 address or prefix in brackets, or a shell pattern over the host name
+ * or the address as text (an IPv6 one in brackets). A program is a shell pattern over the last part
+ * of its path, or over all of it if there is a '/' in the pattern; a user a number or a name. Pure,
+ * no allocation, no locks: fit for signal handlers.
  */
 #ifndef POLICY_PATTERN_H
 #define POLICY_PATTERN_H
@@ -19,8 +21,12 @@ struct pattern {
 	struct {
 		uint16_t first, last;
 	} port[PATTERN_PORTS];
-	unsigned ports; /* 0: any */
-	int protocol;   /* 0: any */
+	unsigned ports;    /* 0: any */
+	int protocol;      /* 0: any */
+	char program[128]; /* "" : any */
+	char user[33];     /* a name that `uid` is yet to be found for (the caller's part), or "" */
+	bool by_user;      /* only those of `uid` */
+	uint32_t uid;
 };
 
 /* False: `why` (a constant) says what was expected. */

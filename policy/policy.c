@@ -9,7 +9,14 @@
 #include "policy/glob.h"
 #include "policy/rules.h"
 
-static const struct pol builtin;
+#define STABILITY                                                                                  \
+	{                                                                                          \
+		.stable = 250, .hold = 2000, .spread = 250, .silence = true                        \
+	}
+
+const struct pol_stability pol_calm = STABILITY;
+
+static const struct pol builtin = {.stability = STABILITY};
 
 static const struct pol_rule builtin_rule = {
     .pattern = "(no rule)",
@@ -32,8 +39,10 @@ void pol_free(struct pol *p)
 		free((char *)p->peer[i].rule.relay_host);
 		free((char *)p->peer[i].rule.identity);
 	}
-	for (unsigned i = 0; i < p->interfaces; i++)
+	for (unsigned i = 0; i < p->interfaces; i++) {
 		free(p->interface[i].pattern);
+		free(p->interface[i].type);
+	}
 	free(p->peer);
 	free(p->interface);
 	free(p);
@@ -47,7 +56,13 @@ const struct pol_rule *pol_match(const struct pol *p, const struct pol_peer *pee
 	return &builtin_rule;
 }
 
-int pol_prefer(const struct pol *p, const char *ifname, bool *named, bool *metered)
+static bool about(const struct rule_interface *r, const char *ifname, const char *type)
+{
+	return r->type ? strcmp(r->type, type) == 0 : glob_match(r->pattern, ifname, false);
+}
+
+int pol_prefer(const struct pol *p, const char *ifname, const char *type, bool *named,
+               bool *metered)
 {
 	if (named)
 		*named = false;
@@ -56,7 +71,7 @@ int pol_prefer(const struct pol *p, const char *ifname, bool *named, bool *meter
 	for (unsigned i = 0; i < p->interfaces; i++) {
 		const struct rule_interface *r = &p->interface[i];
 
-		if (!glob_match(r->pattern, ifname, false))
+		if (!about(r, ifname, type))
 			continue;
 		if (named)
 			*named = r->pattern[strspn(r->pattern, "*")] != 0;
@@ -67,12 +82,17 @@ int pol_prefer(const struct pol *p, const char *ifname, bool *named, bool *meter
 	return 0;
 }
 
-int pol_metered(const struct pol *p, const char *ifname)
+int pol_metered(const struct pol *p, const char *ifname, const char *type)
 {
 	for (unsigned i = 0; i < p->interfaces; i++)
-		if (glob_match(p->interface[i].pattern, ifname, false))
+		if (about(&p->interface[i], ifname, type))
 			return p->interface[i].metered_said ? p->interface[i].metered : -1;
 	return -1;
+}
+
+const struct pol_stability *pol_stability(const struct pol *p)
+{
+	return &p->stability;
 }
 
 bool pol_find(char *path, size_t len)

@@ -32,6 +32,7 @@ struct pol_rule {
 	uint16_t relay_port;
 	bool relay_key_known; /* `relay_key` is the only one it may have */
 	uint8_t relay_key[32];
+	bool sticky; /* no better path attracts its flows while theirs works */
 	const char
 	    *identity; /* file with the client's own key; NULL: the usual one, for named relays */
 };
@@ -43,6 +44,16 @@ struct pol_peer {
 	uint16_t port;
 	int protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 	const char *host;
+	const char *program; /* path of the program that connects, or NULL */
+	uint32_t uid;        /* who runs it */
+};
+
+/* How calmly flows move. Times in ms. */
+struct pol_stability {
+	int stable;   /* a better path must have been usable for so long */
+	int hold;     /* a path that failed is left alone for so long */
+	int spread;   /* flows that could move to a better path at once do so over this time */
+	bool silence; /* is a path that is up and brings nothing back left? */
 };
 
 struct pol;
@@ -69,13 +80,18 @@ bool pol_find(char *path, size_t len);
 const struct pol_rule *pol_match(const struct pol *p, const struct pol_peer *peer);
 
 /*
- * Preference of an interface: first matching `interface` section; 0 where none matches. `named`,
- * `metered` may be NULL. An interface that only "*" matches is not named: nobody thought of it.
+ * Preference of an interface: first matching `interface` section; 0 where none matches. `type` is
+ * what it is ("ethernet", "wifi", "cellular", "tunnel", ...). `named`, `metered` may be NULL. An
+ * interface that only "*" matches is not named: nobody thought of it.
  */
-int pol_prefer(const struct pol *p, const char *ifname, bool *named, bool *metered);
+int pol_prefer(const struct pol *p, const char *ifname, const char *type, bool *named,
+               bool *metered);
 
 /* Does the policy call the interface metered? 1 or 0; -1: it says nothing of that. */
-int pol_metered(const struct pol *p, const char *ifname);
+int pol_metered(const struct pol *p, const char *ifname, const char *type);
+
+/* Never NULL. */
+const struct pol_stability *pol_stability(const struct pol *p);
 
 const char *pol_continuity_name(enum pol_continuity c);
 const char *pol_replay_name(enum pol_replay r);

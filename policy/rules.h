@@ -9,6 +9,7 @@
 
 struct rule_interface {
 	char *pattern;
+	char *type; /* instead of a pattern over names, as the monitor calls it; or NULL */
 	int prefer;
 	bool metered, metered_said;
 };
@@ -23,6 +24,9 @@ struct pol {
 	unsigned interfaces;
 	struct rule_peer *peer;
 	unsigned peers;
+	struct pol_stability stability;
 };
+
+extern const struct pol_stability pol_calm; /* where nothing is said */
 
 #endif

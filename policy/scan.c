@@ -58,9 +58,13 @@ static bool skip_quoted(struct at *a, struct scan *s)
 
 static enum scan_kind kind_of(const char *word, size_t len)
 {
-	if (len == 9 && memcmp(word, "interface", 9) == 0)
-		return SCAN_INTERFACE;
-	return len == 4 && memcmp(word, "peer", 4) == 0 ? SCAN_PEER : SCAN_OTHER;
+	static const char *const words[] = {"interface", "peer", "stability"};
+	int kind = 0;
+
+	while (kind < SCAN_OTHER &&
+	       (strlen(words[kind]) != len || memcmp(word, words[kind], len) != 0))
+		kind++;
+	return (enum scan_kind)kind;
 }
 
 static bool word_character(char c)

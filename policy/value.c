@@ -35,6 +35,30 @@ bool value_prefer(const char *text, int *prefer)
 	return true;
 }
 
+bool value_time(const char *text, int *ms)
+{
+	long n;
+
+	if (!number(text, 3600000, &n))
+		return false;
+	*ms = (int)n;
+	return true;
+}
+
+const char *value_type(const char *text)
+{
+	static const char *const words[][2] = {{"ethernet", "ethernet"},
+	                                       {"wifi", "wifi"},
+	                                       {"cellular", "cellular"},
+	                                       {"vpn", "tunnel"},
+	                                       {"other", "other"}};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (strcmp(text, words[i][0]) == 0)
+			return words[i][1];
+	return NULL;
+}
+
 bool value_bool(const char *text, bool *b)
 {
 	static const char *const words[] = {"false", "true", "no", "yes", "off", "on"};

@@ -11,6 +11,12 @@ bool value_bool(const char *text, bool *b);
 bool value_continuity(const char *text, enum pol_continuity *c);
 bool value_replay(const char *text, enum pol_replay *r);
 
+/* Milliseconds. */
+bool value_time(const char *text, int *ms);
+
+/* The word behind "type:", as the monitor calls it; NULL: none of VALUE_TYPE_EXPECTED. */
+const char *value_type(const char *text);
+
 bool value_standby(const char *text, enum pol_standby *s);
 
 /* `host` is NULL for "same-host", else to be freed by the caller. */
@@ -19,6 +25,8 @@ bool value_relay_key(const char *text, uint8_t key[32]);
 bool value_identity(const char *text);
 
 #define VALUE_PREFER_EXPECTED "a number from 0 to 1000000"
+#define VALUE_TIME_EXPECTED "a number of milliseconds from 0 to 3600000"
+#define VALUE_TYPE_EXPECTED "type:ethernet, type:wifi, type:cellular, type:vpn or type:other"
 #define VALUE_BOOL_EXPECTED "true or false"
 #define VALUE_CONTINUITY_EXPECTED "auto, none, reset, redial, http or session"
 #define VALUE_REPLAY_EXPECTED "line, length-prefix or none"

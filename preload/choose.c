@@ -18,10 +18,6 @@ static struct since {
 	int64_t ms;
 } since[SINCE_MAX];
 
-/* A better path is trusted after this long; one that failed is left alone for that long. */
-#define STABLE_MS 250
-#define HOLD_MS 2000
-
 /* Those that are about to be turned off. */
 #define DRAINS 8
 static struct drain {
@@ -117,7 +113,7 @@ static int64_t usable_for(int ifindex)
 
 static int preference(const struct mif_path *p, bool *named)
 {
-	return pol_prefer(process_policy(), p->name, named, NULL);
+	return pol_prefer(process_policy(), p->name, mif_kind_name(p->kind), named, NULL);
 }
 
 static bool before(const struct mif_path *a, const struct mif_path *b)
@@ -187,7 +183,7 @@ static int look_around(const union flow_address *to, const struct whereabouts *a
 	                    mif_interface(agent_monitor(), at->ifindex, name, &kind, NULL) &&
 	                    kind == MIF_TUNNEL;
 	if (s->current_tunnel)
-		pol_prefer(process_policy(), name, &s->current_named, NULL);
+		pol_prefer(process_policy(), name, mif_kind_name(kind), &s->current_named, NULL);
 	/* paths are sorted by preference; the host's own choice is the lowest metric */
 	const struct mif_path *host = NULL;
 
@@ -195,11 +191,15 @@ static int look_around(const union flow_address *to, const struct whereabouts *a
 		if (!host || paths[i].metric < host->metric)
 			host = &paths[i];
 	s->host_tunnel = host && host->kind == MIF_TUNNEL;
-	s->stable_ms = STABLE_MS;
-	s->hold_ms = HOLD_MS;
+	const struct pol_stability *calm = pol_stability(process_policy());
+
+	s->sticky = at->sticky;
+	s->stable_ms = calm->stable + (int)(at->share % (unsigned)(calm->spread + 1));
+	s->hold_ms = calm->hold;
 	for (int i = 0; i < n; i++) {
 		struct pol_candidate *c = &s->candidate[s->candidates++];
-		int metered = pol_metered(process_policy(), paths[i].name);
+		int metered =
+		    pol_metered(process_policy(), paths[i].name, mif_kind_name(paths[i].kind));
 
 		c->id = paths[i].ifindex;
 		snprintf(c->name, sizeof(c->name), "%.15s", paths[i].name);

@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 
 #include "common/clock.h"
@@ -89,6 +90,8 @@ static const struct pol_rule *rule_for(const union flow_address *a, int protocol
 
 	if (names_find(family, ip, name))
 		p.host = name;
+	p.program = (const char *)getauxval(AT_EXECFN);
+	p.uid = (uint32_t)raw_call3(SYS_geteuid, 0, 0, 0);
 	return pol_match(process_policy(), &p);
 }
 

@@ -197,6 +197,8 @@ static void decide(struct flow *f, struct waits *w)
 	    .failed_ifindex = f->failed_ifindex,
 	    .failed_ms = f->failed_ms,
 	    .chosen = f->chosen_ifindex,
+	    .sticky = f->rule && f->rule->sticky,
+	    .share = ((uint32_t)raw_getpid() + f->id) * 2654435761u >> 16,
 	    .silent_ms = f->silent_ms ? now - f->silent_ms + 1 : 0,
 	};
 	int n = choose(&to, &at, &d, paths);
@@ -206,7 +208,7 @@ static void decide(struct flow *f, struct waits *w)
 		to = address_of(&f->ses.relay[i]);
 		n = choose(&to, &at, &d, paths);
 	}
-	pulse_wanted(f, n > 1);
+	pulse_wanted(f, n > 1 && pol_stability(process_policy())->silence);
 	if (usable && f->lost_ms && f->kind != FLOW_SESSION && !splice_parked(f)) {
 		f->lost_ms = 0; /* it healed: TCP goes on by itself */
 		atomic_store(&f->state, FLOW_STABLE);

@@ -70,7 +70,7 @@ static void sound(const struct pol *p)
 		must(i == 0 || r->line >= p->peer[i - 1].rule.line, "rules out of order");
 	}
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		int n = pol_prefer(p, names[i], NULL, NULL);
+		int n = pol_prefer(p, names[i], "wifi", NULL, NULL);
 
 		must(n >= 0 && n <= 1000000, "a preference out of range");
 	}

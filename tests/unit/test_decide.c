@@ -73,6 +73,30 @@ static void goes_to_a_better_one_when_it_is_stable(void **state)
 	assert_int_equal(d.again_ms, 150);
 }
 
+static void a_sticky_flow_is_not_attracted(void **state)
+{
+	struct pol_snapshot s = two(WWAN);
+	struct pol_decision d;
+
+	(void)state;
+	s.sticky = true;
+	pol_decide(&s, &d);
+	assert_int_equal(d.verb, POL_STAY);
+	assert_int_equal(d.again_ms, -1);
+	assert_string_equal(d.reason, "if2 works, and the flow is sticky");
+	/* But it is not held where nothing works, and the user's word is above the policy's. */
+	s.candidate[0].chosen = true;
+	expect(&s, POL_MOVE, WLAN);
+	s.candidate[0].chosen = false;
+	s.silent_ms = 80;
+	expect(&s, POL_MOVE, WLAN);
+	s.silent_ms = 0;
+	s.current_drained = true;
+	expect(&s, POL_MOVE, WLAN);
+	s.current_usable = false;
+	expect(&s, POL_RESCUE, WLAN);
+}
+
 static void equal_paths_do_not_attract(void **state)
 {
 	struct pol_snapshot s = two(WWAN);
@@ -428,7 +452,11 @@ static void nothing_goes_around_a_tunnel(void **state)
 /* A world that changes at random, and one flow in it, driven as the agent drives it. */
 struct world {
 	struct pol_candidate path[6];
-	bool up[6], broken[6];       /* broken: looks usable, but every attempt over it fails */
+	bool up[6], broken[6];     /* broken: looks usable, but every attempt over it fails */
+	bool dead[6];              /* looks usable, but brings nothing back */
+	int64_t rest[6], drain[6]; /* left alone until then; is about to be turned off */
+	int chosen;                /* by the user; -1: none */
+	bool sticky;
 	int64_t since[6], failed[6]; /* failed: the last attempt; -1: none */
 	int64_t now;
 	int on; /* index of the flow's path; -1: none */
@@ -440,7 +468,7 @@ static bool may(const struct world *w, int i)
 	const struct pol_candidate *c = &w->path[i];
 	bool in_tunnel = w->on >= 0 && w->path[w->on].tunnel, ranked = false, unnamed = false;
 
-	if ((!in_tunnel && !w->host_tunnel) || c->tunnel)
+	if ((!in_tunnel && !w->host_tunnel) || c->tunnel || w->chosen == i)
 		return true;
 	for (int k = 0; k < 6; k++)
 		if (w->path[k].tunnel && w->up[k]) {
@@ -454,13 +482,33 @@ static bool may(const struct world *w, int i)
 	return c->named && ranked && !unnamed;
 }
 
+static int64_t left(const struct world *w, int64_t until)
+{
+	return until > w->now ? until - w->now : 0;
+}
+
+/* Is it to be left alone now? */
+static bool rests(const struct world *w, int i)
+{
+	return (w->failed[i] >= 0 && w->now - w->failed[i] < 2000) || left(w, w->rest[i]) ||
+	       left(w, w->drain[i]);
+}
+
+static bool silent(const struct world *w)
+{
+	return w->on >= 0 && w->up[w->on] && w->dead[w->on];
+}
+
 static void look(const struct world *w, struct pol_snapshot *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->stable_ms = 250;
 	s->hold_ms = 2000;
 	s->host_tunnel = w->host_tunnel;
+	s->sticky = w->sticky;
 	if (w->on >= 0) {
+		s->silent_ms = silent(w) ? 90 : 0;
+		s->current_drained = left(w, w->drain[w->on]) > 0;
 		s->current = w->path[w->on].id;
 		s->current_usable = w->up[w->on];
 		s->current_failed = w->flow_failed;
@@ -472,6 +520,9 @@ static void look(const struct world *w, struct pol_snapshot *s)
 			continue;
 		s->candidate[s->candidates] = w->path[i];
 		s->candidate[s->candidates].usable_ms = w->now - w->since[i];
+		s->candidate[s->candidates].rest_ms = left(w, w->rest[i]);
+		s->candidate[s->candidates].drain_ms = left(w, w->drain[i]);
+		s->candidate[s->candidates].chosen = w->chosen == i;
 		s->candidate[s->candidates++].failed_ms =
 		    w->failed[i] < 0 ? -1 : w->now - w->failed[i];
 	}
@@ -481,7 +532,7 @@ static void event(struct world *w)
 {
 	int i = rand() % 6;
 
-	switch (rand() % 8) {
+	switch (rand() % 11) {
 	case 0:
 	case 1:
 	case 2:
@@ -499,6 +550,15 @@ static void event(struct world *w)
 		w->host_tunnel = rand() % 3 == 0;
 		break;
 	case 7:
+		w->dead[i] = !w->dead[i];
+		break;
+	case 8:
+		w->drain[i] = rand() % 3 ? w->now + rand() % 3000 : 0;
+		break;
+	case 9:
+		w->chosen = rand() % 3 ? -1 : i;
+		break;
+	case 10:
 		break;
 	}
 }
@@ -509,12 +569,14 @@ static bool step(struct world *w)
 	struct pol_snapshot s;
 	struct pol_decision d;
 	bool works = w->on >= 0 && w->up[w->on] && !w->flow_failed, open = false, rested = false;
+	bool spare = false, drained = w->on >= 0 && left(w, w->drain[w->on]) > 0;
 	int target = -1;
 
 	look(w, &s);
 	pol_decide(&s, &d);
 	assert_true(d.reason[0] != 0 && strlen(d.reason) < sizeof(d.reason) - 1);
-	assert_true(d.again_ms == -1 || (d.again_ms > 0 && d.again_ms <= 2000));
+	assert_true(d.again_ms == -1 || (d.again_ms > 0 && d.again_ms <= 3000));
+	assert_true(!d.urgent || (works && silent(w)));
 	for (int i = 0; i < 6; i++) {
 		if (!w->up[i])
 			continue;
@@ -523,31 +585,44 @@ static bool step(struct world *w)
 		if (!may(w, i))
 			continue;
 		open = true;
-		if (w->failed[i] < 0 || w->now - w->failed[i] >= 2000)
-			rested = true;
+		rested = rested || !rests(w, i);
+		spare = spare || (i != w->on && !rests(w, i));
 	}
 	/* Waits exactly where nothing may be taken, and never while what it has works. */
 	assert_int_equal(d.verb == POL_WAIT, !works && !open);
 	assert_int_equal(d.verb == POL_RESCUE, !works && open);
+	/* A path that is silent or goes away soon is left where that is possible. */
+	if (works && (silent(w) || drained))
+		assert_int_equal(d.verb == POL_MOVE, spare);
 	if (d.verb == POL_STAY || d.verb == POL_WAIT)
 		return false;
 	/* Never beyond what is there and allowed; never around a tunnel. */
 	assert_true(target >= 0);
 	assert_true(may(w, target));
-	bool held = w->failed[target] >= 0 && w->now - w->failed[target] < 2000;
+	bool held = rests(w, target);
 
 	if (d.verb == POL_MOVE) {
-		assert_true(w->path[target].prefer > w->path[w->on].prefer);
-		assert_true(w->now - w->since[target] >= 250);
+		assert_true(target != w->on);
 		assert_false(held);
-	} else {
+	}
+	if (d.verb == POL_MOVE && !silent(w) && !drained) {
+		if (w->chosen != target) {
+			assert_false(w->sticky);
+			assert_int_not_equal(w->chosen, w->on);
+			assert_true(w->path[target].prefer > w->path[w->on].prefer);
+		}
+		assert_true(w->now - w->since[target] >= 250);
+	}
+	if (d.verb == POL_RESCUE) {
 		/* One that failed a moment ago only if all that may be taken did. */
 		assert_true(!held || !rested);
 	}
-	if (w->broken[target]) {
+	if (w->broken[target] || w->dead[target]) {
 		w->failed[target] = w->now;
 		return true;
 	}
+	if (d.urgent)
+		w->rest[w->on] = w->now + 2000;
 	w->on = target;
 	w->flow_failed = false;
 	return true;
@@ -557,9 +632,10 @@ static void any_sequence_of_events_is_well_answered(void **state)
 {
 	(void)state;
 	for (unsigned seed = 1; seed <= 3000; seed++) {
-		struct world w = {.on = -1, .now = 1000000};
+		struct world w = {.on = -1, .now = 1000000, .chosen = -1};
 
 		srand(seed);
+		w.sticky = rand() % 4 == 0;
 		for (int i = 0; i < 6; i++) {
 			w.path[i] = path(i + 1, rand() % 4 * 100);
 			w.path[i].named = rand() % 3 != 0;
@@ -575,20 +651,22 @@ static void any_sequence_of_events_is_well_answered(void **state)
 			step(&w);
 		}
 		/*
-		 * From here on nothing changes but the time. A flow whose attempts succeed moves at
-		 * most once for each path that is preferred to the one before; then never again.
+		 * From here on nothing changes but the time. A flow whose attempts succeed leaves
+		 * what it must leave, once, and moves at most once for each path that is preferred
+		 * to the one before; then never again.
 		 */
 		memset(w.broken, 0, sizeof(w.broken));
+		memset(w.dead, 0, sizeof(w.dead));
 		int moves = 0;
 
 		for (int n = 0; n < 100; n++) {
 			w.now += 50;
 			moves += step(&w);
 		}
-		assert_true(moves <= 6);
+		assert_true(moves <= 7);
 		w.now += 10000;
 		while (step(&w))
-			assert_true(++moves <= 6);
+			assert_true(++moves <= 7);
 		for (int n = 0; n < 20; n++) {
 			w.now += 1 + rand() % 1000;
 			assert_false(step(&w));
@@ -690,6 +768,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(stays_on_the_best),
 	    cmocka_unit_test(goes_to_a_better_one_when_it_is_stable),
+	    cmocka_unit_test(a_sticky_flow_is_not_attracted),
 	    cmocka_unit_test(equal_paths_do_not_attract),
 	    cmocka_unit_test(a_lost_path_is_left_at_once),
 	    cmocka_unit_test(a_failed_attempt_rests_unless_there_is_no_other),

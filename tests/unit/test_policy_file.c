@@ -91,20 +91,83 @@ static void first_match_wins(void **state)
 	a.port = 29;
 	assert_int_equal(pol_match(p, &a)->standby, POL_STANDBY_METERED);
 	/* Where nothing is said the interface's kind decides. */
-	assert_int_equal(pol_metered(p, "wlan0"), -1);
-	assert_int_equal(pol_metered(p, "eth0"), 1);
-	assert_int_equal(pol_metered(pol_builtin(), "eth0"), -1);
+	assert_int_equal(pol_metered(p, "wlan0", "wifi"), -1);
+	assert_int_equal(pol_metered(p, "eth0", "wifi"), 1);
+	assert_int_equal(pol_metered(pol_builtin(), "eth0", "wifi"), -1);
 	a.port = 24;
 	assert_int_equal(pol_match(p, &a)->continuity, POL_NONE);
 	assert_int_equal(pol_match(pol_builtin(), &a)->continuity, POL_AUTO);
-	assert_int_equal(pol_prefer(p, "wlan0", &named, &metered), 200);
+	assert_int_equal(pol_prefer(p, "wlan0", "wifi", &named, &metered), 200);
 	assert_true(named);
 	assert_false(metered);
-	assert_int_equal(pol_prefer(p, "eth0", &named, &metered), 7);
+	assert_int_equal(pol_prefer(p, "eth0", "wifi", &named, &metered), 7);
 	assert_true(metered);
 	assert_false(named);
-	assert_int_equal(pol_prefer(pol_builtin(), "eth0", &named, NULL), 0);
+	assert_int_equal(pol_prefer(pol_builtin(), "eth0", "wifi", &named, NULL), 0);
 	assert_false(named);
+	pol_free(p);
+}
+
+static void calm_is_as_said(void **state)
+{
+	const struct pol_stability *s = pol_stability(pol_builtin());
+	char err[512];
+	struct pol *p;
+
+	(void)state;
+	assert_int_equal(s->stable, 250);
+	assert_int_equal(s->hold, 2000);
+	assert_int_equal(s->spread, 250);
+	assert_true(s->silence);
+	p = load("peer \"*\" { continuity = none }", err, sizeof(err));
+	assert_memory_equal(pol_stability(p), s, sizeof(*s));
+	pol_free(p);
+	p = load("stability { stable = 700 silence = off }", err, sizeof(err));
+	s = pol_stability(p);
+	assert_int_equal(s->stable, 700);
+	assert_int_equal(s->hold, 2000);
+	assert_int_equal(s->spread, 250);
+	assert_false(s->silence);
+	pol_free(p);
+	p = load("stability\n{\nhold = 0\nspread = 3600000\n}", err, sizeof(err));
+	s = pol_stability(p);
+	assert_int_equal(s->stable, 250);
+	assert_int_equal(s->hold, 0);
+	assert_int_equal(s->spread, 3600000);
+	pol_free(p);
+}
+
+static void types_programs_and_users_are_told_apart(void **state)
+{
+	char err[512];
+	bool named;
+	struct pol *p =
+	    load("interface \"type:wifi\" { prefer = 9 }\n"
+	         "interface \"wg0\" { prefer = 3 }\n"
+	         "interface \"type:vpn\" { prefer = 4 metered = yes }\n"
+	         "peer \"user:root program:ssh *\" { continuity = session sticky = yes }\n"
+	         "peer \"user:no-such-user *\" { continuity = reset }\n"
+	         "peer \"*\" { continuity = redial }",
+	         err, sizeof(err));
+	struct pol_peer a = peer_of("10.1.1.1", 22, IPPROTO_TCP, NULL);
+
+	(void)state;
+	if (!p)
+		fail_msg("%s", err);
+	assert_int_equal(pol_prefer(p, "wlan0", "wifi", &named, NULL), 9);
+	assert_true(named);
+	assert_int_equal(pol_prefer(p, "wlan0", "ethernet", &named, NULL), 0);
+	assert_false(named);
+	assert_int_equal(pol_prefer(p, "wg0", "tunnel", NULL, NULL), 3);
+	assert_int_equal(pol_prefer(p, "wg1", "tunnel", NULL, NULL), 4);
+	assert_int_equal(pol_metered(p, "wg1", "tunnel"), 1);
+	assert_int_equal(pol_match(p, &a)->continuity, POL_REDIAL);
+	assert_false(pol_match(p, &a)->sticky);
+	a.program = "/usr/bin/ssh";
+	assert_int_equal(pol_match(p, &a)->continuity, POL_SESSION);
+	assert_true(pol_match(p, &a)->sticky);
+	a.uid = 1;
+	assert_int_equal(pol_match(p, &a)->continuity, POL_REDIAL);
 	pol_free(p);
 }
 
@@ -184,6 +247,19 @@ static void errors_name_file_line_and_what_was_expected(void **state)
 	    {"peer \"*\" {\n continuity = redial\n relay = \"192.0.2.1:1\"\n}",
 	     ":3: relay without session; expected continuity = session beside it"},
 	    {"\npeer \"*\" {\n\n}", ":2: peer \"*\" says nothing of continuity; expected cont"},
+	    {"interface \"type:wlan\" { prefer = 1 }",
+	     ":1: interface \"type:wlan\" not understood; expected type:ethernet, type:wifi, "
+	     "type:cellular, type:vpn or type:other"},
+	    {"peer \"*\" {\n continuity = auto\n sticky = yes }",
+	     ":3: sticky without session or redial; expected continuity = session or redial"},
+	    {"stability {\n hold = -1 }", ":2: hold = \"-1\" not understood; expected a number of "
+	                                  "milliseconds from 0 to 3600000"},
+	    {"stability { spread = 3600001 }", ":1: spread = \"3600001\" not understood"},
+	    {"stability { silence = loud }",
+	     ":1: silence = \"loud\" not understood; expected true"},
+	    {"stability { }\n\nstability { stable = 1 }",
+	     ":3: stability stands here and on line 1; expected it once"},
+	    {"stability { calm = 1 }", ":1: no such option 'calm'; expected stable, hold or"},
 	    {"interface \"\" { prefer = 1 }", ":1: interface \"\" names none; expected a name"},
 	    {"\n\npeer \"*:99999\" {\n\n continuity = none\n }",
 	     ":3: peer pattern \"*:99999\" not understood; expected a port"},
@@ -397,6 +473,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(first_match_wins),
+	    cmocka_unit_test(calm_is_as_said),
+	    cmocka_unit_test(types_programs_and_users_are_told_apart),
 	    cmocka_unit_test(errors_name_file_line_and_what_was_expected),
 	    cmocka_unit_test(only_ordinary_files_are_read),
 	    cmocka_unit_test(size_and_number_are_bounded),

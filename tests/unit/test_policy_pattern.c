@@ -72,6 +72,19 @@ static void patterns_match(void **state)
 	    {"*.example.com", "10.0.0.1", 81, IPPROTO_TCP, NULL, false},
 	    {"10.1.*", "10.1.7.7", 81, IPPROTO_TCP, NULL, true},
 	    {"10.1.*:80", "10.2.7.7", 80, IPPROTO_TCP, NULL, false},
+	    {"program:ssh *:22", "10.2.7.7", 22, IPPROTO_TCP, NULL, true},
+	    {"program:s?h  10.0.0.0/8", "10.2.7.7", 22, IPPROTO_TCP, NULL, true},
+	    {"program:ssh *:23", "10.2.7.7", 22, IPPROTO_TCP, NULL, false},
+	    {"program:sshd *", "10.2.7.7", 22, IPPROTO_TCP, NULL, false},
+	    {"program:bin *", "10.2.7.7", 22, IPPROTO_TCP, NULL, false},
+	    {"program:/usr/bin/* *", "10.2.7.7", 22, IPPROTO_TCP, NULL, true},
+	    {"program:/usr/sbin/* *", "10.2.7.7", 22, IPPROTO_TCP, NULL, false},
+	    {"user:1000 *", "10.2.7.7", 22, IPPROTO_TCP, NULL, true},
+	    {"user:0 *", "10.2.7.7", 22, IPPROTO_TCP, NULL, false},
+	    /* a name without a number is nobody's */
+	    {"user:somebody *", "10.2.7.7", 22, IPPROTO_TCP, NULL, false},
+	    {"program:ssh user:1000 *", "10.2.7.7", 22, IPPROTO_TCP, NULL, true},
+	    {"user:1000 program:scp [::]/0", "2001:db8::1", 22, IPPROTO_TCP, NULL, false},
 	};
 
 	(void)state;
@@ -79,6 +92,9 @@ static void patterns_match(void **state)
 		struct pol_peer p = peer_of(t[i].ip, t[i].port, t[i].protocol, t[i].host);
 		struct pattern pattern;
 		const char *why;
+
+		p.program = "/usr/bin/ssh";
+		p.uid = 1000;
 
 		if (!pattern_parse(t[i].pattern, &pattern, &why))
 			fail_msg("%s refused: %s", t[i].pattern, why);
@@ -127,6 +143,15 @@ static void bad_patterns_are_refused(void **state)
 	    {"[10.0.0.1]:1", "IPv6 address or prefix"},
 	    {"[fe80::1%eth0]:1", "IPv6 address or prefix"},
 	    {"[*.example.com]:1", "IPv6 address or prefix"},
+	    {"program:ssh", "program:NAME and a blank before the host"},
+	    {"program: *", "program:NAME and a blank"},
+	    {"program:a program:b *", "program:NAME and a blank before the host, once"},
+	    {"program:ssh ", "HOST"},
+	    {"user:0 user:root *", "user:NAME or user:NUMBER and a blank before the host, once"},
+	    {"user:a user:b *", "user:NAME or user:NUMBER"},
+	    {"user:4294967295 *", "user:NAME or user:NUMBER"},
+	    {"user:0x *", "user:NAME or user:NUMBER"},
+	    {"user:", "user:NAME or user:NUMBER"},
 	};
 	char big[200];
 	struct pattern p;
