@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "preload/counts.h"
 #include "preload/kin.h"
+#include "preload/registrations.h"
 
 _Atomic(struct flow *) *_Atomic flow_table[TABLE_CHUNKS];
 
@@ -424,6 +425,8 @@ bool flow_add_fd(struct flow *f, int fd)
 	__atomic_store_n(&f->fd[f->fds], fd, __ATOMIC_RELAXED);
 	__atomic_store_n(&f->fds, f->fds + 1, __ATOMIC_RELAXED);
 	atomic_store(s, f);
+	/* It may have been registered while it was none. */
+	reg_cache_forget();
 	return true;
 }
 

@@ -428,8 +428,14 @@ EXPORT int epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
 
 	struct flow *f = flow_of(fd);
 
-	if (!f)
-		return real.epoll_ctl(ep, op, fd, ev);
+	if (!f) {
+		int plain = real.epoll_ctl(ep, op, fd, ev);
+
+		/* It may have become one meanwhile. */
+		if (flow_of(fd))
+			reg_cache_forget();
+		return plain;
+	}
 	bool locked = lock_owner(&f->table) != thread_id() && lock_take(&f->table, thread_id(), -1);
 	int r = real.epoll_ctl(ep, op, fd, ev);
 

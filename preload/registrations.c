@@ -19,6 +19,20 @@
 
 static int epolls[EPOLLS];
 static int nepolls;
+
+/*
+ * All registrations there are, where they are many: each flow's are taken off and put back several
+ * times in a handover, and reading an instance with a thousand of them takes a millisecond. Few are
+ * read each time, for a program might change them past the hooks.
+ */
+#define FEW 64
+#define KNOWN_MAX 4096
+static struct known {
+	struct reg reg;
+	uint64_t inode; /* of the file that is registered; 0: this kernel does not say */
+} known[KNOWN_MAX];
+static int nknown;
+static bool whole; /* they are many, and found room */
 static int64_t scanned_ms;
 static _Atomic bool stale = true;
 
@@ -63,16 +77,6 @@ static int scan_epolls(void)
 	return 0;
 }
 
-static int refresh(void)
-{
-	int64_t now = clock_ms();
-
-	if (!atomic_exchange(&stale, false) && now - scanned_ms < CACHE_MS)
-		return 0;
-	scanned_ms = now;
-	return scan_epolls();
-}
-
 /* Calls `each` for every registration of one epoll instance until it returns true. */
 typedef bool each_fn(void *ctx, const struct reg *r, uint64_t inode);
 
@@ -113,12 +117,51 @@ static void walk(int epoll, each_fn *each, void *ctx)
 	raw_close(fd);
 }
 
+static bool remember(void *ctx, const struct reg *r, uint64_t inode)
+{
+	(void)ctx;
+	if (nknown == KNOWN_MAX) {
+		whole = false;
+		return true;
+	}
+	known[nknown++] = (struct known){*r, inode};
+	return false;
+}
+
+/* Reads all there is, unless that was done a moment ago and nothing was changed since. */
+static int refresh(void)
+{
+	int64_t now = clock_ms();
+
+	if (!atomic_exchange(&stale, false) && now - scanned_ms < CACHE_MS)
+		return 0;
+	scanned_ms = now;
+	int r = scan_epolls();
+
+	if (r < 0)
+		scanned_ms = 0;
+	whole = r == 0;
+	nknown = 0;
+	for (int i = 0; i < nepolls && whole; i++)
+		walk(epolls[i], remember, NULL);
+	whole = whole && nknown > FEW;
+	return r;
+}
+
 struct wanted {
 	const int *fds;
 	int nfds;
 	struct reg_set *set;
 	bool overflow;
 };
+
+static bool among(const struct wanted *w, int fd)
+{
+	for (int i = 0; i < w->nfds; i++)
+		if (w->fds[i] == fd)
+			return true;
+	return false;
+}
 
 static bool collect(void *ctx, const struct reg *r, uint64_t inode)
 {
@@ -143,6 +186,31 @@ static bool collect(void *ctx, const struct reg *r, uint64_t inode)
 	return false;
 }
 
+static bool collect_once(void *ctx, const struct reg *r, uint64_t inode)
+{
+	return r->events & EPOLLONESHOT ? collect(ctx, r, inode) : false;
+}
+
+/*
+ * The same from what is remembered. What the kernel itself changes, at each event of a one-shot
+ * registration, is read anew.
+ */
+static void look_up(struct wanted *w)
+{
+	int walked = -1;
+
+	for (int i = 0; i < nknown && !w->overflow; i++) {
+		const struct reg *r = &known[i].reg;
+
+		if (!(r->events & EPOLLONESHOT)) {
+			collect(w, r, known[i].inode);
+		} else if (r->epoll != walked && among(w, r->fd)) {
+			walked = r->epoll;
+			walk(walked, collect_once, w);
+		}
+	}
+}
+
 int reg_take(struct reg_set *s, const int *fds, int nfds)
 {
 	struct wanted w = {.fds = fds, .nfds = nfds, .set = s};
@@ -152,7 +220,9 @@ int reg_take(struct reg_set *s, const int *fds, int nfds)
 	r = refresh();
 	if (r < 0)
 		return r;
-	for (int i = 0; i < nepolls && !w.overflow; i++)
+	if (whole)
+		look_up(&w);
+	for (int i = 0; i < nepolls && !whole && !w.overflow; i++)
 		walk(epolls[i], collect, &w);
 	errno = saved;
 	if (w.overflow)
@@ -165,12 +235,24 @@ int reg_take(struct reg_set *s, const int *fds, int nfds)
 	return kept;
 }
 
+/* Another file is on the number now. */
+static void renew(const struct reg *r)
+{
+	struct stat st;
+
+	for (int i = 0; i < nknown; i++)
+		if (known[i].reg.epoll == r->epoll && known[i].reg.fd == r->fd && known[i].inode &&
+		    fstat(r->fd, &st) == 0)
+			known[i].inode = st.st_ino;
+}
+
 void reg_put(const struct reg_set *s)
 {
 	for (int i = 0; i < s->n; i++) {
 		struct epoll_event ev = {.events = s->reg[i].events, .data.u64 = s->reg[i].data};
 
-		raw_epoll_ctl(s->reg[i].epoll, EPOLL_CTL_ADD, s->reg[i].fd, &ev);
+		if (raw_epoll_ctl(s->reg[i].epoll, EPOLL_CTL_ADD, s->reg[i].fd, &ev) == 0)
+			renew(&s->reg[i]);
 	}
 }
 

@@ -36,8 +36,8 @@ int reg_take(struct reg_set *s, const int *fds, int nfds);
 void reg_put(const struct reg_set *s);
 
 /*
- * The list of epoll instances is remembered for some milliseconds, since flows move in crowds. To
- * be called when a registration may have been made in a new instance. Async-signal-safe.
+ * What is registered is remembered for some milliseconds, since flows move in crowds. To be called
+ * when a registration was made, changed or taken off. Async-signal-safe.
  */
 void reg_cache_forget(void);
 
