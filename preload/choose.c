@@ -125,6 +125,17 @@ static bool before(const struct mif_path *a, const struct mif_path *b)
 	return a->metric != b->metric ? a->metric < b->metric : a->ifindex < b->ifindex;
 }
 
+static void sort(struct mif_path paths[PATHS_MAX], int n)
+{
+	for (int i = 1; i < n; i++)
+		for (int k = i; k > 0 && before(&paths[k], &paths[k - 1]); k--) {
+			struct mif_path t = paths[k];
+
+			paths[k] = paths[k - 1];
+			paths[k - 1] = t;
+		}
+}
+
 int choose_paths(const union flow_address *to, struct mif_path paths[PATHS_MAX])
 {
 	union flow_address plain = *to;
@@ -138,13 +149,35 @@ int choose_paths(const union flow_address *to, struct mif_path paths[PATHS_MAX])
 	}
 	int n = agent_monitor() ? mif_paths(agent_monitor(), &plain.sa, paths, PATHS_MAX) : 0;
 
-	for (int i = 1; i < n; i++)
-		for (int k = i; k > 0 && before(&paths[k], &paths[k - 1]); k--) {
-			struct mif_path t = paths[k];
+	sort(paths, n);
+	return n;
+}
 
-			paths[k] = paths[k - 1];
-			paths[k - 1] = t;
-		}
+/* Adds the paths to `to` over interfaces that are not among the `n` there are. */
+static int add_paths(const union flow_address *to, struct mif_path paths[PATHS_MAX], int n)
+{
+	struct mif_path more[PATHS_MAX];
+	int m = choose_paths(to, more), had = n;
+
+	for (int i = 0; i < m && n < PATHS_MAX; i++) {
+		int k = 0;
+
+		while (k < had && paths[k].ifindex != more[i].ifindex)
+			k++;
+		if (k == had)
+			paths[n++] = more[i];
+	}
+	if (n > had)
+		sort(paths, n);
+	return n;
+}
+
+int choose_paths_any(const struct places *to, struct mif_path paths[PATHS_MAX])
+{
+	int n = 0;
+
+	for (unsigned i = 0; i < to->n; i++)
+		n = add_paths(&to->at[i], paths, n);
 	return n;
 }
 
@@ -162,6 +195,18 @@ bool choose_usable(const union flow_address *own)
 	const void *ip = address_ip(own, &family);
 
 	return agent_monitor() && mif_address_usable(agent_monitor(), family, ip);
+}
+
+/* Does the host route there by a tunnel? Paths are sorted by preference; its own choice is the
+ * lowest metric. */
+static bool host_tunnels(const struct mif_path *paths, int n)
+{
+	const struct mif_path *host = NULL;
+
+	for (int i = 0; i < n; i++)
+		if (!host || paths[i].metric < host->metric)
+			host = &paths[i];
+	return host && host->kind == MIF_TUNNEL;
 }
 
 /* All that is known, for the decision; the paths' number. */
@@ -184,13 +229,16 @@ static int look_around(const union flow_address *to, const struct whereabouts *a
 	                    kind == MIF_TUNNEL;
 	if (s->current_tunnel)
 		pol_prefer(process_policy(), name, mif_kind_name(kind), &s->current_named, NULL);
-	/* paths are sorted by preference; the host's own choice is the lowest metric */
-	const struct mif_path *host = NULL;
+	/* The other family is no way around a tunnel: the host's own choice is what it does with
+	 * the address that is dialled first. */
+	s->host_tunnel = host_tunnels(paths, n);
+	for (unsigned i = 0; at->also && i < at->also->n; i++) {
+		bool none = n == 0;
 
-	for (int i = 0; i < n; i++)
-		if (!host || paths[i].metric < host->metric)
-			host = &paths[i];
-	s->host_tunnel = host && host->kind == MIF_TUNNEL;
+		n = add_paths(&at->also->at[i], paths, n);
+		if (none)
+			s->host_tunnel = host_tunnels(paths, n);
+	}
 	const struct pol_stability *calm = pol_stability(process_policy());
 
 	s->sticky = at->sticky;

@@ -9,6 +9,7 @@
 #include "monitor/monitor.h"
 #include "policy/decide.h"
 #include "preload/flow.h"
+#include "preload/places.h"
 
 #define PATHS_MAX POL_CANDIDATES
 
@@ -23,6 +24,8 @@ struct whereabouts {
 	unsigned share;    /* any number, its own: which part of the spread it waits */
 	int chosen;        /* the interface the user has chosen for it; 0: none */
 	int64_t silent_ms; /* for how long its connection has been silent; 0: it is not */
+	/* where the far end is reached besides, perhaps in the other family; NULL: nowhere */
+	const struct places *also;
 };
 
 /*
@@ -56,6 +59,10 @@ bool choose_news(void);
 
 /* All paths, preferred first. */
 int choose_paths(const union flow_address *to, struct mif_path paths[PATHS_MAX]);
+
+/* The same to any of these places: each interface once, in the family of the first place it leads
+ * to. */
+int choose_paths_any(const struct places *to, struct mif_path paths[PATHS_MAX]);
 
 /* The interface an own address belongs to; 0: none. */
 int choose_interface(const union flow_address *own);

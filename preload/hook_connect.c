@@ -440,12 +440,25 @@ EXPORT int getsockname(int fd, struct sockaddr *addr, socklen_t *len)
 	return real.getsockname(fd, addr, len);
 }
 
+/* A connection that was made over IPv4 may go by an IPv6 socket: to the program it is what it was.
+ */
+static void show_domain(const struct flow *f, void *value, const socklen_t *len)
+{
+	int domain = f->peer.sa.sa_family;
+
+	if (len && *len == sizeof(domain) && domain &&
+	    (atomic_load(&f->through_relay) || atomic_load(&f->gen) > 0))
+		memcpy(value, &domain, sizeof(domain));
+}
+
 EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
 	struct flow *f = flow_of(fd);
 	uint32_t gen = f ? atomic_load(&f->gen) : 0;
 	int r = real.getsockopt(fd, level, name, value, len);
 
+	if (f && r == 0 && level == SOL_SOCKET && name == SO_DOMAIN && flow_owns(f, fd))
+		show_domain(f, value, len);
 	/* An error of the path that the agent is about to hide must not be shown either. */
 	if (f && r == 0 && level == SOL_SOCKET && name == SO_ERROR && len && *len == sizeof(int)) {
 		int saved = errno, err;

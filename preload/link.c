@@ -139,12 +139,16 @@ static void review(struct link *l)
 {
 	struct pol_decision d;
 	struct mif_path paths[PATHS_MAX];
+	struct places places;
 
 	if (!l->used || !l->have_assoc || l->dialling || clock_ms() < l->retry_ms ||
 	    !link_needed(l))
 		return;
 	l->at.failed = l->control < 0;
+	link_places(l, &places);
+	l->at.also = &places;
 	choose(link_relay(l), &l->at, &d, paths);
+	l->at.also = NULL;
 	l->again_ms = d.again_ms >= 0 ? clock_ms() + d.again_ms : 0;
 	if (d.verb == POL_MOVE || d.verb == POL_RESCUE) {
 		log_debug("control connection: %s", d.reason);
@@ -413,12 +417,17 @@ static void progress(struct link *l, const struct waits *w)
 	if (l->dial[1].fd < 0 && (none || now - l->begun_ms >= STAGGER_MS) &&
 	    now - l->begun_ms < CONNECT_MS) {
 		struct mif_path paths[PATHS_MAX];
-		int n = choose_paths(link_relay(l), paths);
+		struct places places;
+		union flow_address to;
+
+		link_places(l, &places);
+		int n = choose_paths_any(&places, paths);
 
 		/* The next path, if there is one that is not being tried. */
 		for (int i = 0; i < n; i++) {
-			if (paths[i].ifindex != l->first_ifindex) {
-				dial_start(&l->dial[1], link_relay(l), &paths[i]);
+			if (paths[i].ifindex != l->first_ifindex &&
+			    places_pick(&places, &paths[i], 0, &to)) {
+				dial_start(&l->dial[1], &to, &paths[i]);
 				break;
 			}
 		}

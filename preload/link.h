@@ -14,6 +14,7 @@
 #include "preload/dial.h"
 #include "preload/fastopen.h"
 #include "preload/flow.h"
+#include "preload/places.h"
 #include "preload/waits.h"
 #include "session/client.h"
 
@@ -60,6 +61,13 @@ void link_give_up(struct link *l, uint64_t sid);
  */
 const union flow_address *link_relay(const struct link *l);
 bool link_address(const struct link *l, sa_family_t family, union flow_address *to);
+
+/* All of its addresses, the one of link_relay() first. */
+void link_places(const struct link *l, struct places *p);
+
+/* The addresses at which a session may be resumed, as the relay says: one of the other family leads
+ * the control connection there, too. */
+void link_learn(struct link *l, const struct ses_client *ses);
 
 /* Is this connection (its far end) one to where the relay is at home? */
 bool link_at_home(const struct link *l, int fd);

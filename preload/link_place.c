@@ -164,6 +164,38 @@ const union flow_address *link_relay(const struct link *l)
 	return &home;
 }
 
+void link_places(const struct link *l, struct places *p)
+{
+	bool homes = l->have_assoc && l->assoc.homes;
+
+	p->n = 0;
+	places_add(p, link_relay(l));
+	for (unsigned i = 0; homes && i < l->assoc.homes; i++) {
+		union flow_address a = address_of(&l->assoc.home[i]);
+
+		places_add(p, &a);
+	}
+	for (unsigned i = 0; !homes && i < l->relays; i++)
+		places_add(p, &l->relay[i]);
+}
+
+void link_learn(struct link *l, const struct ses_client *ses)
+{
+	struct places p = {.n = 0};
+
+	if (l->relays > PLACES_MAX)
+		return;
+	for (unsigned i = 0; i < l->relays; i++)
+		places_add(&p, &l->relay[i]);
+	for (unsigned i = 0; i < ses->relays && p.n < LOOKUP_ADDRESSES; i++) {
+		union flow_address a = address_of(&ses->relay[i]);
+
+		places_add(&p, &a);
+	}
+	memcpy(l->relay, p.at, p.n * sizeof(*p.at));
+	l->relays = p.n;
+}
+
 bool link_at_home(const struct link *l, int fd)
 {
 	union flow_address a;

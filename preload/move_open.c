@@ -46,6 +46,16 @@ void open_failed(struct move *m, const char *why)
 	flowtalk_straight(f, why);
 }
 
+/* Dials so that the socket can stand for the program's. */
+static int start(const struct flow *f, struct dial *d, const union flow_address *relay,
+                 const struct mif_path *path)
+{
+	union flow_address to = *relay;
+
+	places_dress(&to, f->peer.sa.sa_family);
+	return dial_start(d, &to, path);
+}
+
 bool move_open(struct flow *f)
 {
 	struct move *m = move_new(f, MOVE_OPEN);
@@ -53,7 +63,7 @@ bool move_open(struct flow *f)
 	if (!m)
 		return false;
 	link_begin(f->link);
-	if (dial_start(&m->run[0].dial, link_relay(f->link), NULL) < 0)
+	if (start(f, &m->run[0].dial, link_relay(f->link), NULL) < 0)
 		open_failed(m, "cannot dial the relay");
 	return true;
 }
@@ -96,7 +106,7 @@ bool open_connected(struct move *m, struct runner *r)
 	if (link_at_home(m->flow->link, r->dial.fd))
 		return true;
 	dial_close(&r->dial);
-	dial_start(&r->dial, link_relay(m->flow->link), NULL);
+	start(m->flow, &r->dial, link_relay(m->flow->link), NULL);
 	return false;
 }
 
@@ -161,11 +171,15 @@ void open_answered(struct move *m, struct runner *r, int len)
 static void open_another(struct move *m, struct dial *d, const struct dial *other)
 {
 	struct mif_path paths[PATHS_MAX];
-	int n = choose_paths(link_relay(m->flow->link), paths), used = dial_interface(other);
+	struct places places;
+	union flow_address to;
+
+	link_places(m->flow->link, &places);
+	int n = choose_paths_any(&places, paths), used = dial_interface(other);
 
 	for (int i = 0; i < n; i++)
-		if (paths[i].ifindex != used) {
-			dial_start(d, link_relay(m->flow->link), &paths[i]);
+		if (paths[i].ifindex != used && places_pick(&places, &paths[i], 0, &to)) {
+			start(m->flow, d, &to, &paths[i]);
 			return;
 		}
 }
@@ -210,7 +224,7 @@ void open_race(struct move *m)
 	if (first->fd < 0 && second->fd < 0 && m->met && m->again < 3) {
 		m->again++;
 		m->run[0].asked = m->run[1].asked = false;
-		if (dial_start(first, link_relay(f->link), NULL) == 0)
+		if (start(f, first, link_relay(f->link), NULL) == 0)
 			return;
 	}
 	if (first->fd < 0 && second->fd < 0) {
@@ -277,7 +291,8 @@ void open_put(struct move *m)
 	int r;
 
 	move_finish(m);
-	f->local = f->source;
+	f->local = places_shown(&f->source, &f->peer);
+	link_learn(f->link, &f->ses);
 	/*
 	 * All in place before the program can see the connection: it may write the very moment the
 	 * descriptor becomes writable.

@@ -49,6 +49,7 @@ struct move {
 	const char *how; /* a round trip was saved; for the log */
 	struct mif_path paths[PATHS_MAX], path;
 	int npaths, next;
+	unsigned round; /* which of the far end's addresses `next` is about */
 	int64_t begun_ms, next_ms, since_ms;
 
 	int fd; /* the new connection, once a runner has won */

@@ -13,6 +13,7 @@
 
 #define CONNECT_MS 5000
 #define ANSWER_MS 3000
+#define ROUNDS 3    /* so many addresses of the far end are tried over a path */
 #define LATE_MS 100 /* the answer to what was said in a SYN, where that has worked before */
 
 /* The message with which the runner's connection begins; its length or negative errno. */
@@ -178,21 +179,16 @@ static void runner_step(struct move *m, struct runner *r, struct waits *w)
 }
 
 /* The address to dial for this path: the relay's (or the peer's) in the path's family. */
-static bool address_for(const struct flow *f, const struct mif_path *path, union flow_address *to)
+static bool address_for(const struct flow *f, const struct mif_path *path, unsigned round,
+                        union flow_address *to)
 {
-	sa_family_t family;
+	struct places places;
 
-	*to = f->peer;
-	address_ip(to, &family);
-	if (f->kind == FLOW_SESSION ? link_address(f->link, path->source.family, to)
-	                            : family == path->source.family)
-		return true;
-	for (unsigned i = 0; f->kind == FLOW_SESSION && i < f->ses.relays; i++) {
-		*to = address_of(&f->ses.relay[i]);
-		if (to->sa.sa_family == path->source.family)
-			return true;
-	}
-	return false;
+	places_of(f, &places);
+	if (!places_pick(&places, path, round, to))
+		return false;
+	places_dress(to, f->peer.sa.sa_family);
+	return true;
 }
 
 static struct runner *idle_one(struct move *m)
@@ -299,8 +295,14 @@ static void start_next(struct move *m, struct runner *r)
 
 	while (m->next < m->npaths) {
 		const struct mif_path *p = &m->paths[m->next++];
+		unsigned round = m->round;
 
-		if (!address_for(m->flow, p, &to))
+		/* Every path first, then the far end's further addresses. */
+		if (m->next == m->npaths && m->round + 1 < ROUNDS) {
+			m->next = 0;
+			m->round++;
+		}
+		if (!address_for(m->flow, p, round, &to))
 			continue;
 		m->next_ms = clock_ms() + STAGGER_MS;
 		if (start_over(m, r, &to, p))
@@ -325,7 +327,7 @@ void move_race(struct move *m, struct waits *w)
 		union flow_address to;
 
 		quick->seconded = true;
-		if (address_for(m->flow, &quick->dial.path, &to))
+		if (address_for(m->flow, &quick->dial.path, 0, &to))
 			start_beside(m, quick, &to, &quick->dial.path);
 		idle = idle_one(m);
 	}

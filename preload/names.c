@@ -75,6 +75,30 @@ bool names_find(sa_family_t family, const void *ip, char out[NAME_MAX_LEN + 1])
 	return e != NULL;
 }
 
+unsigned names_addresses(const char *name, union flow_address *out, unsigned max)
+{
+	unsigned n = 0;
+
+	if (!lock_take(&lock, thread_id(), WAIT_MS))
+		return 0;
+	for (int i = 0; i < NAMES && n < max; i++) {
+		const struct entry *e = &table[i];
+		union flow_address a;
+
+		if (!e->family || strcmp(e->name, name) != 0)
+			continue;
+		memset(&a, 0, sizeof(a));
+		a.sa.sa_family = e->family;
+		if (e->family == AF_INET6)
+			memcpy(&a.in6.sin6_addr, e->ip, 16);
+		else
+			memcpy(&a.in.sin_addr, e->ip, 4);
+		out[n++] = a;
+	}
+	lock_release(&lock);
+	return n;
+}
+
 void names_forked(void)
 {
 	atomic_store(&lock.word, 0);

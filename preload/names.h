@@ -19,6 +19,11 @@ void names_note(const char *name, const struct sockaddr *addr);
 /* The name last resolved to this IP address, copied to `out`; false: none. Async-signal-safe. */
 bool names_find(sa_family_t family, const void *ip, char out[NAME_MAX_LEN + 1]);
 
+union flow_address;
+
+/* The addresses noted under this very name, without a port; their number. Agent only. */
+unsigned names_addresses(const char *name, union flow_address *out, unsigned max);
+
 /* In a forked child: whoever held the lock is not here. */
 void names_forked(void);
 

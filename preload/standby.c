@@ -80,6 +80,14 @@ static enum pol_standby wanted(const struct link *l, struct whereabouts *at)
 	return most;
 }
 
+static bool any_inet6(const struct link *l)
+{
+	for (unsigned i = 0; i < flow_count(); i++)
+		if (flow_at(i)->link == l && flow_at(i)->peer.sa.sa_family == AF_INET6)
+			return true;
+	return false;
+}
+
 static void begin(struct link *l, const struct mif_path *path)
 {
 	struct standby *s = &l->standby;
@@ -90,6 +98,9 @@ static void begin(struct link *l, const struct mif_path *path)
 	if (own_headroom() < HEADROOM)
 		return;
 	link_address(l, path->source.family, &to);
+	/* It stands for any of the flows' sockets: an AF_INET6 one can do what either can. */
+	if (any_inet6(l))
+		places_dress(&to, AF_INET6);
 	s->begun_ms = clock_ms();
 	snprintf(s->name, sizeof(s->name), "%.15s", path->name);
 	/* In the SYN, so that it is known what comes of that before it matters. */
@@ -114,7 +125,11 @@ static void consider(struct link *l)
 	struct whereabouts at = {0};
 	struct pol_decision d;
 	struct mif_path path;
+	struct places places;
 	enum pol_standby want = wanted(l, &at);
+
+	link_places(l, &places);
+	at.also = &places;
 
 	s->due_ms = 0;
 	s->fast = false;

@@ -182,7 +182,9 @@ static void decide(struct flow *f, struct waits *w)
 	if (!f->ifindex && !f->closed)
 		return;
 	bool usable = choose_usable(&f->source);
+	struct places places;
 
+	places_of(f, &places);
 	if (!usable && !f->lost_ms)
 		f->lost_ms = now;
 	struct whereabouts at = {
@@ -200,14 +202,10 @@ static void decide(struct flow *f, struct waits *w)
 	    .sticky = f->rule && f->rule->sticky,
 	    .share = ((uint32_t)raw_getpid() + f->id) * 2654435761u >> 16,
 	    .silent_ms = f->silent_ms ? now - f->silent_ms + 1 : 0,
+	    .also = &places,
 	};
 	int n = choose(&to, &at, &d, paths);
 
-	for (unsigned i = 0; n == 0 && f->kind == FLOW_SESSION && i < f->ses.relays; i++) {
-		/* Nothing reaches the relay in this family: try its other addresses. */
-		to = address_of(&f->ses.relay[i]);
-		n = choose(&to, &at, &d, paths);
-	}
 	pulse_wanted(f, n > 1 && pol_stability(process_policy())->silence);
 	if (usable && f->lost_ms && f->kind != FLOW_SESSION && !splice_parked(f)) {
 		f->lost_ms = 0; /* it healed: TCP goes on by itself */

@@ -16,7 +16,7 @@ async def serve(reader, writer):
 
 
 async def main():
-    server = await asyncio.start_server(serve, "0.0.0.0", int(sys.argv[1]))
+    server = await asyncio.start_server(serve, None, int(sys.argv[1]))
     await server.serve_forever()
 
 

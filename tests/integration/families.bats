@@ -1,0 +1,109 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# From IPv4 to IPv6 and back.
+
+load helper
+
+setup() {
+	need_lab
+	start_lab
+	lab_spawn server "$lab_dir/echo.log" python3 "$BATS_TEST_DIRNAME/../lab/echo_server.py" 9000
+	wait_port 9000
+}
+
+teardown() {
+	exec {to}>&- 2>/dev/null || :
+	[ -z "${lab:-}" ] || stop_lab
+}
+
+# One family of an interface of the client is gone for good.
+only() { # 4|6 INTERFACE
+	local other=$((10 - $1))
+	ip -n "$lab-c" "-$other" addr flush dev "$2" scope global
+	ip -n "$lab-c" "-$other" route flush dev "$2"
+}
+
+# The client of families.py, whose lines say() sends.
+look_at() { # HOST
+	mkfifo "$lab_dir/lines"
+	covered python3 "$BATS_TEST_DIRNAME/../lab/families.py" "$1" 9000 <"$lab_dir/lines" >"$lab_dir/out" \
+		2>"$lab_dir/err" 3>&- &
+	exec {to}>"$lab_dir/lines"
+	said=0
+}
+
+say() {
+	local i
+	said=$((said + 1))
+	echo "line $said" >&"$to"
+	for ((i = 0; i < 150; i++)); do
+		[ "$(wc -l <"$lab_dir/out")" -lt "$said" ] || break
+		sleep 0.1
+	done
+	[ "$(grep -c '^same ' "$lab_dir/out")" = "$said" ] || { cat "$lab_dir/out" "$lab_dir/err"; return 1; }
+}
+
+# The client has a session's connection in this family from this interface.
+by() { # ADDRESS
+	local i
+	for ((i = 0; i < 50; i++)); do
+		in_client ss -Htn state established "dport = :7343" | grep -qF "$1" && return 0
+		sleep 0.1
+	done
+	in_client ss -Htn
+	return 1
+}
+
+moved() { # INTERFACE, the newest handover's
+	local i
+	for ((i = 0; i < 80; i++)); do
+		[ "$(grep ': on w' "$lab_dir/client.log" | tail -n 1 | grep -c ": on $1")" = 1 ] && return 0
+		sleep 0.1
+	done
+	echo "not on $1"
+	return 1
+}
+
+@test "an IPv4 connection goes on over an IPv6-only uplink, and comes back, and looks as it did" {
+	only 6 wwan0
+	only 4 wlan0
+	look_at 10.9.0.2
+	say
+	lab_event wlan0 down
+	moved wwan0
+	say
+	by fd00:2::2
+	lab_event wlan0 up
+	only 4 wlan0
+	moved wlan0
+	say
+	by 10.1.0.2
+}
+
+@test "an IPv6 connection goes on over an IPv4-only uplink, and comes back, and looks as it did" {
+	only 4 wwan0
+	only 6 wlan0
+	look_at fd00:9::2
+	say
+	lab_event wlan0 down
+	moved wwan0
+	say
+	by 10.2.0.2
+	lab_event wlan0 up
+	only 6 wlan0
+	moved wlan0
+	say
+	by fd00:1::2
+}
+
+@test "a better interface of the other family is moved to while the first works" {
+	only 4 wwan0
+	lab_event wlan0 down
+	look_at 10.9.0.2
+	say
+	lab_event wlan0 up
+	only 6 wlan0
+	moved wlan0
+	say
+	by fd00:1::2
+}
