@@ -23,6 +23,7 @@
 enum key {
 	PREFER,
 	METERED,
+	NAT64,
 	CONTINUITY,
 	REPLAY,
 	STICKY,
@@ -38,7 +39,7 @@ enum key {
 };
 
 static const char *const key_names[KEYS] = {
-    "prefer",   "metered", "continuity", "replay", "sticky", "relay",  "relay-key",
+    "prefer",   "metered", "nat64", "continuity", "replay", "sticky", "relay",  "relay-key",
     "identity", "standby", "stable",     "hold",   "spread", "silence"};
 
 struct load {
@@ -93,7 +94,7 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 		           "relay = \"HOST:PORT\", relay-key = \"KEY\", identity = \"FILE\" or "
 		           "standby = WORD";
 	else if (is(cfg, "interface"))
-		expected = "prefer = NUMBER or metered = true";
+		expected = "prefer = NUMBER, metered = true or nat64 = \"PREFIX\"";
 	else if (is(cfg, "stability"))
 		expected = "stable, hold or spread = MILLISECONDS, or silence = false";
 	complain(cfg ? cfg->line : 0, "%s; expected %s", text, expected);
@@ -106,6 +107,7 @@ static const char *expected(enum key key, const char *text)
 	enum pol_continuity c;
 	enum pol_replay r;
 	enum pol_standby s;
+	struct nat64_prefix p;
 	uint16_t port;
 	char *host;
 	uint8_t k[32];
@@ -119,6 +121,8 @@ static const char *expected(enum key key, const char *text)
 	case STICKY:
 	case SILENCE:
 		return value_bool(text, &b) ? NULL : VALUE_BOOL_EXPECTED;
+	case NAT64:
+		return value_nat64(text, &p) ? NULL : VALUE_NAT64_EXPECTED;
 	case CONTINUITY:
 		return value_continuity(text, &c) ? NULL : VALUE_CONTINUITY_EXPECTED;
 	case REPLAY:
@@ -217,6 +221,8 @@ static int on_interface(cfg_t *cfg, cfg_opt_t *opt)
 		value_prefer(text, &i->prefer);
 	if ((text = cfg_getstr(sec, "metered")))
 		i->metered_said = value_bool(text, &i->metered);
+	if ((text = cfg_getstr(sec, "nat64")))
+		value_nat64(text, &i->nat64);
 	return i->pattern ? 0 : -1;
 }
 
@@ -364,6 +370,7 @@ static bool parse(const char *text)
 	cfg_opt_t interface[] = {
 	    CFG_STR("prefer", NULL, CFGF_NONE),
 	    CFG_STR("metered", NULL, CFGF_NONE),
+	    CFG_STR("nat64", NULL, CFGF_NONE),
 	    CFG_END(),
 	};
 	cfg_opt_t peer[] = {
@@ -388,7 +395,7 @@ static bool parse(const char *text)
 	cfg_t *cfg;
 	bool ok;
 
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 3; i++)
 		interface[i].validcb = on_key;
 	for (int i = 0; i < 7; i++)
 		peer[i].validcb = on_key;

@@ -95,6 +95,23 @@ const struct pol_stability *pol_stability(const struct pol *p)
 	return &p->stability;
 }
 
+const struct nat64_prefix *pol_nat64(const struct pol *p, const char *ifname,
+                                     const char *type)
+{
+	for (unsigned i = 0; i < p->interfaces; i++)
+		if (about(&p->interface[i], ifname, type))
+			return p->interface[i].nat64.bits ? &p->interface[i].nat64 : NULL;
+	return NULL;
+}
+
+bool pol_nat64_at(const struct pol *p, unsigned i, const struct nat64_prefix **prefix)
+{
+	if (i >= p->interfaces)
+		return false;
+	*prefix = p->interface[i].nat64.bits ? &p->interface[i].nat64 : NULL;
+	return true;
+}
+
 bool pol_find(char *path, size_t len)
 {
 	const char *v;

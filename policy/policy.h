@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "policy/nat64.h"
+
 #define POL_RELAY_PORT 7343
 
 enum pol_continuity { POL_AUTO, POL_NONE, POL_RESET, POL_REDIAL, POL_HTTP, POL_SESSION };
@@ -92,6 +94,14 @@ int pol_metered(const struct pol *p, const char *ifname, const char *type);
 
 /* Never NULL. */
 const struct pol_stability *pol_stability(const struct pol *p);
+
+/* By which prefix IPv4 is reached over the interface where it has none itself; NULL: the policy
+ * says nothing of that. */
+const struct nat64_prefix *pol_nat64(const struct pol *p, const char *ifname,
+                                     const char *type);
+
+/* The prefix of interface section number `i`, NULL where it has none; false: no such section. */
+bool pol_nat64_at(const struct pol *p, unsigned i, const struct nat64_prefix **prefix);
 
 const char *pol_continuity_name(enum pol_continuity c);
 const char *pol_replay_name(enum pol_replay r);

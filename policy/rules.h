@@ -12,6 +12,7 @@ struct rule_interface {
 	char *type; /* instead of a pattern over names, as the monitor calls it; or NULL */
 	int prefer;
 	bool metered, metered_said;
+	struct nat64_prefix nat64;
 };
 
 struct rule_peer {

@@ -148,6 +148,11 @@ bool value_relay(const char *text, char **host, uint16_t *port)
 	return same || *host;
 }
 
+bool value_nat64(const char *text, struct nat64_prefix *p)
+{
+	return nat64_parse(text, p);
+}
+
 bool value_relay_key(const char *text, uint8_t key[32])
 {
 	uint8_t k[32];

@@ -24,6 +24,9 @@ bool value_relay(const char *text, char **host, uint16_t *port);
 bool value_relay_key(const char *text, uint8_t key[32]);
 bool value_identity(const char *text);
 
+bool value_nat64(const char *text, struct nat64_prefix *p);
+
+#define VALUE_NAT64_EXPECTED "an IPv6 prefix of 32, 40, 48, 56, 64 or 96 bits as \"64:ff9b::/96\""
 #define VALUE_PREFER_EXPECTED "a number from 0 to 1000000"
 #define VALUE_TIME_EXPECTED "a number of milliseconds from 0 to 3600000"
 #define VALUE_TYPE_EXPECTED "type:ethernet, type:wifi, type:cellular, type:vpn or type:other"

@@ -153,18 +153,18 @@ int choose_paths(const union flow_address *to, struct mif_path paths[PATHS_MAX])
 	return n;
 }
 
-/* Adds the paths to `to` over interfaces that are not among the `n` there are. */
-static int add_paths(const union flow_address *to, struct mif_path paths[PATHS_MAX], int n)
+/* Adds the paths to place number `at` over interfaces that are not among the `n` there are. */
+static int add_paths(const struct places *to, unsigned at, struct mif_path paths[PATHS_MAX], int n)
 {
 	struct mif_path more[PATHS_MAX];
-	int m = choose_paths(to, more), had = n;
+	int m = choose_paths(&to->at[at], more), had = n;
 
 	for (int i = 0; i < m && n < PATHS_MAX; i++) {
 		int k = 0;
 
 		while (k < had && paths[k].ifindex != more[i].ifindex)
 			k++;
-		if (k == had)
+		if (k == had && places_leads(to, at, &more[i]))
 			paths[n++] = more[i];
 	}
 	if (n > had)
@@ -177,7 +177,7 @@ int choose_paths_any(const struct places *to, struct mif_path paths[PATHS_MAX])
 	int n = 0;
 
 	for (unsigned i = 0; i < to->n; i++)
-		n = add_paths(&to->at[i], paths, n);
+		n = add_paths(to, i, paths, n);
 	return n;
 }
 
@@ -235,7 +235,7 @@ static int look_around(const union flow_address *to, const struct whereabouts *a
 	for (unsigned i = 0; at->also && i < at->also->n; i++) {
 		bool none = n == 0;
 
-		n = add_paths(&at->also->at[i], paths, n);
+		n = add_paths(at->also, i, paths, n);
 		if (none)
 			s->host_tunnel = host_tunnels(paths, n);
 	}

@@ -85,8 +85,12 @@ static void begin(struct link *l, const struct mif_path *path)
 	l->begun_ms = clock_ms();
 	l->failed = false;
 	/* A path of the other family leads to another of the relay's addresses. */
-	if (path)
-		link_address(l, path->source.family, &to);
+	if (path) {
+		struct places places;
+
+		link_all_places(l, &places);
+		places_pick(&places, path, 0, &to);
+	}
 	int r = dial_start(&l->dial[0], &to, path);
 
 	l->dialling = true;
@@ -145,7 +149,7 @@ static void review(struct link *l)
 	    !link_needed(l))
 		return;
 	l->at.failed = l->control < 0;
-	link_places(l, &places);
+	link_all_places(l, &places);
 	l->at.also = &places;
 	choose(link_relay(l), &l->at, &d, paths);
 	l->at.also = NULL;
@@ -420,7 +424,7 @@ static void progress(struct link *l, const struct waits *w)
 		struct places places;
 		union flow_address to;
 
-		link_places(l, &places);
+		link_all_places(l, &places);
 		int n = choose_paths_any(&places, paths);
 
 		/* The next path, if there is one that is not being tried. */

@@ -65,6 +65,9 @@ bool link_address(const struct link *l, sa_family_t family, union flow_address *
 /* All of its addresses, the one of link_relay() first. */
 void link_places(const struct link *l, struct places *p);
 
+/* And how NAT64 translators reach them. */
+void link_all_places(const struct link *l, struct places *p);
+
 /* The addresses at which a session may be resumed, as the relay says: one of the other family leads
  * the control connection there, too. */
 void link_learn(struct link *l, const struct ses_client *ses);

@@ -179,6 +179,12 @@ void link_places(const struct link *l, struct places *p)
 		places_add(p, &l->relay[i]);
 }
 
+void link_all_places(const struct link *l, struct places *p)
+{
+	link_places(l, p);
+	places_translate(p);
+}
+
 void link_learn(struct link *l, const struct ses_client *ses)
 {
 	struct places p = {.n = 0};

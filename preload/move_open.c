@@ -56,6 +56,23 @@ static int start(const struct flow *f, struct dial *d, const union flow_address 
 	return dial_start(d, &to, path);
 }
 
+/* Dials the relay over the best path that is not being tried. */
+static void open_another(struct move *m, struct dial *d, const struct dial *other)
+{
+	struct mif_path paths[PATHS_MAX];
+	struct places places;
+	union flow_address to;
+
+	link_all_places(m->flow->link, &places);
+	int n = choose_paths_any(&places, paths), used = dial_interface(other);
+
+	for (int i = 0; i < n; i++)
+		if (paths[i].ifindex != used && places_pick(&places, &paths[i], 0, &to)) {
+			start(m->flow, d, &to, &paths[i]);
+			return;
+		}
+}
+
 bool move_open(struct flow *f)
 {
 	struct move *m = move_new(f, MOVE_OPEN);
@@ -64,6 +81,8 @@ bool move_open(struct flow *f)
 		return false;
 	link_begin(f->link);
 	if (start(f, &m->run[0].dial, link_relay(f->link), NULL) < 0)
+		open_another(m, &m->run[0].dial, &m->run[1].dial);
+	if (m->run[0].dial.fd < 0)
 		open_failed(m, "cannot dial the relay");
 	return true;
 }
@@ -165,23 +184,6 @@ void open_answered(struct move *m, struct runner *r, int len)
 		again_answered(m, r, len);
 	else
 		new_answered(m, r, len);
-}
-
-/* Dials the relay over the best path that is not being tried. */
-static void open_another(struct move *m, struct dial *d, const struct dial *other)
-{
-	struct mif_path paths[PATHS_MAX];
-	struct places places;
-	union flow_address to;
-
-	link_places(m->flow->link, &places);
-	int n = choose_paths_any(&places, paths), used = dial_interface(other);
-
-	for (int i = 0; i < n; i++)
-		if (paths[i].ifindex != used && places_pick(&places, &paths[i], 0, &to)) {
-			start(m->flow, d, &to, &paths[i]);
-			return;
-		}
 }
 
 void open_race(struct move *m)

@@ -34,9 +34,57 @@ void places_add(struct places *p, const union flow_address *a)
 	if (p->n == PLACES_MAX)
 		return;
 	p->at[p->n] = *a;
+	p->translated[p->n] = false;
 	if (!address_port(a) && p->n)
 		set_port(&p->at[p->n], address_port(&p->at[0]));
 	p->n++;
+}
+
+static bool translate(const union flow_address *a, const struct nat64_prefix *prefix,
+                      union flow_address *out)
+{
+	sa_family_t family;
+	const void *ip = address_ip(a, &family);
+
+	memset(out, 0, sizeof(*out));
+	if (family != AF_INET || !prefix || !nat64_embed(prefix, ip, out->in6.sin6_addr.s6_addr))
+		return false;
+	out->in6.sin6_family = AF_INET6;
+	out->in6.sin6_port = htons(address_port(a));
+	return true;
+}
+
+void places_translate(struct places *p)
+{
+	const struct nat64_prefix *prefix;
+	unsigned had = p->n;
+
+	for (unsigned k = 0; pol_nat64_at(process_policy(), k, &prefix); k++)
+		for (unsigned i = 0; i < had; i++) {
+			union flow_address a;
+			unsigned n = p->n;
+
+			if (!translate(&p->at[i], prefix, &a))
+				continue;
+			places_add(p, &a);
+			if (p->n > n)
+				p->translated[n] = true;
+		}
+}
+
+bool places_leads(const struct places *p, unsigned i, const struct mif_path *path)
+{
+	const struct nat64_prefix *prefix = pol_nat64(process_policy(), path->name, mif_kind_name(path->kind));
+
+	if (!p->translated[i])
+		return true;
+	for (unsigned k = 0; k < p->n && !p->translated[k]; k++) {
+		union flow_address a;
+
+		if (translate(&p->at[k], prefix, &a) && same_ip(&a, &p->at[i]))
+			return true;
+	}
+	return false;
 }
 
 /* TCP alone: a datagram socket keeps the family it has. */
@@ -70,6 +118,8 @@ void places_of(const struct flow *f, struct places *p)
 		places_add(p, &f->peer);
 		if (f->kind != FLOW_UDP)
 			add_named(f, p);
+		if (f->kind != FLOW_UDP)
+			places_translate(p);
 		return;
 	}
 	link_places(f->link, p);
@@ -78,6 +128,7 @@ void places_of(const struct flow *f, struct places *p)
 
 		places_add(p, &a);
 	}
+	places_translate(p);
 }
 
 bool places_pick(const struct places *p, const struct mif_path *path, unsigned round,
@@ -87,7 +138,7 @@ bool places_pick(const struct places *p, const struct mif_path *path, unsigned r
 
 	for (unsigned i = 0; i < p->n; i++) {
 		address_ip(&p->at[i], &family);
-		if (family != path->source.family || round--)
+		if (family != path->source.family || !places_leads(p, i, path) || round--)
 			continue;
 		*to = p->at[i];
 		return true;

@@ -11,16 +11,26 @@
 #include "monitor/monitor.h"
 #include "preload/flow.h"
 
-#define PLACES_MAX 8
+#define PLACES_MAX 12
 
 /* Most wanted first, no IP address twice. */
 struct places {
 	union flow_address at[PLACES_MAX];
+	bool translated[PLACES_MAX]; /* made by places_translate() */
 	unsigned n;
 };
 
 /* One more, unless it is there or there is no room; with port 0 it gets the first one's. */
 void places_add(struct places *p, const union flow_address *a);
+
+/*
+ * Adds behind them how a NAT64 reaches the IPv4 ones, by all prefixes of the policy. Each is good
+ * on the interfaces that have the prefix and no other (places_leads()).
+ */
+void places_translate(struct places *p);
+
+/* May number `i` be dialled over the path? */
+bool places_leads(const struct places *p, unsigned i, const struct mif_path *path);
 
 /*
  * Where the flow's far end is: the relay's addresses, the association's first; of a plain

@@ -94,10 +94,12 @@ static void begin(struct link *l, const struct mif_path *path)
 	union flow_address to = *link_relay(l);
 	enum fastopen fast = fastopen_state(&l->fast, path->ifindex, clock_ms());
 	uint8_t msg[SES_MSG_MAX];
+	struct places places;
 
 	if (own_headroom() < HEADROOM)
 		return;
-	link_address(l, path->source.family, &to);
+	link_all_places(l, &places);
+	places_pick(&places, path, 0, &to);
 	/* It stands for any of the flows' sockets: an AF_INET6 one can do what either can. */
 	if (any_inet6(l))
 		places_dress(&to, AF_INET6);
@@ -128,7 +130,7 @@ static void consider(struct link *l)
 	struct places places;
 	enum pol_standby want = wanted(l, &at);
 
-	link_places(l, &places);
+	link_all_places(l, &places);
 	at.also = &places;
 
 	s->due_ms = 0;

@@ -24,9 +24,10 @@ only() { # 4|6 INTERFACE
 }
 
 # The client of families.py, whose lines say() sends.
-look_at() { # HOST
+look_at() { # HOST [PORT]
 	mkfifo "$lab_dir/lines"
-	covered python3 "$BATS_TEST_DIRNAME/../lab/families.py" "$1" 9000 <"$lab_dir/lines" >"$lab_dir/out" \
+	# shellcheck disable=SC2086  # words are meant to split
+	covered ${resolving:-} python3 "$BATS_TEST_DIRNAME/../lab/families.py" "$1" "${2:-9000}" <"$lab_dir/lines" >"$lab_dir/out" \
 		2>"$lab_dir/err" 3>&- &
 	exec {to}>"$lab_dir/lines"
 	said=0
@@ -106,4 +107,61 @@ moved() { # INTERFACE, the newest handover's
 	moved wlan0
 	say
 	by fd00:1::2
+}
+
+@test "a plain connection is dialled again at the name's address of the other family" {
+	lab_names dual.lab=10.9.0.2 dual.lab=fd00:9::2
+	lab_spawn server "$lab_dir/echo2.log" python3 "$BATS_TEST_DIRNAME/../lab/echo_server.py" 9100
+	wait_port 9100
+	lab_event wwan0 down
+	only 4 wlan0
+	resolving="bash $lab_dir/resolving" look_at dual.lab 9100
+	say
+	lab_event wwan0 up
+	only 6 wwan0
+	lab_event wlan0 down
+	moved wwan0
+	say
+	in_client ss -Htn state established "dport = :9100" | grep -qF fd00:2::2
+	[ "$(grep -c '^same 10.9.0.2' "$lab_dir/out")" = "$said" ]
+}
+
+# The router translates to the server for 2001:db8:64::/96, which has no IPv6 address itself.
+translate() {
+	ip -n "$lab-s" -6 addr flush dev eth0 scope global
+	ip -n "$lab-r" addr add 2001:db8:64::10.9.0.2/128 dev lo nodad
+	lab_spawn router "$lab_dir/nat64.log" python3 "$BATS_TEST_DIRNAME/../lab/nat64.py" 2001:db8:64::10.9.0.2 10.9.0.2 7343
+	lab_wait_port router 7343
+	only 6 wwan0
+	only 4 wlan0
+}
+
+@test "an IPv4 relay is reached by NAT64 over the interface that has it" {
+	translate
+	sed -i 's/"wwan\*" {/& nat64 = "2001:db8:64::\/96"/' "$lab_dir/policy.conf"
+	look_at 10.9.0.2
+	say
+	lab_event wlan0 down
+	moved wwan0
+	say
+	by 2001:db8:64::
+	lab_event wlan0 up
+	only 4 wlan0
+	moved wlan0
+	say
+	by 10.1.0.2
+}
+
+@test "no prefix, or that of another interface, is not used" {
+	translate
+	sed -i 's/"wlan\*" {/& nat64 = "2001:db8:64::\/96"/' "$lab_dir/policy.conf"
+	look_at 10.9.0.2
+	say
+	lab_event wlan0 down
+	sleep 1
+	run grep -c ': on wwan0' "$lab_dir/client.log"
+	[ "$output" = 0 ]
+	grep -q 'waiting: ' "$lab_dir/client.log"
+	lab_event wlan0 up
+	say
 }

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""families.py HOST PORT NAME|- FILE: an echo client that looks at its socket as a program does.
+"""families.py HOST PORT: an echo client that looks at its socket as a program does.
 
 Each line on its input is sent and has to come back; then what the socket says of itself must be what it said at first,
-and the options of its family must work. One line of output for each. With a NAME that is resolved, not HOST."""
+and the options of its family must work.
+One line of output for each."""
 import socket
 import sys
 
 host, port = sys.argv[1], int(sys.argv[2])
-family = socket.AF_INET6 if ":" in host else socket.AF_INET
 s = socket.create_connection((host, port))
+family = s.family
 s.settimeout(20)
 lines = s.makefile("rb")
 

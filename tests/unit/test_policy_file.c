@@ -220,6 +220,9 @@ static void errors_name_file_line_and_what_was_expected(void **state)
 	     "interface) or metered (over one, too)"},
 	    {"peer \"*\" { continuity = redial\n standby = yes }",
 	     ":2: standby without session; expected continuity = session beside it"},
+	    {"interface \"*\" {\n nat64 = \"64:ff9b::/95\" }",
+	     ":2: nat64 = \"64:ff9b::/95\" not understood; expected an IPv6 prefix of 32, 40, 48, "
+	     "56, 64 or 96 bits as \"64:ff9b::/96\""},
 	    {"interface \"*\" {\n metered = maybe }",
 	     ":2: metered = \"maybe\" not understood; expected true or false"},
 	    {"peer \"*\" { continuity = session relay = \"a\" }",
