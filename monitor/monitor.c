@@ -198,9 +198,10 @@ int mif_interface_of(const struct mif_monitor *m, sa_family_t family, const void
 	return m ? paths_owner(&m->mirror.table, family, ip, false) : 0;
 }
 
-bool mif_address_usable(const struct mif_monitor *m, sa_family_t family, const void *ip)
+bool mif_address_usable(const struct mif_monitor *m, sa_family_t family, const void *ip,
+                        int ifindex)
 {
-	return m && paths_owner(&m->mirror.table, family, ip, true) != 0;
+	return m && paths_usable(&m->mirror.table, family, ip, ifindex);
 }
 
 bool mif_interface(const struct mif_monitor *m, int ifindex, char name[IFNAMSIZ],

@@ -108,8 +108,13 @@ int mif_paths(const struct mif_monitor *m, const struct sockaddr *peer, struct m
 /* The interface that has this address, whatever its state; 0: none. */
 int mif_interface_of(const struct mif_monitor *m, sa_family_t family, const void *ip);
 
-/* Is the address there, on an interface that is up with carrier? */
-bool mif_address_usable(const struct mif_monitor *m, sa_family_t family, const void *ip);
+/*
+ * Is the address there, on an interface that is up with carrier? Where `ifindex` has it that is the
+ * one that counts, for two uplinks may have the same address; else (or 0) any: an address may have
+ * moved, to a bridge say, and connections live on with it.
+ */
+bool mif_address_usable(const struct mif_monitor *m, sa_family_t family, const void *ip,
+                        int ifindex);
 
 /* Name, kind and usability of an interface; false: unknown. Any pointer may be NULL. */
 bool mif_interface(const struct mif_monitor *m, int ifindex, char name[IFNAMSIZ],

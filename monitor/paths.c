@@ -151,6 +151,27 @@ int paths_owner(const struct iftable *t, sa_family_t family, const void *ip, boo
 	return 0;
 }
 
+bool paths_usable(const struct iftable *t, sa_family_t family, const void *ip, int ifindex)
+{
+	const struct if_link *l = iftable_link(t, ifindex);
+	const struct if_address *a;
+	bool usable = false, has = false;
+	uint8_t key[16] = {0};
+
+	if (family != AF_INET && family != AF_INET6)
+		return false;
+	memcpy(key, ip, family == AF_INET ? 4 : 16);
+	/* The same address may stand there twice, with two prefixes. */
+	for (a = l ? t->addresses : NULL; a; a = a->hh.next) {
+		if (a->mark.gone || a->key.ifindex != ifindex || a->key.family != family ||
+		    memcmp(a->key.ip, key, 16) != 0)
+			continue;
+		has = true;
+		usable = usable || (iftable_link_usable(l) && iftable_address_valid(a));
+	}
+	return has ? usable : paths_owner(t, family, ip, true) != 0;
+}
+
 /* --- routes --- */
 
 static bool longer(const struct if_route *a, const struct if_route *b)

@@ -189,12 +189,28 @@ int choose_interface(const union flow_address *own)
 	return agent_monitor() ? mif_interface_of(agent_monitor(), family, ip) : 0;
 }
 
-bool choose_usable(const union flow_address *own)
+int choose_interface_to(const union flow_address *own, const union flow_address *to)
+{
+	struct mif_path paths[PATHS_MAX];
+	const struct mif_path *host = NULL;
+	sa_family_t family;
+	const void *ip = address_ip(own, &family);
+	int n = choose_paths(to, paths);
+
+	for (int i = 0; i < n; i++)
+		if (paths[i].source.family == family &&
+		    memcmp(paths[i].source.ip, ip, family == AF_INET6 ? 16 : 4) == 0 &&
+		    (!host || paths[i].metric < host->metric))
+			host = &paths[i];
+	return host ? host->ifindex : choose_interface(own);
+}
+
+bool choose_usable(const union flow_address *own, int ifindex)
 {
 	sa_family_t family;
 	const void *ip = address_ip(own, &family);
 
-	return agent_monitor() && mif_address_usable(agent_monitor(), family, ip);
+	return agent_monitor() && mif_address_usable(agent_monitor(), family, ip, ifindex);
 }
 
 /* Does the host route there by a tunnel? Paths are sorted by preference; its own choice is the
@@ -220,7 +236,7 @@ static int look_around(const union flow_address *to, const struct whereabouts *a
 
 	memset(s, 0, sizeof(*s));
 	s->current = at->ifindex;
-	s->current_usable = at->ifindex && choose_usable(&at->source);
+	s->current_usable = at->ifindex && choose_usable(&at->source, at->ifindex);
 	s->current_failed = at->failed;
 	s->current_drained = choose_drained(at->ifindex);
 	s->silent_ms = at->silent_ms ? at->silent_ms : pulse_silent(at->ifindex);

@@ -67,8 +67,14 @@ int choose_paths_any(const struct places *to, struct mif_path paths[PATHS_MAX]);
 /* The interface an own address belongs to; 0: none. */
 int choose_interface(const union flow_address *own);
 
-/* Is the address there, on a usable interface? */
-bool choose_usable(const union flow_address *own);
+/*
+ * The same for a connection to `to` that is bound to no device: where two interfaces have the
+ * address, the one the host's routing prefers.
+ */
+int choose_interface_to(const union flow_address *own, const union flow_address *to);
+
+/* Is the address there, on this interface (0: on any) and usable? */
+bool choose_usable(const union flow_address *own, int ifindex);
 
 /* To be told of each MIF event, so that "usable for so long" is known. */
 void choose_note(const struct mif_event *ev);

@@ -54,6 +54,14 @@ static bool stays_here(const union flow_address *a)
 	return v4 >> 24 == 127 || v4 >> 28 >= 14 || v4 >> 16 == 0xa9fe || v4 == 0;
 }
 
+/* In network order: any number but those for "not set" and for a socket of another family. */
+static bool leaves_by(int fd, int level, int name)
+{
+	int ifindex = option(fd, level, name);
+
+	return ifindex != 0 && ifindex != -1;
+}
+
 /* The program chose the source or the device itself: that is its will (RFC 6897 4.2.1). */
 static bool pinned(int fd)
 {
@@ -63,6 +71,9 @@ static bool pinned(int fd)
 	socklen_t device_len = sizeof(device);
 
 	if (raw_getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &device_len) == 0 && device[0])
+		return true;
+	if (leaves_by(fd, IPPROTO_IP, IP_UNICAST_IF) ||
+	    leaves_by(fd, IPPROTO_IPV6, IPV6_UNICAST_IF))
 		return true;
 	if (raw_getsockname(fd, &own.sa, &len) < 0)
 		return true;

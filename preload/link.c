@@ -320,7 +320,8 @@ static void note_path(struct link *l, const struct dial *d)
 	socklen_t len = sizeof(l->at.source);
 
 	raw_getsockname(d->fd, &l->at.source.sa, &len);
-	l->at.ifindex = choose_interface(&l->at.source);
+	l->at.ifindex =
+	    d->path.ifindex ? d->path.ifindex : choose_interface_to(&l->at.source, link_relay(l));
 	l->at.failed = false;
 }
 

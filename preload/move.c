@@ -154,7 +154,7 @@ void moves_review(void)
 					dial_close(d);
 			}
 		} else if (!mif_address_usable(agent_monitor(), m->path.source.family,
-		                               m->path.source.ip)) {
+		                               m->path.source.ip, m->path.ifindex)) {
 			move_fail(m, "the new path is gone, too");
 		}
 	}

@@ -24,7 +24,7 @@ void move_finish(struct move *m)
 	f->ifindex = m->path.ifindex;
 	raw_getsockname(m->fd, &f->source.sa, &len);
 	if (!f->ifindex)
-		f->ifindex = choose_interface(&f->source);
+		f->ifindex = choose_interface_to(&f->source, &f->peer);
 	f->lost_ms = 0;
 	pulse_begin(f);
 	atomic_store(&f->failed, false);

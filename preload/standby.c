@@ -47,7 +47,8 @@ static bool there(const struct standby *s)
 	socklen_t len = sizeof(own);
 
 	return s->state != STANDBY_NONE && own_intact(s->dial.fd) && dial_usable(&s->dial) &&
-	       raw_getsockname(s->dial.fd, &own.sa, &len) == 0 && choose_usable(&own);
+	       raw_getsockname(s->dial.fd, &own.sa, &len) == 0 &&
+	       choose_usable(&own, s->dial.path.ifindex);
 }
 
 void standby_review(struct link *l)

@@ -44,7 +44,7 @@ static void learn_path(struct flow *f)
 		return;
 	}
 	if (raw_getsockname(fd, &f->source.sa, &len) == 0)
-		f->ifindex = choose_interface(&f->source);
+		f->ifindex = choose_interface_to(&f->source, &f->peer);
 }
 
 /* The program has closed or replaced every descriptor without a hook seeing it (fclose, raw calls).
@@ -181,7 +181,7 @@ static void decide(struct flow *f, struct waits *w)
 	learn_path(f);
 	if (!f->ifindex && !f->closed)
 		return;
-	bool usable = choose_usable(&f->source);
+	bool usable = choose_usable(&f->source, f->ifindex);
 	struct places places;
 
 	places_of(f, &places);
@@ -286,7 +286,7 @@ static bool ended_by_reset(struct flow *f)
 	if (!splice_parked(f)) {
 		/* The hook that met it tells its program, which needs no placeholder, unless the
 		 * path is lost, too, and with it what was on its way. */
-		if (choose_usable(&f->source))
+		if (choose_usable(&f->source, f->ifindex))
 			atomic_store(&f->failed, false);
 		return false;
 	}

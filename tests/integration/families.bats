@@ -17,7 +17,7 @@ teardown() {
 }
 
 # One family of an interface of the client is gone for good.
-only() { # 4|6 INTERFACE
+only() { # 4|6 INTERFACE: keeps that family
 	local other=$((10 - $1))
 	ip -n "$lab-c" "-$other" addr flush dev "$2" scope global
 	ip -n "$lab-c" "-$other" route flush dev "$2"
@@ -164,4 +164,69 @@ translate() {
 	grep -q 'waiting: ' "$lab_dir/client.log"
 	lab_event wlan0 up
 	say
+}
+
+# Both uplinks lead into a network 10.1.0.0/24 with a router 10.1.0.1; the client is that address on wwan0.
+same_subnet() { # ADDRESS
+	local n
+	for n in wlan0 wwan0; do
+		only 4 "$n"
+	done
+	ip -n "$lab-r" addr flush dev r-wwan0
+	ip -n "$lab-r" addr add 10.1.0.1/24 dev r-wwan0
+	ip -n "$lab-c" addr flush dev wwan0
+	ip -n "$lab-c" addr add "$1/24" dev wwan0
+	ip -n "$lab-c" route add default via 10.1.0.1 dev wwan0 metric 200
+	ip -n "$lab-r" route add "$1/32" dev r-wwan0
+}
+
+@test "two uplinks with the same subnet" {
+	same_subnet 10.1.0.3
+	look_at 10.9.0.2
+	say
+	lab_event wlan0 down
+	moved wwan0
+	say
+	by 10.1.0.3
+	lab_event wlan0 up
+	moved wlan0
+	say
+	by 10.1.0.2
+}
+
+@test "two uplinks with the same address" {
+	same_subnet 10.1.0.2
+	lab_event wlan0 down
+	look_at 10.9.0.2
+	say
+	# Each has a translator of its own in the world; here the way back is turned by hand.
+	ip -n "$lab-r" route replace 10.1.0.2/32 dev r-wlan0
+	lab_event wlan0 up
+	moved wlan0
+	say
+	ip -n "$lab-r" route replace 10.1.0.2/32 dev r-wwan0
+	lab_event wlan0 down
+	moved wwan0
+	say
+}
+
+@test "a program that chooses its interface itself is left alone" {
+	cat >"$lab_dir/chooses.py" <<-'END'
+		import socket, struct, sys
+		s = socket.socket()
+		if sys.argv[1] == "unicast":
+		    s.setsockopt(socket.IPPROTO_IP, 50, struct.pack("!I", socket.if_nametoindex("wwan0")))
+		elif sys.argv[1] == "device":
+		    s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"wwan0")
+		elif sys.argv[1] == "source":
+		    s.bind(("10.2.0.2", 0))
+		s.connect(("10.9.0.2", 9000))
+	END
+	local how
+	for how in unicast device source; do
+		covered python3 "$lab_dir/chooses.py" "$how"
+	done
+	[ ! -e "$lab_dir/client.log" ] || [ "$(grep -c 'session open' "$lab_dir/client.log")" = 0 ]
+	covered python3 "$lab_dir/chooses.py" not
+	grep -q 'session open' "$lab_dir/client.log"
 }

@@ -120,7 +120,7 @@ static void without_a_monitor_there_is_nothing(void **state)
 	(void)state;
 	assert_int_equal(mif_paths(NULL, (struct sockaddr *)&peer, &path, 1), 0);
 	assert_int_equal(mif_interface_of(NULL, AF_INET, &peer.sin_addr), 0);
-	assert_false(mif_address_usable(NULL, AF_INET, &peer.sin_addr));
+	assert_false(mif_address_usable(NULL, AF_INET, &peer.sin_addr, 0));
 	assert_false(mif_interface(NULL, 1, NULL, NULL, NULL));
 	mif_monitor_close(NULL);
 }

@@ -194,9 +194,19 @@ static void owners(void **state)
 	assert_int_equal(paths_owner(&f->m.table, AF_INET, &loopback, true), 1);
 	assert_int_equal(paths_owner(&f->m.table, AF_INET, &other, false), 0);
 	assert_int_equal(paths_owner(&f->m.table, AF_UNIX, &other, false), 0);
+	assert_true(paths_usable(&f->m.table, AF_INET, &own, 3));
+	assert_true(paths_usable(&f->m.table, AF_INET, &own, 0));
 	new_link(f, (struct fake_link){3, "wwan0", NO_CARRIER, IF_OPER_DOWN, NULL, NULL, 0});
 	assert_int_equal(paths_owner(&f->m.table, AF_INET, &own, false), 3);
 	assert_int_equal(paths_owner(&f->m.table, AF_INET, &own, true), 0);
+	assert_false(paths_usable(&f->m.table, AF_INET, &own, 3));
+	/* Another uplink has the same address: each interface counts for itself. */
+	new_address(f, (struct fake_address){2, "10.2.0.2", 24, 0});
+	assert_false(paths_usable(&f->m.table, AF_INET, &own, 3));
+	assert_true(paths_usable(&f->m.table, AF_INET, &own, 2));
+	/* It has moved there. */
+	del_address(f, (struct fake_address){3, "10.2.0.2", 24, 0});
+	assert_true(paths_usable(&f->m.table, AF_INET, &own, 3));
 	fake_free(f);
 }
 
