@@ -187,11 +187,11 @@ same_subnet() { # ADDRESS
 	lab_event wlan0 down
 	moved wwan0
 	say
-	by 10.1.0.3
+	by 10.1.0.3%wwan0
 	lab_event wlan0 up
 	moved wlan0
 	say
-	by 10.1.0.2
+	by 10.1.0.2%wlan0
 }
 
 @test "two uplinks with the same address" {
