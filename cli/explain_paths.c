@@ -112,7 +112,8 @@ static void print_spare(const struct pol *p, const struct mif_path *paths, int n
 
 static void print_path(const struct pol *p, const struct mif_path *path)
 {
-	char source[INET6_ADDRSTRLEN];
+	const struct nat64_prefix *nat64 = pol_nat64(p, path->name);
+	char source[INET6_ADDRSTRLEN], prefix[INET6_ADDRSTRLEN] = "";
 	bool named;
 	int prefer = pol_prefer(p, path->name, mif_kind_name(path->kind), &named, NULL);
 
@@ -120,6 +121,9 @@ static void print_path(const struct pol *p, const struct mif_path *path)
 	printf("  path        %s (%s) from %s, prefer %d%s%s, metric %u\n", path->name,
 	       mif_kind_name(path->kind), source, prefer, named ? "" : " (not named)",
 	       is_metered(p, path) ? ", metered" : "", path->metric);
+	if (nat64)
+		printf("              NAT64 by %s/%u where it has no IPv4\n",
+		       inet_ntop(AF_INET6, nat64->ip, prefix, sizeof(prefix)), nat64->bits);
 }
 
 static const struct mif_path *path_of(const struct mif_path *paths, int n, int ifindex)

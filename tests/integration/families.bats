@@ -139,6 +139,8 @@ translate() {
 @test "an IPv4 relay is reached by NAT64 over the interface that has it" {
 	translate
 	sed -i 's/"wwan\*" {/& nat64 = "2001:db8:64::\/96"/' "$lab_dir/policy.conf"
+	run in_client "$lab_build/mifcont" policy explain --policy "$lab_dir/policy.conf" '[2001:db8:64::1]:80'
+	grep -qF 'NAT64 by 2001:db8:64::/96' <<<"$output"
 	look_at 10.9.0.2
 	say
 	lab_event wlan0 down
