@@ -112,7 +112,7 @@ static void print_spare(const struct pol *p, const struct mif_path *paths, int n
 
 static void print_path(const struct pol *p, const struct mif_path *path)
 {
-	const struct nat64_prefix *nat64 = pol_nat64(p, path->name);
+	const struct nat64_prefix *nat64 = pol_nat64(p, path->name, mif_kind_name(path->kind));
 	char source[INET6_ADDRSTRLEN], prefix[INET6_ADDRSTRLEN] = "";
 	bool named;
 	int prefer = pol_prefer(p, path->name, mif_kind_name(path->kind), &named, NULL);

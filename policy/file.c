@@ -39,8 +39,8 @@ enum key {
 };
 
 static const char *const key_names[KEYS] = {
-    "prefer",   "metered", "nat64", "continuity", "replay", "sticky", "relay",  "relay-key",
-    "identity", "standby", "stable",     "hold",   "spread", "silence"};
+    "prefer",    "metered",  "nat64",   "continuity", "replay", "sticky", "relay",
+    "relay-key", "identity", "standby", "stable",     "hold",   "spread", "silence"};
 
 struct load {
 	const char *file;

@@ -95,8 +95,7 @@ const struct pol_stability *pol_stability(const struct pol *p)
 	return &p->stability;
 }
 
-const struct nat64_prefix *pol_nat64(const struct pol *p, const char *ifname,
-                                     const char *type)
+const struct nat64_prefix *pol_nat64(const struct pol *p, const char *ifname, const char *type)
 {
 	for (unsigned i = 0; i < p->interfaces; i++)
 		if (about(&p->interface[i], ifname, type))

@@ -97,8 +97,7 @@ const struct pol_stability *pol_stability(const struct pol *p);
 
 /* By which prefix IPv4 is reached over the interface where it has none itself; NULL: the policy
  * says nothing of that. */
-const struct nat64_prefix *pol_nat64(const struct pol *p, const char *ifname,
-                                     const char *type);
+const struct nat64_prefix *pol_nat64(const struct pol *p, const char *ifname, const char *type);
 
 /* The prefix of interface section number `i`, NULL where it has none; false: no such section. */
 bool pol_nat64_at(const struct pol *p, unsigned i, const struct nat64_prefix **prefix);

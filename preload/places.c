@@ -74,7 +74,8 @@ void places_translate(struct places *p)
 
 bool places_leads(const struct places *p, unsigned i, const struct mif_path *path)
 {
-	const struct nat64_prefix *prefix = pol_nat64(process_policy(), path->name, mif_kind_name(path->kind));
+	const struct nat64_prefix *prefix =
+	    pol_nat64(process_policy(), path->name, mif_kind_name(path->kind));
 
 	if (!p->translated[i])
 		return true;
