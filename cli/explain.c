@@ -22,6 +22,7 @@ static const char *meaning_udp(const struct pol_rule *r)
 		       "are sent from the next path's address when theirs is lost";
 	case POL_RESET:
 	case POL_AUTO:
+	case POL_MPTCP:
 		break;
 	}
 	return "datagrams are sent from the next path's address when theirs is lost";
@@ -65,6 +66,9 @@ static const char *meaning(const struct pol_rule *r, bool udp)
 		       "and another path is ready";
 	case POL_NONE:
 		return "hands off";
+	case POL_MPTCP:
+		return "opened as MPTCP where the kernel has it, and left to it; else as "
+		       "auto: " AUTO;
 	case POL_AUTO:
 		break;
 	}

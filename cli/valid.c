@@ -35,7 +35,7 @@ static int flow(const json_t *f)
 {
 	static const char *const protocols[] = {"tcp", "udp", NULL};
 	static const char *const continuities[] = {"auto", "none",    "reset", "redial",
-	                                           "http", "session", NULL};
+	                                           "http", "session", "mptcp", NULL};
 	static const char *const states[] = {"connecting", "stable",  "moving",
 	                                     "waiting",    "closing", NULL};
 	const json_t *path = json_object_get(f, "path"), *relay = json_object_get(f, "relay");

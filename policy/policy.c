@@ -128,7 +128,8 @@ bool pol_find(char *path, size_t len)
 
 const char *pol_continuity_name(enum pol_continuity c)
 {
-	static const char *const names[] = {"auto", "none", "reset", "redial", "http", "session"};
+	static const char *const names[] = {"auto", "none",    "reset", "redial",
+	                                    "http", "session", "mptcp"};
 
 	return names[c];
 }

@@ -17,7 +17,7 @@
 
 #define POL_RELAY_PORT 7343
 
-enum pol_continuity { POL_AUTO, POL_NONE, POL_RESET, POL_REDIAL, POL_HTTP, POL_SESSION };
+enum pol_continuity { POL_AUTO, POL_NONE, POL_RESET, POL_REDIAL, POL_HTTP, POL_SESSION, POL_MPTCP };
 /* Is a connection to the relay held ready on the next path? Never on a metered one but for the
  * last. */
 enum pol_standby { POL_STANDBY_NO, POL_STANDBY_YES, POL_STANDBY_METERED };

@@ -73,7 +73,7 @@ bool value_bool(const char *text, bool *b)
 
 bool value_continuity(const char *text, enum pol_continuity *c)
 {
-	for (int i = POL_AUTO; i <= POL_SESSION; i++)
+	for (int i = POL_AUTO; i <= POL_MPTCP; i++)
 		if (strcmp(text, pol_continuity_name((enum pol_continuity)i)) == 0) {
 			*c = (enum pol_continuity)i;
 			return true;

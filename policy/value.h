@@ -31,7 +31,7 @@ bool value_nat64(const char *text, struct nat64_prefix *p);
 #define VALUE_TIME_EXPECTED "a number of milliseconds from 0 to 3600000"
 #define VALUE_TYPE_EXPECTED "type:ethernet, type:wifi, type:cellular, type:vpn or type:other"
 #define VALUE_BOOL_EXPECTED "true or false"
-#define VALUE_CONTINUITY_EXPECTED "auto, none, reset, redial, http or session"
+#define VALUE_CONTINUITY_EXPECTED "auto, none, reset, redial, http, session or mptcp"
 #define VALUE_REPLAY_EXPECTED "line, length-prefix or none"
 #define VALUE_STANDBY_EXPECTED "no, yes (not over a metered interface) or metered (over one, too)"
 #define VALUE_RELAY_EXPECTED                                                                       \

@@ -5,7 +5,6 @@
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/stat.h>
 
 #include "common/clock.h"
@@ -15,6 +14,7 @@
 #include "preload/flowtalk.h"
 #include "preload/hook.h"
 #include "preload/kin.h"
+#include "preload/mptcp.h"
 #include "preload/names.h"
 #include "preload/own.h"
 #include "preload/peers.h"
@@ -101,8 +101,7 @@ static const struct pol_rule *rule_for(const union flow_address *a, int protocol
 
 	if (names_find(family, ip, name))
 		p.host = name;
-	p.program = (const char *)getauxval(AT_EXECFN);
-	p.uid = (uint32_t)raw_call3(SYS_geteuid, 0, 0, 0);
+	process_describe(&p);
 	return pol_match(process_policy(), &p);
 }
 
@@ -283,6 +282,25 @@ static int connect_straight(int fd, const union flow_address *peer, const struct
 	return r;
 }
 
+/*
+ * As MPTCP, which the kernel looks after, where it can be had; else as any connection of which the
+ * policy wants nothing in particular.
+ */
+static int connect_mptcp(int fd, const union flow_address *peer, const struct pol_rule *rule,
+                         const struct sockaddr *addr, socklen_t len)
+{
+	struct flow *f = adopt(fd, FLOW_RESET, peer, rule);
+	bool is = f && mptcp_put(f);
+
+	if (f) {
+		lock_take(&f->table, thread_id(), -1);
+		flow_drop_fd(f, fd);
+		lock_release(&f->table);
+		atomic_store(&f->state, FLOW_ENDED);
+	}
+	return is ? real.connect(fd, addr, len) : connect_straight(fd, peer, rule, true, addr, len);
+}
+
 void datagram_flow(int fd, const struct sockaddr *to, socklen_t len)
 {
 	union flow_address peer;
@@ -374,6 +392,8 @@ EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 		return real.connect(fd, addr, len);
 	if (session)
 		return connect_session(fd, &peer, rule, addr, len);
+	if (tcp && rule->continuity == POL_MPTCP)
+		return connect_mptcp(fd, &peer, rule, addr, len);
 	return connect_straight(fd, &peer, rule, tcp, addr, len);
 }
 

@@ -104,6 +104,7 @@ static void add_named(const struct flow *f, struct places *p)
 		struct pol_peer peer = {
 		    .port = address_port(&f->peer), .protocol = IPPROTO_TCP, .host = name};
 
+		process_describe(&peer);
 		ip = address_ip(&other[i], &family);
 		peer.family = family;
 		memcpy(peer.ip, ip, family == AF_INET6 ? 16 : 4);

@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <pthread.h>
+#include <sys/auxv.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "common/log.h"
 #include "preload/agent.h"
@@ -216,6 +218,12 @@ void process_leave(bool orderly)
 	if (!agent_running())
 		links_farewell();
 	errno = saved;
+}
+
+void process_describe(struct pol_peer *p)
+{
+	p->program = (const char *)getauxval(AT_EXECFN);
+	p->uid = (uint32_t)raw_call3(SYS_geteuid, 0, 0, 0);
 }
 
 __attribute__((destructor)) static void end(void)

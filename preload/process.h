@@ -20,6 +20,9 @@ extern bool process_enabled;
 /* The policy in force; never NULL. Loads it on the first call (allocates, reads a file). */
 const struct pol *process_policy(void);
 
+/* Into what is to be matched: by whom it is asked. */
+void process_describe(struct pol_peer *p);
+
 /* The file it came from, "" for none. */
 const char *process_policy_file(void);
 

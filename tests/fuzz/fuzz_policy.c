@@ -61,7 +61,7 @@ static void sound(const struct pol *p)
 		const struct pol_rule *r = &p->peer[i].rule;
 
 		must(r->pattern && r->line > 0, "a rule from nowhere");
-		must(r->continuity <= POL_SESSION && r->replay <= POL_REPLAY_LENGTH_PREFIX,
+		must(r->continuity <= POL_MPTCP && r->replay <= POL_REPLAY_LENGTH_PREFIX,
 		     "a rule of no kind");
 		must(r->relay_port, "a relay without a port");
 		must(!r->relay_host || r->continuity == POL_SESSION, "a relay without a session");

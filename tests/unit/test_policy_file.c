@@ -205,7 +205,7 @@ static void errors_name_file_line_and_what_was_expected(void **state)
 	    /* values */
 	    {"peer \"*\" { continuity = sometimes }",
 	     ":1: continuity = \"sometimes\" not understood; expected auto, none, reset, redial, "
-	     "http or session"},
+	     "http, session or mptcp"},
 	    {"peer \"*\"\n{\n\tcontinuity = redial\n\treplay = words\n}\n",
 	     ":4: replay = \"words\" not understood; expected line, length-prefix or none"},
 	    {"interface \"*\" { prefer = many }",
