@@ -65,7 +65,7 @@ static void look_around(const struct pol *p, const struct mif_path *paths, int n
 	*s = (struct pol_snapshot){.current = at->ifindex,
 	                           .current_usable = !lost,
 	                           .current_tunnel = at->kind == MIF_TUNNEL,
-	                           .sticky = r->sticky,
+	                           .sticky = r->sticky || r->address_bound,
 	                           .stable_ms = pol_stability(p)->stable,
 	                           .hold_ms = pol_stability(p)->hold};
 	pol_prefer(p, at->name, mif_kind_name(at->kind), &s->current_named, NULL);
@@ -145,6 +145,9 @@ static void print_loss(const struct pol_rule *r, bool udp, const struct pol_deci
 {
 	if (!to)
 		printf("  on loss     of %s: waits (%s)\n", from, d->reason);
+	else if (r->address_bound)
+		printf("  on loss     of %s: %s (bound to its address)\n", from,
+		       udp ? "stays" : "ECONNRESET at once");
 	else if (udp || r->continuity == POL_SESSION || r->continuity == POL_REDIAL)
 		printf("  on loss     of %s: to %s (%s)\n", from, to, d->reason);
 	else

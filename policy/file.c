@@ -27,6 +27,7 @@ enum key {
 	CONTINUITY,
 	REPLAY,
 	STICKY,
+	BOUND,
 	RELAY, /* with those that follow: only of sessions */
 	RELAY_KEY,
 	IDENTITY,
@@ -39,7 +40,7 @@ enum key {
 };
 
 static const char *const key_names[KEYS] = {
-    "prefer",    "metered",  "nat64",   "continuity", "replay", "sticky", "relay",
+    "prefer",    "metered",  "nat64",   "continuity", "replay", "sticky", "address-bound", "relay",
     "relay-key", "identity", "standby", "stable",     "hold",   "spread", "silence"};
 
 struct load {
@@ -90,7 +91,7 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 
 	vsnprintf(text, sizeof(text), fmt, ap);
 	if (is(cfg, "peer"))
-		expected = "continuity = WORD, replay = WORD, sticky = true, "
+		expected = "continuity = WORD, replay = WORD, sticky = true, address-bound = true, "
 		           "relay = \"HOST:PORT\", relay-key = \"KEY\", identity = \"FILE\" or "
 		           "standby = WORD";
 	else if (is(cfg, "interface"))
@@ -119,6 +120,7 @@ static const char *expected(enum key key, const char *text)
 		return value_prefer(text, &n) ? NULL : VALUE_PREFER_EXPECTED;
 	case METERED:
 	case STICKY:
+	case BOUND:
 	case SILENCE:
 		return value_bool(text, &b) ? NULL : VALUE_BOOL_EXPECTED;
 	case NAT64:
@@ -272,6 +274,15 @@ static int on_peer(cfg_t *cfg, cfg_opt_t *opt)
 		         "redial beside it: no other flow leaves a path that works");
 		return -1;
 	}
+	if ((text = cfg_getstr(sec, "address-bound")))
+		value_bool(text, &r->rule.address_bound);
+	if (text && (r->rule.continuity == POL_NONE || r->rule.continuity == POL_MPTCP)) {
+		complain(now->key_line[BOUND],
+		         "address-bound with %s; expected another continuity beside it: such "
+		         "connections are left alone",
+		         pol_continuity_name(r->rule.continuity));
+		return -1;
+	}
 	if ((text = cfg_getstr(sec, "relay")))
 		value_relay(text, (char **)&r->rule.relay_host, &r->rule.relay_port);
 	if ((text = cfg_getstr(sec, "relay-key")))
@@ -280,6 +291,8 @@ static int on_peer(cfg_t *cfg, cfg_opt_t *opt)
 		r->rule.identity = strdup(text);
 	if ((text = cfg_getstr(sec, "standby")))
 		value_standby(text, &r->rule.standby);
+	if (r->rule.address_bound)
+		r->rule.standby = POL_STANDBY_NO;
 	for (int k = RELAY; k <= STANDBY && r->rule.continuity != POL_SESSION; k++)
 		if (now->key_line[k]) {
 			complain(now->key_line[k],
@@ -364,6 +377,12 @@ static char *read_file(const char *file)
 	return text;
 }
 
+static void check_keys(cfg_opt_t *of)
+{
+	for (; of->name; of++)
+		of->validcb = on_key;
+}
+
 /* All of the text into now->pol. */
 static bool parse(const char *text)
 {
@@ -374,10 +393,15 @@ static bool parse(const char *text)
 	    CFG_END(),
 	};
 	cfg_opt_t peer[] = {
-	    CFG_STR("continuity", NULL, CFGF_NONE), CFG_STR("replay", NULL, CFGF_NONE),
-	    CFG_STR("sticky", NULL, CFGF_NONE),     CFG_STR("relay", NULL, CFGF_NONE),
-	    CFG_STR("relay-key", NULL, CFGF_NONE),  CFG_STR("identity", NULL, CFGF_NONE),
-	    CFG_STR("standby", NULL, CFGF_NONE),    CFG_END(),
+	    CFG_STR("continuity", NULL, CFGF_NONE),
+	    CFG_STR("replay", NULL, CFGF_NONE),
+	    CFG_STR("sticky", NULL, CFGF_NONE),
+	    CFG_STR("address-bound", NULL, CFGF_NONE),
+	    CFG_STR("relay", NULL, CFGF_NONE),
+	    CFG_STR("relay-key", NULL, CFGF_NONE),
+	    CFG_STR("identity", NULL, CFGF_NONE),
+	    CFG_STR("standby", NULL, CFGF_NONE),
+	    CFG_END(),
 	};
 	cfg_opt_t stability[] = {
 	    CFG_STR("stable", NULL, CFGF_NONE),
@@ -395,12 +419,9 @@ static bool parse(const char *text)
 	cfg_t *cfg;
 	bool ok;
 
-	for (int i = 0; i < 3; i++)
-		interface[i].validcb = on_key;
-	for (int i = 0; i < 7; i++)
-		peer[i].validcb = on_key;
-	for (int i = 0; i < 4; i++)
-		stability[i].validcb = on_key;
+	check_keys(interface);
+	check_keys(peer);
+	check_keys(stability);
 	top[0].validcb = on_interface;
 	top[1].validcb = on_peer;
 	top[2].validcb = on_stability;

@@ -34,7 +34,8 @@ struct pol_rule {
 	uint16_t relay_port;
 	bool relay_key_known; /* `relay_key` is the only one it may have */
 	uint8_t relay_key[32];
-	bool sticky; /* no better path attracts its flows while theirs works */
+	bool address_bound; /* its flows end rather than go on from another address */
+	bool sticky;        /* no better path attracts its flows while theirs works */
 	const char
 	    *identity; /* file with the client's own key; NULL: the usual one, for named relays */
 };

@@ -128,6 +128,44 @@ static bool quiet(struct flow *f)
 	return splice_counts(f, &c) == 0 && c.unacked == 0 && c.unread == 0;
 }
 
+static bool bound(const struct flow *f)
+{
+	return f->rule && f->rule->address_bound;
+}
+
+/* Does the path begin where the flow's connection does? */
+static bool same_source(const struct flow *f, const struct mif_path *path)
+{
+	sa_family_t family;
+	const void *ip = address_ip(&f->source, &family);
+
+	return path->ifindex == f->ifindex && path->source.family == family &&
+	       memcmp(path->source.ip, ip, family == AF_INET6 ? 16 : 4) == 0;
+}
+
+/*
+ * What the peer has let it do holds for the address it came from: from another one the program has
+ * to ask anew, so it is told. True: nothing is to be done, or it was.
+ */
+static bool kept_to_address(struct flow *f, const struct pol_decision *d,
+                            const struct mif_path *paths, int n)
+{
+	if (!bound(f))
+		return false;
+	for (int i = 0; i < n; i++)
+		if (same_source(f, &paths[i]))
+			return d->verb != POL_RESCUE || i > 0;
+	if (f->kind == FLOW_UDP || d->verb != POL_RESCUE)
+		return true;
+	log_info("flow %u: reset: bound to its address (%s)", f->id, d->reason);
+	if (f->kind == FLOW_SESSION && f->link)
+		link_give_up(f->link, f->ses.sid);
+	if (!f->closed)
+		splice_reset(f);
+	flowtalk_end(f);
+	return true;
+}
+
 static void act(struct flow *f, const struct pol_decision *d, const struct mif_path *paths, int n,
                 int64_t now, struct waits *w)
 {
@@ -137,6 +175,10 @@ static void act(struct flow *f, const struct pol_decision *d, const struct mif_p
 	 */
 	if (atomic_load(&f->shared) && (f->kind == FLOW_RESET || f->kind == FLOW_REDIAL))
 		return;
+	if (kept_to_address(f, d, paths, n))
+		return;
+	if (bound(f))
+		n = 1;
 	if (!movable(f)) {
 		consider_reset(f, d, now, w);
 		return;
@@ -199,14 +241,14 @@ static void decide(struct flow *f, struct waits *w)
 	    .failed_ifindex = f->failed_ifindex,
 	    .failed_ms = f->failed_ms,
 	    .chosen = f->chosen_ifindex,
-	    .sticky = f->rule && f->rule->sticky,
+	    .sticky = bound(f) || (f->rule && f->rule->sticky),
 	    .share = ((uint32_t)raw_getpid() + f->id) * 2654435761u >> 16,
 	    .silent_ms = f->silent_ms ? now - f->silent_ms + 1 : 0,
 	    .also = &places,
 	};
 	int n = choose(&to, &at, &d, paths);
 
-	pulse_wanted(f, n > 1 && pol_stability(process_policy())->silence);
+	pulse_wanted(f, n > 1 && !bound(f) && pol_stability(process_policy())->silence);
 	if (usable && f->lost_ms && f->kind != FLOW_SESSION && !splice_parked(f)) {
 		f->lost_ms = 0; /* it healed: TCP goes on by itself */
 		atomic_store(&f->state, FLOW_STABLE);

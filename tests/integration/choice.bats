@@ -137,3 +137,46 @@ policy() { # TEXT
 	[[ $output == *"wlan0 (wifi) from "*", prefer 7, metered,"* ]]
 	[[ $output == *"wwan0 (cellular) from "*", prefer 3, metric"* ]]
 }
+
+@test "what is bound to its address ends at once when that is gone, and no earlier" {
+	policy '' 'peer "*:9000" { continuity = session  address-bound = yes }
+		peer "*:9001" { continuity = auto  address-bound = yes }
+		peer "*" { continuity = session }'
+	local i talk='import socket, sys, time
+s = socket.create_connection(("10.9.0.2", int(sys.argv[1])))
+s.settimeout(8)
+begun = time.monotonic()
+try:
+    s.sendall(b"hello\n")
+    while s.recv(1000): pass
+except ConnectionResetError:
+    print("reset", "soon" if time.monotonic() - begun < 6 else "late")
+'
+	covered python3 -c "$talk" 9001 >"$lab_dir/plain" &
+	local plain=$!
+	covered "$lab_build/lab/measure" paced 10.9.0.2 9000 9 >"$lab_dir/session" 2>&1 &
+	local session=$!
+	becomes "9000 wlan0 session,9001 wlan0 auto"
+	# A short absence of the only path, and the same address again: a session goes on.
+	lab_event wwan0 down
+	lab_event wlan0 down
+	lab_event wlan0 up
+	becomes "9000 wlan0 session,9001 wlan0 auto"
+	# A better path is none for it.
+	lab_event wwan0 up
+	sleep 1
+	[ "$(places)" = "9000 wlan0 session,9001 wlan0 auto" ]
+	lab_event wlan0 down
+	wait "$plain"
+	[ "$(cat "$lab_dir/plain")" = "reset soon" ]
+	wait "$session" || :
+	run grep -c 'on wwan0' "$lab_dir/client.log"
+	[ "$output" = 0 ]
+	[ "$(grep -c 'flow 1: reset: bound to its address (the flow.s path is gone; wwan0' "$lab_dir/client.log")" = 2 ]
+	# The server's end is not left waiting for a day.
+	for ((i = 0; i < 30; i++)); do
+		! grep -q 'session 1 over' "$lab_dir/relay.log" || break
+		sleep 0.1
+	done
+	grep 'session 1 over' "$lab_dir/relay.log"
+}

@@ -255,6 +255,8 @@ static void errors_name_file_line_and_what_was_expected(void **state)
 	     "type:cellular, type:vpn or type:other"},
 	    {"peer \"*\" {\n continuity = auto\n sticky = yes }",
 	     ":3: sticky without session or redial; expected continuity = session or redial"},
+	    {"peer \"*\" { continuity = none address-bound = yes }",
+	     ":1: address-bound with none; expected another continuity"},
 	    {"stability {\n hold = -1 }", ":2: hold = \"-1\" not understood; expected a number of "
 	                                  "milliseconds from 0 to 3600000"},
 	    {"stability { spread = 3600001 }", ":1: spread = \"3600001\" not understood"},
