@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/agent.h"
+#include "preload/awake.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -133,6 +134,7 @@ static void turn(int most_ms)
 	pumps_wait(&w);
 	status_wait(&w);
 	desk_wait(&w);
+	awake_wait(&w);
 	if (most_ms >= 0)
 		waits_until(&w, clock_ms() + most_ms);
 	sleep_on(&w);
@@ -160,6 +162,11 @@ static void turn(int most_ms)
 	if (network) {
 		moves_review();
 		links_review();
+	}
+	if (awake_step(&w)) {
+		flows_slept();
+		links_slept();
+		network = true;
 	}
 	links_step(&w);
 	bool silent = pulse_news(), said = choose_news();
@@ -393,4 +400,5 @@ void agent_forget(void)
 	pumps_forget();
 	status_forget();
 	desk_forget();
+	awake_forget();
 }

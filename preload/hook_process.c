@@ -33,6 +33,8 @@ static bool aside(void)
 
 static int back(bool parked, int result)
 {
+	if (process_enabled && process_ours())
+		process_identity();
 	if (parked)
 		agent_unpark();
 	return result;
@@ -193,7 +195,12 @@ EXPORT int prctl(int op, ...)
 
 	if (!real.prctl)
 		real_bind();
-	return back(p, real.prctl(op, a[0], a[1], a[2], a[3]));
+	int r = real.prctl(op, a[0], a[1], a[2], a[3]);
+
+	/* Not back(): a sandbox may be closed now. */
+	if (p)
+		agent_unpark();
+	return r;
 }
 
 /* --- the same by number --- */
@@ -222,6 +229,8 @@ long process_changed(long nr, const long arg[6])
 	}
 	long r = real.syscall(nr, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
 
+	if (nr != SYS_prctl && nr != SYS_seccomp && process_ours())
+		process_identity();
 	if (p)
 		agent_unpark();
 	return r;

@@ -169,6 +169,16 @@ void links_review(void)
 	}
 }
 
+void links_slept(void)
+{
+	for (int i = 0; i < LINKS; i++)
+		if (links[i].used && links[i].control >= 0) {
+			link_drop_control(&links[i]);
+			links[i].retry_ms = 0;
+		}
+	links_review();
+}
+
 void links_path_new(int ifindex)
 {
 	for (int i = 0; i < LINKS; i++)

@@ -109,6 +109,9 @@ void link_stir(struct link *l);
 /* Something changed (MIF event): look whether the control connection should move. */
 void links_review(void);
 
+/* The machine has slept: control connections are made anew. */
+void links_slept(void);
+
 /* An interface has a new address, or came back: it may be in another network now. */
 void links_path_new(int ifindex);
 

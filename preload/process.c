@@ -34,6 +34,8 @@ static int owner; /* written by the constructor and in forked children */
 
 static const struct pol *_Atomic policy;
 static char file[4096];
+/* Remembered, for a sandbox may allow connect() and not the question. */
+static _Atomic uint32_t euid;
 static struct timespec changed;
 static off_t size;
 static struct flock_word loading;
@@ -223,7 +225,13 @@ void process_leave(bool orderly)
 void process_describe(struct pol_peer *p)
 {
 	p->program = (const char *)getauxval(AT_EXECFN);
-	p->uid = (uint32_t)raw_call3(SYS_geteuid, 0, 0, 0);
+	p->uid = atomic_load_explicit(&euid, memory_order_relaxed);
+}
+
+void process_identity(void)
+{
+	atomic_store_explicit(&euid, (uint32_t)raw_call3(SYS_geteuid, 0, 0, 0),
+	                      memory_order_relaxed);
 }
 
 __attribute__((destructor)) static void end(void)
@@ -239,6 +247,7 @@ __attribute__((constructor)) static void start(void)
 
 	real_bind();
 	owner = (int)raw_getpid();
+	process_identity();
 	if (!(off && *off && strcmp(off, "0") != 0)) {
 		pthread_atfork(NULL, in_parent, in_child);
 		open_log();

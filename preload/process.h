@@ -23,6 +23,9 @@ const struct pol *process_policy(void);
 /* Into what is to be matched: by whom it is asked. */
 void process_describe(struct pol_peer *p);
 
+/* The effective user may have changed. */
+void process_identity(void);
+
 /* The file it came from, "" for none. */
 const char *process_policy_file(void);
 

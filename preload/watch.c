@@ -472,6 +472,16 @@ static void look(struct flow *f, bool network, struct waits *w)
 		futex_wake(&f->looked);
 }
 
+void flows_slept(void)
+{
+	for (unsigned i = 0; i < flow_count(); i++) {
+		struct flow *f = flow_at(i);
+
+		if (f->kind == FLOW_SESSION && f->link && atomic_load(&f->state) == FLOW_STABLE)
+			atomic_store(&f->failed, true);
+	}
+}
+
 void watch_flows(bool network, struct waits *w)
 {
 	for (unsigned i = 0; i < flow_count(); i++) {

@@ -8,6 +8,12 @@
 #include "preload/waits.h"
 
 /*
+ * The machine has slept: every session goes on over a new connection, for what became of the old
+ * one nobody knows. Plain connections are left to TCP.
+ */
+void flows_slept(void);
+
+/*
  * One turn over all flows: dials asked for by hooks, path errors they met, confirmations wanted,
  * closed flows; and, if `network` (a MIF event, a new policy), the decision for each. Time limits
  * go into `w`.

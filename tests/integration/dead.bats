@@ -133,3 +133,52 @@ assert s.recv(1) == b""'
 	exec 7>&-
 	wait "$pid" || :
 }
+
+@test "after the machine's sleep an idle session is connected anew, before anybody needs it" {
+	command -v strace >/dev/null || skip "no strace here"
+	lab_event wwan0 down
+	lab_spawn server "$lab_dir/echo.log" python3 "$BATS_TEST_DIRNAME/../lab/echo_server.py" 9001
+	wait_port 9001
+	mkfifo "$lab_dir/fifo"
+	# The kernel's answers are changed where the library asks how long the machine has been up (every other question of its
+	# agent): from the 21st on an hour has passed.
+	local hour i ports
+	hour=$(python3 -c 'import struct, time; print(struct.pack("<qq", int(time.clock_gettime(time.CLOCK_BOOTTIME)) + 3600, 0).hex())')
+	in_client strace -qq -f -o "$lab_dir/trace" -e trace=clock_gettime \
+		-e "inject=clock_gettime:poke_exit=@arg2=$hour:when=21+2" -E "LD_PRELOAD=$lab_build/libmifcont.so" \
+		-E "MIFCONT_POLICY=$lab_dir/policy.conf" -E "MIFCONT_LOG=debug:$lab_dir/client.log" \
+		timeout 40 python3 -c 'import socket, sys
+s = socket.create_connection(("10.9.0.2", 9001))
+s.settimeout(8)
+for line in ["a"] + list(sys.stdin):
+    s.sendall(line.encode())
+    print(s.recv(100).decode().strip(), flush=True)' <"$lab_dir/fifo" >"$lab_dir/out" &
+	local pid=$!
+	exec 7>"$lab_dir/fifo"
+	for ((i = 0; i < 100; i++)); do
+		! grep -q a "$lab_dir/out" || break
+		sleep 0.1
+	done
+	# Meanwhile the network has forgotten all connections.
+	ports=$(in_client ss -tnH state established | awk '{ sub(/.*:/, "", $3); print $3 }' | paste -sd,)
+	in_router nft -f - <<-END
+		table inet forgotten {
+			chain c {
+				type filter hook forward priority 0
+				tcp sport { $ports } drop
+				tcp dport { $ports } drop
+			}
+		}
+	END
+	for ((i = 0; i < 40; i++)); do
+		in_client "$lab_build/mifcont" status >/dev/null || :
+		! grep -q 'flow 1: on wlan0' "$lab_dir/client.log" || break
+		sleep 0.1
+	done
+	grep 'the machine has slept for 3[56]' "$lab_dir/client.log"
+	grep 'flow 1: on wlan0' "$lab_dir/client.log"
+	echo b >&7
+	exec 7>&-
+	wait "$pid"
+	[ "$(paste -sd' ' "$lab_dir/out")" = "a b" ]
+}
