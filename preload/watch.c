@@ -145,25 +145,24 @@ static bool same_source(const struct flow *f, const struct mif_path *path)
 
 /*
  * What the peer has let it do holds for the address it came from: from another one the program has
- * to ask anew, so it is told. True: nothing is to be done, or it was.
+ * to ask anew, so it is told. The path that is left to it, if it needs one; NULL: nothing is to be
+ * done, or it was.
  */
-static bool kept_to_address(struct flow *f, const struct pol_decision *d,
-                            const struct mif_path *paths, int n)
+static const struct mif_path *keep_to_address(struct flow *f, const struct pol_decision *d,
+                                              const struct mif_path *paths, int n)
 {
-	if (!bound(f))
-		return false;
+	if (f->kind == FLOW_UDP || d->verb != POL_RESCUE)
+		return NULL;
 	for (int i = 0; i < n; i++)
 		if (same_source(f, &paths[i]))
-			return d->verb != POL_RESCUE || i > 0;
-	if (f->kind == FLOW_UDP || d->verb != POL_RESCUE)
-		return true;
+			return &paths[i];
 	log_info("flow %u: reset: bound to its address (%s)", f->id, d->reason);
 	if (f->kind == FLOW_SESSION && f->link)
 		link_give_up(f->link, f->ses.sid);
 	if (!f->closed)
 		splice_reset(f);
 	flowtalk_end(f);
-	return true;
+	return NULL;
 }
 
 static void act(struct flow *f, const struct pol_decision *d, const struct mif_path *paths, int n,
@@ -175,10 +174,12 @@ static void act(struct flow *f, const struct pol_decision *d, const struct mif_p
 	 */
 	if (atomic_load(&f->shared) && (f->kind == FLOW_RESET || f->kind == FLOW_REDIAL))
 		return;
-	if (kept_to_address(f, d, paths, n))
-		return;
-	if (bound(f))
+	if (bound(f)) {
+		paths = keep_to_address(f, d, paths, n);
 		n = 1;
+	}
+	if (!paths)
+		return;
 	if (!movable(f)) {
 		consider_reset(f, d, now, w);
 		return;
