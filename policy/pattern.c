@@ -168,12 +168,12 @@ static bool parse_who(const char **text, struct pattern *p, const char **why)
 		size_t room = skip == 8 ? sizeof(p->program) : sizeof(p->user);
 		size_t len = strcspn(word + skip, " ");
 
-		if (!skip)
+		/* Without a blank it is a host of that name, and its port. */
+		if (!skip || !word[skip + len])
 			return true;
 		*why = skip == 8 ? "program:NAME and a blank before the host, once"
 		                 : "user:NAME or user:NUMBER and a blank before the host, once";
-		if (len == 0 || len >= room || !word[skip + len] || *to ||
-		    (skip == 5 && p->by_user))
+		if (len == 0 || len >= room || *to || (skip == 5 && p->by_user))
 			return false;
 		memcpy(to, word + skip, len);
 		if (skip == 5) {

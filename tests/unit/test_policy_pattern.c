@@ -72,6 +72,7 @@ static void patterns_match(void **state)
 	    {"*.example.com", "10.0.0.1", 81, IPPROTO_TCP, NULL, false},
 	    {"10.1.*", "10.1.7.7", 81, IPPROTO_TCP, NULL, true},
 	    {"10.1.*:80", "10.2.7.7", 80, IPPROTO_TCP, NULL, false},
+	    {"user:22", "10.2.7.7", 22, IPPROTO_TCP, "user", true},
 	    {"program:ssh *:22", "10.2.7.7", 22, IPPROTO_TCP, NULL, true},
 	    {"program:s?h  10.0.0.0/8", "10.2.7.7", 22, IPPROTO_TCP, NULL, true},
 	    {"program:ssh *:23", "10.2.7.7", 22, IPPROTO_TCP, NULL, false},
@@ -143,7 +144,7 @@ static void bad_patterns_are_refused(void **state)
 	    {"[10.0.0.1]:1", "IPv6 address or prefix"},
 	    {"[fe80::1%eth0]:1", "IPv6 address or prefix"},
 	    {"[*.example.com]:1", "IPv6 address or prefix"},
-	    {"program:ssh", "program:NAME and a blank before the host"},
+	    {"program:ssh", "a port"},
 	    {"program: *", "program:NAME and a blank"},
 	    {"program:a program:b *", "program:NAME and a blank before the host, once"},
 	    {"program:ssh ", "HOST"},
@@ -151,7 +152,7 @@ static void bad_patterns_are_refused(void **state)
 	    {"user:a user:b *", "user:NAME or user:NUMBER"},
 	    {"user:4294967295 *", "user:NAME or user:NUMBER"},
 	    {"user:0x *", "user:NAME or user:NUMBER"},
-	    {"user:", "user:NAME or user:NUMBER"},
+	    {"user: *", "user:NAME or user:NUMBER"},
 	};
 	char big[200];
 	struct pattern p;
