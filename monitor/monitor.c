@@ -204,6 +204,11 @@ bool mif_address_usable(const struct mif_monitor *m, sa_family_t family, const v
 	return m && paths_usable(&m->mirror.table, family, ip, ifindex);
 }
 
+bool mif_address_home(const struct mif_monitor *m, sa_family_t family, const void *ip)
+{
+	return m && paths_home(&m->mirror.table, family, ip);
+}
+
 bool mif_interface(const struct mif_monitor *m, int ifindex, char name[IFNAMSIZ],
                    enum mif_kind *kind, bool *usable)
 {

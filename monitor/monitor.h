@@ -116,6 +116,12 @@ int mif_interface_of(const struct mif_monitor *m, sa_family_t family, const void
 bool mif_address_usable(const struct mif_monitor *m, sa_family_t family, const void *ip,
                         int ifindex);
 
+/*
+ * Is it a Mobile IPv6 home address (IFA_F_HOMEADDRESS)? Connections from one move with the machine
+ * below us.
+ */
+bool mif_address_home(const struct mif_monitor *m, sa_family_t family, const void *ip);
+
 /* Name, kind and usability of an interface; false: unknown. Any pointer may be NULL. */
 bool mif_interface(const struct mif_monitor *m, int ifindex, char name[IFNAMSIZ],
                    enum mif_kind *kind, bool *usable);

@@ -151,6 +151,16 @@ int paths_owner(const struct iftable *t, sa_family_t family, const void *ip, boo
 	return 0;
 }
 
+bool paths_home(const struct iftable *t, sa_family_t family, const void *ip)
+{
+	for (const struct if_address *a = family == AF_INET6 ? t->addresses : NULL; a;
+	     a = a->hh.next)
+		if (!a->mark.gone && a->flags & IFA_F_HOMEADDRESS && a->key.family == family &&
+		    memcmp(a->key.ip, ip, 16) == 0)
+			return true;
+	return false;
+}
+
 bool paths_usable(const struct iftable *t, sa_family_t family, const void *ip, int ifindex)
 {
 	const struct if_link *l = iftable_link(t, ifindex);

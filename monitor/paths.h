@@ -11,6 +11,9 @@ int paths_to(const struct iftable *t, const struct sockaddr *peer, struct mif_pa
 /* The interface with this address; `usable` asks for one that can be used now. 0: none. */
 int paths_owner(const struct iftable *t, sa_family_t family, const void *ip, bool usable);
 
+/* See mif_address_home(). */
+bool paths_home(const struct iftable *t, sa_family_t family, const void *ip);
+
 /* See mif_address_usable(). */
 bool paths_usable(const struct iftable *t, sa_family_t family, const void *ip, int ifindex);
 

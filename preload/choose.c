@@ -213,6 +213,14 @@ bool choose_usable(const union flow_address *own, int ifindex)
 	return agent_monitor() && mif_address_usable(agent_monitor(), family, ip, ifindex);
 }
 
+bool choose_mobile(const union flow_address *own)
+{
+	sa_family_t family;
+	const void *ip = address_ip(own, &family);
+
+	return agent_monitor() && mif_address_home(agent_monitor(), family, ip);
+}
+
 /* Does the host route there by a tunnel? Paths are sorted by preference; its own choice is the
  * lowest metric. */
 static bool host_tunnels(const struct mif_path *paths, int n)

@@ -76,6 +76,9 @@ int choose_interface_to(const union flow_address *own, const union flow_address 
 /* Is the address there, on this interface (0: on any) and usable? */
 bool choose_usable(const union flow_address *own, int ifindex);
 
+/* Does what comes from this address move with the machine by Mobile IPv6, without us? */
+bool choose_mobile(const union flow_address *own);
+
 /* To be told of each MIF event, so that "usable for so long" is known. */
 void choose_note(const struct mif_event *ev);
 

@@ -155,6 +155,7 @@ struct flow {
 	bool pulse;         /* it is looked for silence: there is another path */
 	int64_t pulse_ms;   /* when to look again */
 	int64_t silent_ms;  /* since when nothing comes back; 0: something does */
+	bool mobile;        /* from a Mobile IPv6 home address: it moves below us */
 	int64_t lost_ms;    /* since when the path is gone; 0: it is there */
 	int64_t retry_ms;   /* not before this time */
 	int64_t again_ms;   /* decide again at this time; 0: no need */

@@ -26,6 +26,7 @@ void move_finish(struct move *m)
 	if (!f->ifindex)
 		f->ifindex = choose_interface_to(&f->source, &f->peer);
 	f->lost_ms = 0;
+	f->mobile = false;
 	pulse_begin(f);
 	atomic_store(&f->failed, false);
 }

@@ -224,6 +224,10 @@ static void decide(struct flow *f, struct waits *w)
 	learn_path(f);
 	if (!f->ifindex && !f->closed)
 		return;
+	/* Remembered, for its address may be gone just when that matters. */
+	f->mobile = f->mobile || choose_mobile(&f->source);
+	if (f->mobile && !atomic_load(&f->failed) && !splice_parked(f))
+		return;
 	bool usable = choose_usable(&f->source, f->ifindex);
 	struct places places;
 

@@ -237,3 +237,19 @@ same_subnet() { # ADDRESS
 	covered python3 "$lab_dir/chooses.py" not
 	grep -q 'session open' "$lab_dir/client.log"
 }
+
+@test "a connection from a Mobile IPv6 home address is left to what moves it below us" {
+	ip -n "$lab-c" addr add fd00:1::99/64 dev wlan0 home nodad || skip "this kernel knows no home addresses"
+	in_client ip route get fd00:9::2 | grep -q 'src fd00:1::99' || skip "this kernel does not prefer home addresses"
+	look_at fd00:9::2
+	say
+	by fd00:1::99
+	sleep 0.5
+	# Its mobility driver moves the address; to us it is not lost.
+	ip -n "$lab-c" addr del fd00:1::99/64 dev wlan0
+	ip -n "$lab-c" link set wlan0 down
+	sleep 1
+	run grep -c 'flow 1: .*wwan0' "$lab_dir/client.log"
+	[ "$output" = 0 ]
+	[ "$(in_client "$lab_build/mifcont" status --json | jq -r '.[].flows[].path.interface')" = wlan0 ]
+}
