@@ -118,6 +118,27 @@ static void print_text(const json_t *all)
 	}
 }
 
+/* Where the policy has interfaces tested: those that are not known to lead anywhere. */
+static void print_unconnected(const json_t *all)
+{
+	const json_t *process, *c;
+	size_t i, k;
+
+	json_array_foreach(all, i, process)
+	{
+		json_array_foreach(json_object_get(process, "connectivity"), k, c)
+		{
+			char pid[WIDEST], name[WIDEST], state[WIDEST];
+
+			put_number(pid, process, "pid");
+			put_text(name, c, "interface");
+			put_text(state, c, "state");
+			if (strcmp(state, "full") != 0)
+				printf("process %s: %s: connectivity %s\n", pid, name, state);
+		}
+	}
+}
+
 int cmd_status(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -147,6 +168,7 @@ int cmd_status(int argc, char **argv)
 		putchar('\n');
 	} else {
 		print_text(all);
+		print_unconnected(all);
 	}
 	json_decref(all);
 	return fflush(stdout) != 0 || ferror(stdout);

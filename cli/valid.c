@@ -5,6 +5,7 @@
 #include "cli/ask.h"
 
 #define FLOWS_MAX 65536
+#define INTERFACES_MAX 64
 #define STRING_MAX 4096
 
 static int text(const json_t *o, const char *key)
@@ -52,6 +53,23 @@ static int flow(const json_t *f)
 	       number(f, "unconfirmed", 0) && text(f, "note");
 }
 
+/* Only where the policy asks somebody. */
+static int connectivity(const json_t *list)
+{
+	static const char *const states[] = {"unknown", "none", "portal", "limited", "full", NULL};
+	const json_t *c;
+	size_t i;
+
+	if (list && (!json_is_array(list) || json_array_size(list) > INTERFACES_MAX))
+		return 0;
+	json_array_foreach(list, i, c)
+	{
+		if (!text(c, "interface") || !one_of(c, "state", states))
+			return 0;
+	}
+	return 1;
+}
+
 int ask_valid(const json_t *answer, int pid, const char **why)
 {
 	const json_t *flows = json_object_get(answer, "flows"), *f;
@@ -59,7 +77,8 @@ int ask_valid(const json_t *answer, int pid, const char **why)
 
 	*why = "its answer is not of the agreed form";
 	if (!text(answer, "program") || !text(answer, "policy") || !text(answer, "agent") ||
-	    !json_is_array(flows) || json_array_size(flows) > FLOWS_MAX)
+	    !connectivity(json_object_get(answer, "connectivity")) || !json_is_array(flows) ||
+	    json_array_size(flows) > FLOWS_MAX)
 		return 0;
 	json_array_foreach(flows, i, f)
 	{

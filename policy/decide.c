@@ -56,9 +56,34 @@ static bool ranked(const struct pol_snapshot *s)
 	return known && (!s->current_tunnel || s->current_named);
 }
 
-static bool allowed(const struct pol_snapshot *s, const struct pol_candidate *c)
+static bool connected(const struct pol_snapshot *s, const struct pol_candidate *c)
+{
+	return !s->tested || c->net == POL_NET_FULL || c->id == s->current;
+}
+
+static bool routed(const struct pol_snapshot *s, const struct pol_candidate *c)
 {
 	return !tunnelled(s) || c->tunnel || c->chosen || (c->named && ranked(s));
+}
+
+static bool allowed(const struct pol_snapshot *s, const struct pol_candidate *c)
+{
+	return routed(s, c) && connected(s, c);
+}
+
+/* Which of those that nothing is known of should be asked? The best. */
+static const struct pol_candidate *to_check(const struct pol_snapshot *s)
+{
+	const struct pol_candidate *b = NULL;
+
+	for (unsigned i = 0; i < count(s) && s->tested; i++) {
+		const struct pol_candidate *c = &s->candidate[i];
+
+		if (c->net == POL_NET_UNKNOWN && c->id != s->current && routed(s, c) &&
+		    (!b || better(c, b)))
+			b = c;
+	}
+	return b;
 }
 
 /* --- time ----------------------------------------------------------------------------------- */
@@ -141,8 +166,15 @@ static void rescue(const struct pol_snapshot *s, struct pol_decision *d, const c
 
 	if (!b) {
 		d->verb = POL_WAIT;
+		const struct pol_candidate *c = &s->candidate[0], *asked = to_check(s);
+
 		if (count(s) == 0)
 			because(d, "%s, and no other is there", why);
+		else if (asked)
+			because(d, "%s; is %.15s connected?", why, asked->name);
+		else if (s->tested && routed(s, c))
+			because(d, "%s, and %.15s is not connected (%s)", why, c->name,
+			        pol_connectivity_name(c->net));
 		else
 			because(d,
 			        "%s, and none of %u others may be taken: the host routes the peer "
@@ -278,8 +310,11 @@ void pol_decide(const struct pol_snapshot *s, struct pol_decision *d)
 	for (unsigned i = 0; i < count(s) && s->current; i++)
 		if (s->candidate[i].id == s->current)
 			now = &s->candidate[i];
+	const struct pol_candidate *ask = to_check(s);
+
 	memset(d, 0, sizeof(*d));
 	d->again_ms = -1;
+	d->check = ask ? ask->id : 0;
 	if (!s->current) {
 		rescue(s, d, "the flow has no path");
 	} else if (!s->current_usable) {
@@ -300,6 +335,10 @@ void pol_decide(const struct pol_snapshot *s, struct pol_decision *d)
 		d->verb = POL_STAY;
 		because(d, "the flow's path has no route just now");
 	}
+	/* While it works nobody is asked about a path that it would not be moved to. */
+	if (d->verb == POL_STAY && now && ask && (s->sticky || rank(ask) <= rank(now)) &&
+	    !s->silent_ms && !s->current_drained)
+		d->check = 0;
 }
 
 void pol_spare(const struct pol_snapshot *s, enum pol_standby wanted, struct pol_decision *d)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "policy/policy.h"
+#include "policy/reply.h"
 
 #define POL_CANDIDATES 16
 
@@ -27,7 +28,8 @@ struct pol_candidate {
 	int64_t rest_ms;  /* it brought nothing back, and is still left alone for this long; or 0 */
 	int64_t drain_ms; /* it is about to be turned off, as somebody said, and is avoided for so
 	                     long; or 0 */
-	bool chosen;      /* by the user, for this flow or its process: above all preferences */
+	enum pol_connectivity net; /* what its connectivity check said */
+	bool chosen; /* by the user, for this flow or its process: above all preferences */
 };
 
 struct pol_snapshot {
@@ -36,9 +38,11 @@ struct pol_snapshot {
 	bool current_tunnel; /* the host's own routing sent the flow through a tunnel */
 	bool current_failed; /* the flow's connection failed or fell silent though the path looks
 	                        usable */
-	bool sticky;         /* its rule says so: while its path works no other attracts it */
-	int64_t silent_ms;   /* for how long nothing has come back over it although something should
-	                        have; 0: that is not so */
+	bool tested; /* only a path that is known to lead somewhere may be taken: the connection
+	                itself proves nothing of its far end */
+	bool sticky; /* its rule says so: while its path works no other attracts it */
+	int64_t silent_ms; /* for how long nothing has come back over it although something should
+	                      have; 0: that is not so */
 	bool current_drained; /* its interface is about to be turned off */
 	bool current_named;   /* an interface section of the policy matches that tunnel */
 	bool host_tunnel;     /* the host's unbound route to the peer now goes through a tunnel */
@@ -60,6 +64,8 @@ enum pol_verb {
 struct pol_decision {
 	enum pol_verb verb;
 	int target;       /* candidate id for MOVE and RESCUE */
+	int check;        /* candidate id whose connectivity is to be checked, for the answer may
+	                     change this decision; 0: none */
 	bool urgent;      /* MOVE: if it answers before the current path does */
 	int64_t again_ms; /* ask again in this many ms because time alone may change the answer; -1:
 	                     no */
@@ -80,6 +86,9 @@ struct pol_decision {
  * A flow that the host routes through a tunnel has no other path, unless the policy has ranked them
  * by naming both the tunnel and the other: preferences among eth* and wlan* say nothing about a VPN
  * that comes up later. Never returns a target that is not among the candidates.
+ *
+ * Where a path has to be tested, one that is not known to be connected is as none; the best of
+ * those of which nothing is known yet is named to be checked.
  */
 void pol_decide(const struct pol_snapshot *s, struct pol_decision *d);
 

@@ -36,12 +36,15 @@ enum key {
 	HOLD,
 	SPREAD,
 	SILENCE,
+	URL,
+	EXPECT,
 	KEYS
 };
 
 static const char *const key_names[KEYS] = {
-    "prefer",    "metered",  "nat64",   "continuity", "replay", "sticky", "address-bound", "relay",
-    "relay-key", "identity", "standby", "stable",     "hold",   "spread", "silence"};
+    "prefer",        "metered", "nat64",     "continuity", "replay",  "sticky",
+    "address-bound", "relay",   "relay-key", "identity",   "standby", "stable",
+    "hold",          "spread",  "silence",   "url",        "expect"};
 
 struct load {
 	const char *file;
@@ -85,8 +88,8 @@ static bool is(const cfg_t *cfg, const char *section)
 
 static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
-	const char *expected = "interface \"NAME\" { ... }, peer \"PATTERN\" { ... } or "
-	                       "stability { ... }";
+	const char *expected = "interface \"NAME\" { ... }, peer \"PATTERN\" { ... }, "
+	                       "stability { ... } or connectivity { ... }";
 	char text[256];
 
 	vsnprintf(text, sizeof(text), fmt, ap);
@@ -96,6 +99,8 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 		           "standby = WORD";
 	else if (is(cfg, "interface"))
 		expected = "prefer = NUMBER, metered = true or nat64 = \"PREFIX\"";
+	else if (is(cfg, "connectivity"))
+		expected = "url = \"http://HOST/PATH\" or expect = \"TEXT\"";
 	else if (is(cfg, "stability"))
 		expected = "stable, hold or spread = MILLISECONDS, or silence = false";
 	complain(cfg ? cfg->line : 0, "%s; expected %s", text, expected);
@@ -110,7 +115,7 @@ static const char *expected(enum key key, const char *text)
 	enum pol_standby s;
 	struct nat64_prefix p;
 	uint16_t port;
-	char *host;
+	char *host, *path;
 	uint8_t k[32];
 	bool b;
 	int n;
@@ -144,6 +149,14 @@ static const char *expected(enum key key, const char *text)
 	case HOLD:
 	case SPREAD:
 		return value_time(text, &n) ? NULL : VALUE_TIME_EXPECTED;
+	case URL:
+		if (!value_url(text, &host, &port, &path))
+			return VALUE_URL_EXPECTED;
+		free(host);
+		free(path);
+		return NULL;
+	case EXPECT:
+		return *text && strlen(text) <= 200 ? NULL : VALUE_EXPECT_EXPECTED;
 	case KEYS:
 		break;
 	}
@@ -329,6 +342,33 @@ static int on_stability(cfg_t *cfg, cfg_opt_t *opt)
 	return 0;
 }
 
+static int on_connectivity(cfg_t *cfg, cfg_opt_t *opt)
+{
+	struct pol_check *c = &now->pol->check;
+	int line;
+	cfg_t *sec = ended(opt, SCAN_CONNECTIVITY, &line);
+	const char *text;
+
+	(void)cfg;
+	if (!sec)
+		return -1;
+	if (now->scan.sections[SCAN_CONNECTIVITY] > 1) {
+		complain(now->scan.line[SCAN_CONNECTIVITY][1],
+		         "connectivity stands here and on line %d; expected it once", line);
+		return -1;
+	}
+	text = cfg_getstr(sec, "url");
+	if (!text) {
+		complain(line, "connectivity names nobody to ask; expected url = "
+		               "\"http://HOST/PATH\"");
+		return -1;
+	}
+	value_url(text, (char **)&c->host, &c->port, (char **)&c->path);
+	if ((text = cfg_getstr(sec, "expect")))
+		c->expect = strdup(text);
+	return c->host && c->path ? 0 : -1;
+}
+
 /* --- the file ------------------------------------------------------------------------------- */
 
 static bool fill(int fd, char *text, size_t size)
@@ -410,10 +450,16 @@ static bool parse(const char *text)
 	    CFG_STR("silence", NULL, CFGF_NONE),
 	    CFG_END(),
 	};
+	cfg_opt_t connectivity[] = {
+	    CFG_STR("url", NULL, CFGF_NONE),
+	    CFG_STR("expect", NULL, CFGF_NONE),
+	    CFG_END(),
+	};
 	cfg_opt_t top[] = {
 	    CFG_SEC("interface", interface, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	    CFG_SEC("peer", peer, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	    CFG_SEC("stability", stability, CFGF_NONE),
+	    CFG_SEC("connectivity", connectivity, CFGF_NONE),
 	    CFG_END(),
 	};
 	cfg_t *cfg;
@@ -422,9 +468,11 @@ static bool parse(const char *text)
 	check_keys(interface);
 	check_keys(peer);
 	check_keys(stability);
+	check_keys(connectivity);
 	top[0].validcb = on_interface;
 	top[1].validcb = on_peer;
 	top[2].validcb = on_stability;
+	top[3].validcb = on_connectivity;
 	cfg = cfg_init(top, CFGF_NONE);
 	if (!cfg)
 		return false;

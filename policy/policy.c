@@ -43,6 +43,9 @@ void pol_free(struct pol *p)
 		free(p->interface[i].pattern);
 		free(p->interface[i].type);
 	}
+	free((char *)p->check.host);
+	free((char *)p->check.path);
+	free((char *)p->check.expect);
 	free(p->peer);
 	free(p->interface);
 	free(p);
@@ -88,6 +91,11 @@ int pol_metered(const struct pol *p, const char *ifname, const char *type)
 		if (about(&p->interface[i], ifname, type))
 			return p->interface[i].metered_said ? p->interface[i].metered : -1;
 	return -1;
+}
+
+const struct pol_check *pol_check(const struct pol *p)
+{
+	return &p->check;
 }
 
 const struct pol_stability *pol_stability(const struct pol *p)

@@ -59,6 +59,14 @@ struct pol_stability {
 	bool silence; /* is a path that is up and brings nothing back left? */
 };
 
+/* How it is found out whether an interface leads anywhere. Strings belong to the policy. */
+struct pol_check {
+	const char *host; /* address or name; NULL: nothing is checked */
+	uint16_t port;
+	const char *path;   /* "/..." */
+	const char *expect; /* what the answer's body begins with; NULL: 204, no body */
+};
+
 struct pol;
 
 /*
@@ -92,6 +100,9 @@ int pol_prefer(const struct pol *p, const char *ifname, const char *type, bool *
 
 /* Does the policy call the interface metered? 1 or 0; -1: it says nothing of that. */
 int pol_metered(const struct pol *p, const char *ifname, const char *type);
+
+/* Never NULL. */
+const struct pol_check *pol_check(const struct pol *p);
 
 /* Never NULL. */
 const struct pol_stability *pol_stability(const struct pol *p);

@@ -26,6 +26,7 @@ struct pol {
 	struct rule_peer *peer;
 	unsigned peers;
 	struct pol_stability stability;
+	struct pol_check check;
 };
 
 extern const struct pol_stability pol_calm; /* where nothing is said */

@@ -58,7 +58,7 @@ static bool skip_quoted(struct at *a, struct scan *s)
 
 static enum scan_kind kind_of(const char *word, size_t len)
 {
-	static const char *const words[] = {"interface", "peer", "stability"};
+	static const char *const words[] = {"interface", "peer", "stability", "connectivity"};
 	int kind = 0;
 
 	while (kind < SCAN_OTHER &&

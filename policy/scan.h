@@ -11,7 +11,7 @@
 
 #define SCAN_SECTIONS 1024
 
-enum scan_kind { SCAN_INTERFACE, SCAN_PEER, SCAN_STABILITY, SCAN_OTHER };
+enum scan_kind { SCAN_INTERFACE, SCAN_PEER, SCAN_STABILITY, SCAN_CONNECTIVITY, SCAN_OTHER };
 
 struct scan {
 	int line[SCAN_OTHER][SCAN_SECTIONS]; /* of the n-th section of its kind */

@@ -148,6 +148,34 @@ bool value_relay(const char *text, char **host, uint16_t *port)
 	return same || *host;
 }
 
+/* What may stand in a request line as it is. */
+static bool url_path(const char *s)
+{
+	if (*s != '/' || strlen(s) > 200)
+		return false;
+	for (; *s; s++)
+		if (*s <= ' ' || *s >= 0x7f || *s == '#')
+			return false;
+	return true;
+}
+
+bool value_url(const char *text, char **host, uint16_t *port, char **path)
+{
+	const char *at = strncmp(text, "http://", 7) == 0 ? text + 7 : NULL;
+	const char *slash = at ? strchr(at, '/') : NULL;
+	char buf[300];
+
+	if (!slash || (size_t)(slash - at) > 256 || !url_path(slash))
+		return false;
+	bool ported = slash[-1] != ']' && memchr(at, ':', (size_t)(slash - at));
+
+	snprintf(buf, sizeof(buf), "%.*s%s", (int)(slash - at), at, ported ? "" : ":80");
+	if (strncmp(buf, "same-host:", 10) == 0 || !value_relay(buf, host, port))
+		return false;
+	*path = strdup(slash);
+	return true;
+}
+
 bool value_nat64(const char *text, struct nat64_prefix *p)
 {
 	return nat64_parse(text, p);

@@ -19,6 +19,9 @@ const char *value_type(const char *text);
 
 bool value_standby(const char *text, enum pol_standby *s);
 
+/* Both to be freed by the caller. */
+bool value_url(const char *text, char **host, uint16_t *port, char **path);
+
 /* `host` is NULL for "same-host", else to be freed by the caller. */
 bool value_relay(const char *text, char **host, uint16_t *port);
 bool value_relay_key(const char *text, uint8_t key[32]);
@@ -28,6 +31,11 @@ bool value_nat64(const char *text, struct nat64_prefix *p);
 
 #define VALUE_NAT64_EXPECTED "an IPv6 prefix of 32, 40, 48, 56, 64 or 96 bits as \"64:ff9b::/96\""
 #define VALUE_PREFER_EXPECTED "a number from 0 to 1000000"
+#define VALUE_URL_EXPECTED                                                                         \
+	"\"http://HOST/PATH\" or \"http://HOST:PORT/PATH\", an IPv6 address in brackets; not "     \
+	"https, "                                                                                  \
+	"for what is asked is whether somebody else answers"
+#define VALUE_EXPECT_EXPECTED "1 to 200 characters, the first of the answer's body"
 #define VALUE_TIME_EXPECTED "a number of milliseconds from 0 to 3600000"
 #define VALUE_TYPE_EXPECTED "type:ethernet, type:wifi, type:cellular, type:vpn or type:other"
 #define VALUE_BOOL_EXPECTED "true or false"

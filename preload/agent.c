@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "monitor/monitor.h"
+#include "preload/check.h"
 #include "preload/choose.h"
 #include "preload/desk.h"
 #include "preload/farewell.h"
@@ -135,6 +136,7 @@ static void turn(int most_ms)
 	status_wait(&w);
 	desk_wait(&w);
 	awake_wait(&w);
+	check_wait(&w);
 	if (most_ms >= 0)
 		waits_until(&w, clock_ms() + most_ms);
 	sleep_on(&w);
@@ -169,6 +171,7 @@ static void turn(int most_ms)
 		network = true;
 	}
 	links_step(&w);
+	check_step(&w);
 	bool silent = pulse_news(), said = choose_news();
 
 	if (silent || said) {
@@ -401,4 +404,5 @@ void agent_forget(void)
 	status_forget();
 	desk_forget();
 	awake_forget();
+	check_forked();
 }

@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "preload/agent.h"
+#include "preload/check.h"
 #include "preload/dial.h"
 #include "preload/process.h"
 #include "preload/pulse.h"
@@ -92,6 +93,7 @@ void choose_note(const struct mif_event *ev)
 			if (drains[i].ifindex == ev->ifindex)
 				drains[i].until_ms = 0;
 	pulse_forget(ev->ifindex);
+	check_forget(ev->ifindex);
 	for (int i = 0; i < SINCE_MAX; i++) {
 		if (since[i].ifindex == ev->ifindex) {
 			s = &since[i];
@@ -266,6 +268,7 @@ static int look_around(const union flow_address *to, const struct whereabouts *a
 	const struct pol_stability *calm = pol_stability(process_policy());
 
 	s->sticky = at->sticky;
+	s->tested = at->unproven && check_wanted();
 	s->stable_ms = calm->stable + (int)(at->share % (unsigned)(calm->spread + 1));
 	s->hold_ms = calm->hold;
 	for (int i = 0; i < n; i++) {
@@ -285,6 +288,7 @@ static int look_around(const union flow_address *to, const struct whereabouts *a
 		                   : -1;
 		c->rest_ms = pulse_resting(paths[i].ifindex);
 		c->drain_ms = drained_for(paths[i].ifindex);
+		c->net = check_says(paths[i].ifindex);
 		c->chosen = paths[i].ifindex == (at->chosen ? at->chosen : chosen);
 	}
 	return n;
@@ -297,6 +301,16 @@ int choose(const union flow_address *to, const struct whereabouts *at, struct po
 	int n = look_around(to, at, &s, paths);
 
 	pol_decide(&s, d);
+	for (int i = 0; i < n && d->check; i++)
+		if (paths[i].ifindex == d->check)
+			check_ask(&paths[i]);
+	/* Somebody may log in at a portal: the kernel does not tell. */
+	for (int i = 0; i < n && s.tested && d->verb == POL_WAIT; i++) {
+		int64_t again = check_again(paths[i].ifindex);
+
+		if (again >= 0 && (d->again_ms < 0 || again < d->again_ms))
+			d->again_ms = again;
+	}
 	if (d->verb != POL_MOVE && d->verb != POL_RESCUE)
 		return n;
 	for (int i = 1; i < n; i++)

@@ -20,7 +20,9 @@ struct whereabouts {
 	bool failed;        /* its connection failed though the path may look usable */
 	int failed_ifindex; /* the path of the last failed attempt, and when */
 	int64_t failed_ms;
-	bool sticky;       /* what its rule says of better paths */
+	bool unproven; /* its connection proves nothing of the far end: a path is to be tested first
+	                */
+	bool sticky;   /* what its rule says of better paths */
 	unsigned share;    /* any number, its own: which part of the spread it waits */
 	int chosen;        /* the interface the user has chosen for it; 0: none */
 	int64_t silent_ms; /* for how long its connection has been silent; 0: it is not */

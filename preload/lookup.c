@@ -3,7 +3,9 @@
 
 #include <ares.h>
 #include <errno.h>
+#include <net/if.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -16,13 +18,18 @@
 #define TRY_MS 1000
 #define TRIES 3
 
-static ares_channel
-    channel; /* while there are questions: the name servers change with the network */
-static unsigned questions;
-static ares_socket_t fds[ARES_GETSOCK_MAXNUM];
-static int slot[ARES_GETSOCK_MAXNUM];
+/* While there are questions: the name servers change with the network. */
+#define CHANNELS 8
+static struct channel {
+	ares_channel ares; /* NULL: free */
+	char device[IFNAMSIZ];
+	unsigned questions;
+	ares_socket_t fds[ARES_GETSOCK_MAXNUM];
+	int slot[ARES_GETSOCK_MAXNUM];
+} channels[CHANNELS];
 
 struct question {
+	struct channel *channel;
 	lookup_fn *done;
 	void *arg;
 	uint16_t port;
@@ -40,9 +47,16 @@ static int errno_of(long r)
 
 static ares_socket_t on_socket(int family, int type, int protocol, void *arg)
 {
+	const struct channel *c = arg;
 	int fd = raw_socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+	int r = fd >= 0 && c->device[0] ? raw_setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, c->device,
+	                                                 (socklen_t)strlen(c->device))
+	                                : 0;
 
-	(void)arg;
+	if (r < 0) {
+		raw_close(fd);
+		return errno_of(r);
+	}
 	return errno_of(fd < 0 ? fd : own_fd(fd));
 }
 
@@ -101,84 +115,105 @@ static void answered(void *arg, int status, int timeouts, struct ares_addrinfo *
 		n++;
 	}
 	if (!n)
-		log_info("relay: its name is not resolved: %s", ares_strerror(status));
+		log_info("a name is not resolved: %s", ares_strerror(status));
 	if (info)
 		ares_freeaddrinfo(info);
-	questions--;
+	q->channel->questions--;
 	q->done(q->arg, addr, n);
 	free(q);
 }
 
-static bool open_channel(void)
+static struct channel *open_channel(const char *device)
 {
 	struct ares_options o = {.timeout = TRY_MS, .tries = TRIES};
+	struct channel *c = NULL;
 
-	if (channel)
-		return true;
-	if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS ||
-	    ares_init_options(&channel, &o, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES) != ARES_SUCCESS) {
-		channel = NULL;
-		return false;
+	for (int i = 0; i < CHANNELS; i++) {
+		if (channels[i].ares && strcmp(channels[i].device, device) == 0)
+			return &channels[i];
+		if (!channels[i].ares && !c)
+			c = &channels[i];
 	}
-	ares_set_socket_functions(channel, &functions, NULL);
+	if (!c || ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS ||
+	    ares_init_options(&c->ares, &o, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES) != ARES_SUCCESS) {
+		if (c)
+			c->ares = NULL;
+		return NULL;
+	}
+	snprintf(c->device, sizeof(c->device), "%s", device);
+	c->questions = 0;
+	for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++)
+		c->slot[i] = -1;
+	ares_set_socket_functions(c->ares, &functions, c);
+	return c;
+}
+
+bool lookup_over(const char *device, const char *host, uint16_t port, lookup_fn *done, void *arg)
+{
+	struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+	struct channel *c = open_channel(device);
+	struct question *q = c ? malloc(sizeof(*q)) : NULL;
+
+	if (!q)
+		return false;
+	*q = (struct question){c, done, arg, port};
+	c->questions++;
+	ares_getaddrinfo(c->ares, host, NULL, &hints, answered, q);
 	return true;
 }
 
 bool lookup_begin(const char *host, uint16_t port, lookup_fn *done, void *arg)
 {
-	struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-	struct question *q = open_channel() ? malloc(sizeof(*q)) : NULL;
-
-	if (!q)
-		return false;
-	*q = (struct question){done, arg, port};
-	questions++;
-	ares_getaddrinfo(channel, host, NULL, &hints, answered, q);
-	return true;
+	return lookup_over("", host, port, done, arg);
 }
 
-void lookup_wait(struct waits *w)
+static void wait_for(struct channel *c, struct waits *w)
 {
 	struct timeval most = {1, 0}, t;
-
-	for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++)
-		slot[i] = -1;
-	if (!channel)
-		return;
-	int bits = ares_getsock(channel, fds, ARES_GETSOCK_MAXNUM);
+	int bits = ares_getsock(c->ares, c->fds, ARES_GETSOCK_MAXNUM);
 
 	for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
 		short events = (short)((ARES_GETSOCK_READABLE(bits, i) ? POLLIN : 0) |
 		                       (ARES_GETSOCK_WRITABLE(bits, i) ? POLLOUT : 0));
 
-		if (events)
-			slot[i] = waits_add(w, fds[i], events);
+		c->slot[i] = events ? waits_add(w, c->fds[i], events) : -1;
 	}
-	ares_timeout(channel, &most, &t);
+	ares_timeout(c->ares, &most, &t);
 	waits_until(w, clock_ms() + t.tv_sec * 1000 + t.tv_usec / 1000 + 1);
+}
+
+static void step(struct channel *c, const struct waits *w)
+{
+	for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
+		short got = waits_got(w, c->slot[i]);
+
+		if (got)
+			ares_process_fd(c->ares, got & ~POLLOUT ? c->fds[i] : ARES_SOCKET_BAD,
+			                got & POLLOUT ? c->fds[i] : ARES_SOCKET_BAD);
+	}
+	/* For what has waited too long. */
+	ares_process_fd(c->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	if (!c->questions) {
+		ares_destroy(c->ares);
+		c->ares = NULL;
+	}
+}
+
+void lookup_wait(struct waits *w)
+{
+	for (int i = 0; i < CHANNELS; i++)
+		if (channels[i].ares)
+			wait_for(&channels[i], w);
 }
 
 void lookup_step(const struct waits *w)
 {
-	if (!channel)
-		return;
-	for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-		short got = waits_got(w, slot[i]);
-
-		if (got)
-			ares_process_fd(channel, got & ~POLLOUT ? fds[i] : ARES_SOCKET_BAD,
-			                got & POLLOUT ? fds[i] : ARES_SOCKET_BAD);
-	}
-	/* For what has waited too long. */
-	ares_process_fd(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	if (!questions) {
-		ares_destroy(channel);
-		channel = NULL;
-	}
+	for (int i = 0; i < CHANNELS; i++)
+		if (channels[i].ares)
+			step(&channels[i], w);
 }
 
 void lookup_forget(void)
 {
-	channel = NULL;
-	questions = 0;
+	memset(channels, 0, sizeof(channels));
 }

@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "preload/agent.h"
+#include "preload/check.h"
 #include "preload/choose.h"
 #include "preload/desk.h"
 #include "preload/dial.h"
@@ -183,6 +184,24 @@ static void say_flow(struct asker *a, struct flow *f, bool first)
 	say(a, "}");
 }
 
+/* Of those interfaces that a decision depended on. */
+static void say_connectivity(struct asker *a)
+{
+	enum pol_connectivity says;
+	const char *name;
+	unsigned at = 0;
+
+	if (!check_wanted())
+		return;
+	say(a, ",\"connectivity\":[");
+	for (bool first = true; (name = check_next(&at, &says)); first = false) {
+		say(a, "%s{\"interface\":", first ? "" : ",");
+		say_string(a, name);
+		say(a, ",\"state\":\"%s\"}", pol_connectivity_name(says));
+	}
+	say(a, "]");
+}
+
 static void answer(struct asker *a)
 {
 	bool first = true;
@@ -199,7 +218,9 @@ static void answer(struct asker *a)
 	say_string(a, program_invocation_short_name);
 	say(a, ",\"policy\":");
 	say_string(a, process_policy_file()[0] ? process_policy_file() : "(none)");
-	say(a, ",\"agent\":\"running\",\"flows\":[");
+	say(a, ",\"agent\":\"running\"");
+	say_connectivity(a);
+	say(a, ",\"flows\":[");
 	for (unsigned i = 0; i < flow_count(); i++) {
 		struct flow *f = flow_at(i);
 		uint32_t s = atomic_load(&f->state);

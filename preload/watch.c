@@ -246,6 +246,7 @@ static void decide(struct flow *f, struct waits *w)
 	    .failed_ifindex = f->failed_ifindex,
 	    .failed_ms = f->failed_ms,
 	    .chosen = f->chosen_ifindex,
+	    .unproven = f->kind != FLOW_SESSION,
 	    .sticky = bound(f) || (f->rule && f->rule->sticky),
 	    .share = ((uint32_t)raw_getpid() + f->id) * 2654435761u >> 16,
 	    .silent_ms = f->silent_ms ? now - f->silent_ms + 1 : 0,
