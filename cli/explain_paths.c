@@ -176,6 +176,12 @@ void explain_paths(const struct pol *p, const struct mif_monitor *m, const struc
 	       at.name, at.source);
 	if (r->continuity == POL_NONE)
 		return;
+	const struct pol_check *check = pol_check(p);
+
+	if (check->host && (udp || r->continuity != POL_SESSION))
+		printf("  tested      another path is taken only after %s (port %u) has answered "
+		       "over it\n",
+		       check->host, check->port);
 	if (moves_for_better(r, udp)) {
 		decide(p, paths, n, &at, r, false, &d);
 		next = d.verb == POL_MOVE ? path_of(paths, n, d.target) : NULL;

@@ -63,21 +63,25 @@ static void answered(struct check *c, enum pol_connectivity says, const char *wh
 	choose_again();
 }
 
-static bool fits(const union flow_address *a, const struct mif_path *path)
+/* Over the same interface, but perhaps in the other family than the flow's path. */
+static bool dial_one(struct check *c, const union flow_address *a)
 {
-	sa_family_t family;
+	struct mif_path paths[PATHS_MAX];
+	int n = choose_paths(a, paths);
 
-	address_ip(a, &family);
-	return family == path->source.family;
+	for (int i = 0; i < n; i++)
+		if (paths[i].ifindex == c->path.ifindex && dial_start(&c->dial, a, &paths[i]) == 0)
+			return true;
+	c->dial.fd = c->dial.slot = -1;
+	return false;
 }
 
 static void dial_to(struct check *c, const union flow_address *a, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (fits(&a[i], &c->path) && dial_start(&c->dial, &a[i], &c->path) == 0)
+		if (dial_one(c, &a[i]))
 			return;
-	c->dial.fd = c->dial.slot = -1;
-	answered(c, POL_NET_LIMITED, n ? "not to be dialled" : "its name is not resolved");
+	answered(c, POL_NET_LIMITED, n ? "no route over it" : "its name is not resolved");
 }
 
 static void resolved(void *arg, const union flow_address *a, unsigned n)

@@ -30,7 +30,7 @@ policy() { # CONTINUITY [WWAN'S PREFERENCE]
 		connectivity { url = "http://10.9.0.2:8999/check" }
 		interface "wlan*" { prefer = 200 }
 		interface "wwan*" { prefer = ${2:-100} }
-		peer "*" { continuity = $1 }
+		peer "*" { continuity = $1 $([ "$1" != redial ] || echo 'replay = line') }
 	END
 	cli policy check "$lab_dir/policy.conf"
 }
@@ -50,14 +50,15 @@ portal() { # on|off: whoever comes by wwan0 meets it
 # An echo client; each line sent has to come back.
 echo_client() {
 	mkfifo "$lab_dir/lines"
-	covered timeout 60 python3 -c 'import socket, sys
-s = socket.create_connection(("10.9.0.2", 9001))
+	# shellcheck disable=SC2086  # words are meant to split
+	covered ${resolving:-} timeout 60 python3 -c 'import socket, sys
+s = socket.create_connection((sys.argv[1], 9001))
 s.settimeout(25)
 print("connected", flush=True)
 for line in sys.stdin:
     s.sendall(line.encode())
     got = s.recv(100).decode()
-    print("same" if got == line else repr(got), flush=True)' <"$lab_dir/lines" >"$lab_dir/out" 2>&1 &
+    print("same" if got == line else repr(got), flush=True)' "${host:-10.9.0.2}" <"$lab_dir/lines" >"$lab_dir/out" 2>&1 &
 	pid=$!
 	exec 7>"$lab_dir/lines"
 	until_said connected
@@ -105,12 +106,25 @@ until_state() {
 
 @test "without a portal it is tested and taken" {
 	policy redial
+	run cli policy explain --policy "$lab_dir/policy.conf" 10.9.0.2:9001
+	[[ $output == *"tested "*"only after 10.9.0.2 (port 8999) has answered over it"* ]]
 	echo_client
 	lab_event wlan0 down
 	echo hello >&7
 	until_said connected same
 	[ "$(state)" = "wwan0 full" ]
 	grep -q 'flow 1: on wwan0' "$lab_dir/client.log"
+}
+
+@test "whom to ask is looked up by name, and asked in either family" {
+	lab_names check.example=10.9.0.2
+	policy redial
+	sed -i 's|http://10.9.0.2|http://check.example|' "$lab_dir/policy.conf"
+	resolving="bash $lab_dir/resolving" host=fd00:9::2 echo_client
+	lab_event wlan0 down
+	echo hello >&7
+	until_said connected same
+	[ "$(state)" = "wwan0 full" ]
 }
 
 @test "a better path with a portal attracts nobody" {
@@ -144,7 +158,7 @@ until_state() {
 }
 
 @test "nobody is asked where the policy names nobody" {
-	printf 'interface "wlan*" { prefer = 200 }\npeer "*" { continuity = redial }\n' >"$lab_dir/policy.conf"
+	printf 'interface "wlan*" { prefer = 200 }\npeer "*" { continuity = redial  replay = line }\n' >"$lab_dir/policy.conf"
 	echo_client
 	lab_event wlan0 down
 	echo hello >&7
