@@ -97,6 +97,51 @@ static void a_sticky_flow_is_not_attracted(void **state)
 	expect(&s, POL_RESCUE, WLAN);
 }
 
+static void a_path_is_tested_where_that_is_wanted(void **state)
+{
+	struct pol_snapshot s = two(WWAN);
+	struct pol_decision d;
+
+	(void)state;
+	s.tested = true;
+	/* A better one is asked about first. */
+	pol_decide(&s, &d);
+	assert_int_equal(d.verb, POL_STAY);
+	assert_int_equal(d.check, WLAN);
+	s.candidate[0].net = POL_NET_PORTAL;
+	pol_decide(&s, &d);
+	assert_int_equal(d.verb, POL_STAY);
+	assert_int_equal(d.check, 0);
+	s.candidate[0].net = POL_NET_FULL;
+	expect(&s, POL_MOVE, WLAN);
+	/* Nobody is asked about one that would not be taken. */
+	s = two(WLAN);
+	s.tested = true;
+	pol_decide(&s, &d);
+	assert_int_equal(d.check, 0);
+	/* A loss waits for the answer, and for somebody to log in. */
+	s.current = 0;
+	pol_decide(&s, &d);
+	assert_int_equal(d.verb, POL_WAIT);
+	assert_int_equal(d.check, WLAN);
+	assert_string_equal(d.reason, "the flow has no path; is if1 connected?");
+	s.candidate[0].net = POL_NET_PORTAL;
+	pol_decide(&s, &d);
+	assert_int_equal(d.check, WWAN);
+	s.candidate[1].net = POL_NET_LIMITED;
+	pol_decide(&s, &d);
+	assert_int_equal(d.verb, POL_WAIT);
+	assert_int_equal(d.check, 0);
+	assert_string_equal(d.reason, "the flow has no path, and if1 is not connected (portal)");
+	s.candidate[1].net = POL_NET_FULL;
+	expect(&s, POL_RESCUE, WWAN);
+	/* Its own path is not in question: what it had there it had. */
+	s = two(WLAN);
+	s.tested = true;
+	s.current_failed = true;
+	expect(&s, POL_RESCUE, WLAN);
+}
+
 static void equal_paths_do_not_attract(void **state)
 {
 	struct pol_snapshot s = two(WWAN);
@@ -456,7 +501,9 @@ struct world {
 	bool dead[6];              /* looks usable, but brings nothing back */
 	int64_t rest[6], drain[6]; /* left alone until then; is about to be turned off */
 	int chosen;                /* by the user; -1: none */
-	bool sticky;
+	bool sticky, tested;
+	enum pol_connectivity net[6];
+	int asked; /* path id whose connectivity was asked for in the last step; 0: none */
 	int64_t since[6], failed[6]; /* failed: the last attempt; -1: none */
 	int64_t now;
 	int on; /* index of the flow's path; -1: none */
@@ -468,6 +515,8 @@ static bool may(const struct world *w, int i)
 	const struct pol_candidate *c = &w->path[i];
 	bool in_tunnel = w->on >= 0 && w->path[w->on].tunnel, ranked = false, unnamed = false;
 
+	if (w->tested && w->net[i] != POL_NET_FULL && i != w->on)
+		return false;
 	if ((!in_tunnel && !w->host_tunnel) || c->tunnel || w->chosen == i)
 		return true;
 	for (int k = 0; k < 6; k++)
@@ -506,6 +555,7 @@ static void look(const struct world *w, struct pol_snapshot *s)
 	s->hold_ms = 2000;
 	s->host_tunnel = w->host_tunnel;
 	s->sticky = w->sticky;
+	s->tested = w->tested;
 	if (w->on >= 0) {
 		s->silent_ms = silent(w) ? 90 : 0;
 		s->current_drained = left(w, w->drain[w->on]) > 0;
@@ -523,6 +573,7 @@ static void look(const struct world *w, struct pol_snapshot *s)
 		s->candidate[s->candidates].rest_ms = left(w, w->rest[i]);
 		s->candidate[s->candidates].drain_ms = left(w, w->drain[i]);
 		s->candidate[s->candidates].chosen = w->chosen == i;
+		s->candidate[s->candidates].net = w->net[i];
 		s->candidate[s->candidates++].failed_ms =
 		    w->failed[i] < 0 ? -1 : w->now - w->failed[i];
 	}
@@ -539,6 +590,7 @@ static void event(struct world *w)
 	case 3:
 		w->up[i] = !w->up[i];
 		w->since[i] = w->now;
+		w->net[i] = POL_NET_UNKNOWN;
 		break;
 	case 4:
 		w->broken[i] = !w->broken[i];
@@ -572,9 +624,18 @@ static bool step(struct world *w)
 	bool spare = false, drained = w->on >= 0 && left(w, w->drain[w->on]) > 0;
 	int target = -1;
 
+	for (int i = 0; i < 6 && w->asked; i++)
+		if (w->path[i].id == w->asked && w->up[i])
+			w->net[i] = POL_NET_PORTAL + (enum pol_connectivity)(rand() % 3);
 	look(w, &s);
 	pol_decide(&s, &d);
 	assert_true(d.reason[0] != 0 && strlen(d.reason) < sizeof(d.reason) - 1);
+	/* Asked is only about what nothing is known of. */
+	w->asked = d.check;
+	for (int i = 0; i < 6 && d.check; i++)
+		if (w->path[i].id == d.check)
+			assert_true(w->tested && w->up[i] && w->net[i] == POL_NET_UNKNOWN &&
+			            i != w->on);
 	assert_true(d.again_ms == -1 || (d.again_ms > 0 && d.again_ms <= 3000));
 	assert_true(!d.urgent || (works && silent(w)));
 	for (int i = 0; i < 6; i++) {
@@ -636,6 +697,7 @@ static void any_sequence_of_events_is_well_answered(void **state)
 
 		srand(seed);
 		w.sticky = rand() % 4 == 0;
+		w.tested = rand() % 4 == 0;
 		for (int i = 0; i < 6; i++) {
 			w.path[i] = path(i + 1, rand() % 4 * 100);
 			w.path[i].named = rand() % 3 != 0;
@@ -769,6 +831,7 @@ int main(void)
 	    cmocka_unit_test(stays_on_the_best),
 	    cmocka_unit_test(goes_to_a_better_one_when_it_is_stable),
 	    cmocka_unit_test(a_sticky_flow_is_not_attracted),
+	    cmocka_unit_test(a_path_is_tested_where_that_is_wanted),
 	    cmocka_unit_test(equal_paths_do_not_attract),
 	    cmocka_unit_test(a_lost_path_is_left_at_once),
 	    cmocka_unit_test(a_failed_attempt_rests_unless_there_is_no_other),

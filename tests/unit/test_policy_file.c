@@ -137,6 +137,40 @@ static void calm_is_as_said(void **state)
 	pol_free(p);
 }
 
+static void who_is_asked_is_as_said(void **state)
+{
+	char err[512];
+	const struct pol_check *c = pol_check(pol_builtin());
+	struct pol *p;
+
+	(void)state;
+	assert_null(c->host);
+	p = load("connectivity { url = \"http://192.0.2.1/generate_204?a=b\" }", err, sizeof(err));
+	if (!p)
+		fail_msg("%s", err);
+	c = pol_check(p);
+	assert_string_equal(c->host, "192.0.2.1");
+	assert_int_equal(c->port, 80);
+	assert_string_equal(c->path, "/generate_204?a=b");
+	assert_null(c->expect);
+	pol_free(p);
+	p = load(
+	    "connectivity { url = \"http://[2001:db8::1]:8080/\" expect = \"NetworkManager is\" }",
+	    err, sizeof(err));
+	c = pol_check(p);
+	assert_string_equal(c->host, "2001:db8::1");
+	assert_int_equal(c->port, 8080);
+	assert_string_equal(c->path, "/");
+	assert_string_equal(c->expect, "NetworkManager is");
+	pol_free(p);
+	p = load("connectivity { url = \"http://[2001:db8::1]/\" }", err, sizeof(err));
+	assert_int_equal(pol_check(p)->port, 80);
+	pol_free(p);
+	p = load("connectivity { url = \"http://check.example/x\" }", err, sizeof(err));
+	assert_string_equal(pol_check(p)->host, "check.example");
+	pol_free(p);
+}
+
 static void types_programs_and_users_are_told_apart(void **state)
 {
 	char err[512];
@@ -265,6 +299,20 @@ static void errors_name_file_line_and_what_was_expected(void **state)
 	    {"stability { }\n\nstability { stable = 1 }",
 	     ":3: stability stands here and on line 1; expected it once"},
 	    {"stability { calm = 1 }", ":1: no such option 'calm'; expected stable, hold or"},
+	    {"connectivity { url = \"https://a.example/\" }",
+	     ":1: url = \"https://a.example/\" not understood; expected \"http://HOST/PATH\""},
+	    {"connectivity { url = \"http://a.example\" }", "not understood"},
+	    {"connectivity { url = \"http://a.example:0/\" }", "not understood"},
+	    {"connectivity { url = \"http://same-host/\" }", "not understood"},
+	    {"connectivity { url = \"http://a/b c\" }", "not understood"},
+	    {"connectivity { url = \"http://user@a.example/\" }", "not understood"},
+	    {"connectivity { url = \"http:///x\" }", "not understood"},
+	    {"\nconnectivity { expect = \"x\" }",
+	     ":2: connectivity names nobody to ask; expected url"},
+	    {"connectivity { url = \"http://a.example/\" expect = \"\" }",
+	     ":1: expect = \"\" not understood; expected 1 to 200 characters"},
+	    {"connectivity { url = \"http://a.example/\" }\nconnectivity { }",
+	     ":2: connectivity stands here and on line 1; expected it once"},
 	    {"interface \"\" { prefer = 1 }", ":1: interface \"\" names none; expected a name"},
 	    {"\n\npeer \"*:99999\" {\n\n continuity = none\n }",
 	     ":3: peer pattern \"*:99999\" not understood; expected a port"},
@@ -479,6 +527,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(first_match_wins),
 	    cmocka_unit_test(calm_is_as_said),
+	    cmocka_unit_test(who_is_asked_is_as_said),
 	    cmocka_unit_test(types_programs_and_users_are_told_apart),
 	    cmocka_unit_test(errors_name_file_line_and_what_was_expected),
 	    cmocka_unit_test(only_ordinary_files_are_read),
