@@ -54,9 +54,11 @@ static enum pol_connectivity body_says(const char *text, size_t len, bool end, c
 	if (!body)
 		return end ? POL_NET_PORTAL : POL_NET_UNKNOWN;
 	if (!expect) {
+		if (says_empty(text, body))
+			return POL_NET_FULL;
 		if (have)
 			return POL_NET_PORTAL;
-		return says_empty(text, body) || end ? POL_NET_FULL : POL_NET_UNKNOWN;
+		return end ? POL_NET_FULL : POL_NET_UNKNOWN;
 	}
 	if (memcmp(body, expect, have < want ? have : want) != 0)
 		return POL_NET_PORTAL;

@@ -97,7 +97,19 @@ def status():
     write("status", "go", program(b"", b".note.go.buildid"))
 
 
+def reply():
+    for kind in b"\0", b"\1":
+        for name, text in {
+            "right": b"204 No Content\r\n\r\n",
+            "empty": b"200 OK\r\nServer: x\r\nContent-Length: 0\r\n\r\n",
+            "body": b"200 OK\r\nServer: x\r\n\r\nonline",
+            "portal": b"302 Found\r\nLocation: http://portal.example/\r\n\r\n",
+        }.items():
+            write("reply", f"{name}{kind[0]}", kind + b"HTTP/1.1 " + text)
+
+
 server()
 client()
 netlink()
 status()
+reply()
