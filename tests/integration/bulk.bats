@@ -20,7 +20,8 @@ goes_on() { # HOW
 	covered timeout 60 "$lab_build/lab/bulk" "$1" 10.9.0.2 9000 6 >"$lab_dir/out" 2>&1 &
 	local pid=$!
 	sleep 0.6
-	flap "$pid" 6 200 500
+	# Up for long enough to be gone back to: a path must have been usable for a quarter of a second.
+	flap "$pid" 6 350 500
 	wait "$pid" || { cat "$lab_dir/out"; return 1; }
 	[ "$(handovers)" -ge 3 ]
 }
