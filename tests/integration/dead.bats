@@ -136,6 +136,9 @@ assert s.recv(1) == b""'
 
 @test "after the machine's sleep an idle session is connected anew, before anybody needs it" {
 	command -v strace >/dev/null || skip "no strace here"
+	# Only the questions meant below are system calls, where the others are answered without the kernel.
+	[ -z "$(strace -qq -e signal=none -e trace=clock_gettime python3 -c 'import time; time.monotonic()' 2>&1)" ] ||
+		skip "the clocks of this machine are read by system calls"
 	lab_event wwan0 down
 	lab_spawn server "$lab_dir/echo.log" python3 "$BATS_TEST_DIRNAME/../lab/echo_server.py" 9001
 	wait_port 9001
