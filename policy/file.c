@@ -28,6 +28,7 @@ enum key {
 	REPLAY,
 	STICKY,
 	BOUND,
+	ON_HANDOVER,
 	RELAY, /* with those that follow: only of sessions */
 	RELAY_KEY,
 	IDENTITY,
@@ -42,9 +43,9 @@ enum key {
 };
 
 static const char *const key_names[KEYS] = {
-    "prefer",        "metered", "nat64",     "continuity", "replay",  "sticky",
-    "address-bound", "relay",   "relay-key", "identity",   "standby", "stable",
-    "hold",          "spread",  "silence",   "url",        "expect"};
+    "prefer",        "metered",     "nat64",  "continuity", "replay",   "sticky",
+    "address-bound", "on-handover", "relay",  "relay-key",  "identity", "standby",
+    "stable",        "hold",        "spread", "silence",    "url",      "expect"};
 
 struct load {
 	const char *file;
@@ -52,6 +53,7 @@ struct load {
 	size_t room;
 	struct pol *pol;
 	struct scan scan;
+	bool trusted;   /* whoever could write the file may run commands as this user anyway */
 	cfg_t *section; /* whose keys these are */
 	int key_line[KEYS];
 };
@@ -95,7 +97,8 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	if (is(cfg, "peer"))
 		expected = "continuity = WORD, replay = WORD, sticky = true, address-bound = true, "
-		           "relay = \"HOST:PORT\", relay-key = \"KEY\", identity = \"FILE\" or "
+		           "on-handover = \"COMMAND\", relay = \"HOST:PORT\", relay-key = \"KEY\", "
+		           "identity = \"FILE\" or "
 		           "standby = WORD";
 	else if (is(cfg, "interface"))
 		expected = "prefer = NUMBER, metered = true or nat64 = \"PREFIX\"";
@@ -134,6 +137,8 @@ static const char *expected(enum key key, const char *text)
 		return value_continuity(text, &c) ? NULL : VALUE_CONTINUITY_EXPECTED;
 	case REPLAY:
 		return value_replay(text, &r) ? NULL : VALUE_REPLAY_EXPECTED;
+	case ON_HANDOVER:
+		return *text && strlen(text) <= 1000 ? NULL : VALUE_COMMAND_EXPECTED;
 	case RELAY:
 		if (!value_relay(text, &host, &port))
 			return VALUE_RELAY_EXPECTED;
@@ -296,6 +301,21 @@ static int on_peer(cfg_t *cfg, cfg_opt_t *opt)
 		         pol_continuity_name(r->rule.continuity));
 		return -1;
 	}
+	if ((text = cfg_getstr(sec, "on-handover")) && !(r->rule.on_handover = strdup(text)))
+		return -1;
+	if (text && (r->rule.continuity == POL_NONE || r->rule.continuity == POL_MPTCP)) {
+		complain(now->key_line[ON_HANDOVER],
+		         "on-handover with %s; expected another continuity beside it: such "
+		         "connections are left alone",
+		         pol_continuity_name(r->rule.continuity));
+		return -1;
+	}
+	if (text && !now->trusted) {
+		complain(now->key_line[ON_HANDOVER],
+		         "on-handover in a file that others may write; expected it to belong to "
+		         "you or to root, and to be writable by nobody else");
+		return -1;
+	}
 	if ((text = cfg_getstr(sec, "relay")))
 		value_relay(text, (char **)&r->rule.relay_host, &r->rule.relay_port);
 	if ((text = cfg_getstr(sec, "relay-key")))
@@ -414,6 +434,7 @@ static char *read_file(const char *file)
 	}
 	if (fd >= 0)
 		close(fd);
+	now->trusted = text && (st.st_uid == 0 || st.st_uid == geteuid()) && !(st.st_mode & 022);
 	return text;
 }
 
@@ -433,15 +454,11 @@ static bool parse(const char *text)
 	    CFG_END(),
 	};
 	cfg_opt_t peer[] = {
-	    CFG_STR("continuity", NULL, CFGF_NONE),
-	    CFG_STR("replay", NULL, CFGF_NONE),
-	    CFG_STR("sticky", NULL, CFGF_NONE),
-	    CFG_STR("address-bound", NULL, CFGF_NONE),
-	    CFG_STR("relay", NULL, CFGF_NONE),
-	    CFG_STR("relay-key", NULL, CFGF_NONE),
-	    CFG_STR("identity", NULL, CFGF_NONE),
-	    CFG_STR("standby", NULL, CFGF_NONE),
-	    CFG_END(),
+	    CFG_STR("continuity", NULL, CFGF_NONE),  CFG_STR("replay", NULL, CFGF_NONE),
+	    CFG_STR("sticky", NULL, CFGF_NONE),      CFG_STR("address-bound", NULL, CFGF_NONE),
+	    CFG_STR("on-handover", NULL, CFGF_NONE), CFG_STR("relay", NULL, CFGF_NONE),
+	    CFG_STR("relay-key", NULL, CFGF_NONE),   CFG_STR("identity", NULL, CFGF_NONE),
+	    CFG_STR("standby", NULL, CFGF_NONE),     CFG_END(),
 	};
 	cfg_opt_t stability[] = {
 	    CFG_STR("stable", NULL, CFGF_NONE),

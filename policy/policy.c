@@ -38,6 +38,7 @@ void pol_free(struct pol *p)
 		free((char *)p->peer[i].rule.pattern);
 		free((char *)p->peer[i].rule.relay_host);
 		free((char *)p->peer[i].rule.identity);
+		free((char *)p->peer[i].rule.on_handover);
 	}
 	for (unsigned i = 0; i < p->interfaces; i++) {
 		free(p->interface[i].pattern);

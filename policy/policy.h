@@ -37,6 +37,8 @@ struct pol_rule {
 	bool address_bound; /* its flows end rather than go on from another address */
 	bool sticky;        /* no better path attracts its flows while theirs works */
 	const char
+	    *on_handover; /* command run outside the program when a flow has moved; or NULL */
+	const char
 	    *identity; /* file with the client's own key; NULL: the usual one, for named relays */
 };
 

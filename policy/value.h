@@ -46,6 +46,7 @@ bool value_nat64(const char *text, struct nat64_prefix *p);
 	"\"same-host:7343\", or an address or name and a port: \"192.0.2.1:7343\", "               \
 	"\"[2001:db8::1]:7343\", \"relay.example:7343\""
 #define VALUE_RELAY_KEY_EXPECTED "the relay's public key, 44 characters as it logs it at its start"
+#define VALUE_COMMAND_EXPECTED "a command for the shell, of 1 to 1000 characters"
 #define VALUE_IDENTITY_EXPECTED "the absolute path of a key file, as `mifcont keygen` makes it"
 
 #endif

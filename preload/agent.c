@@ -18,6 +18,7 @@
 #include "preload/check.h"
 #include "preload/choose.h"
 #include "preload/desk.h"
+#include "preload/errand.h"
 #include "preload/farewell.h"
 #include "preload/flow.h"
 #include "preload/flowtalk.h"
@@ -137,6 +138,7 @@ static void turn(int most_ms)
 	desk_wait(&w);
 	awake_wait(&w);
 	check_wait(&w);
+	errands_wait(&w);
 	if (most_ms >= 0)
 		waits_until(&w, clock_ms() + most_ms);
 	sleep_on(&w);
@@ -172,6 +174,7 @@ static void turn(int most_ms)
 	}
 	links_step(&w);
 	check_step(&w);
+	errands_step(&w);
 	bool silent = pulse_news(), said = choose_news();
 
 	if (silent || said) {
@@ -405,4 +408,5 @@ void agent_forget(void)
 	desk_forget();
 	awake_forget();
 	check_forked();
+	errands_forked();
 }

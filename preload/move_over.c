@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "preload/errand.h"
 #include "preload/flowtalk.h"
 #include "preload/own.h"
 #include "preload/pulse.h"
@@ -158,6 +159,7 @@ void over_replay(struct move *m)
 	         m->how, (unsigned long long)f->ses.sid, (unsigned long long)m->read,
 	         (unsigned long long)flow_tail(f));
 	flowtalk_moved(f);
+	errand_tell(f);
 	if (f->link)
 		link_stir(f->link);
 	if (f->closed) {

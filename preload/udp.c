@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "preload/choose.h"
 #include "preload/dial.h"
+#include "preload/errand.h"
 #include "preload/options.h"
 #include "preload/own.h"
 #include "preload/raw.h"
@@ -99,6 +100,7 @@ void udp_move(struct flow *f, const struct mif_path *path)
 		f->handovers++;
 		atomic_store(&f->state, FLOW_STABLE);
 		log_info("flow %u: datagrams now over %s", f->id, path->name);
+		errand_tell(f);
 	}
 	own_close(fd);
 }

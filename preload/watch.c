@@ -11,6 +11,7 @@
 #include "preload/agent.h"
 #include "preload/choose.h"
 #include "preload/counts.h"
+#include "preload/errand.h"
 #include "preload/flowtalk.h"
 #include "preload/kin.h"
 #include "preload/move.h"
@@ -149,13 +150,15 @@ static bool same_source(const struct flow *f, const struct mif_path *path)
  * done, or it was.
  */
 static const struct mif_path *keep_to_address(struct flow *f, const struct pol_decision *d,
-                                              const struct mif_path *paths, int n)
+                                              const struct mif_path *paths, int n, struct waits *w)
 {
 	if (f->kind == FLOW_UDP || d->verb != POL_RESCUE)
 		return NULL;
 	for (int i = 0; i < n; i++)
 		if (same_source(f, &paths[i]))
 			return &paths[i];
+	if (!errand_over(f, &paths[0], w))
+		return NULL;
 	log_info("flow %u: reset: bound to its address (%s)", f->id, d->reason);
 	if (f->kind == FLOW_SESSION && f->link)
 		link_give_up(f->link, f->ses.sid);
@@ -175,7 +178,7 @@ static void act(struct flow *f, const struct pol_decision *d, const struct mif_p
 	if (atomic_load(&f->shared) && (f->kind == FLOW_RESET || f->kind == FLOW_REDIAL))
 		return;
 	if (bound(f)) {
-		paths = keep_to_address(f, d, paths, n);
+		paths = keep_to_address(f, d, paths, n, w);
 		n = 1;
 	}
 	if (!paths)

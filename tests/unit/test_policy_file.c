@@ -291,6 +291,10 @@ static void errors_name_file_line_and_what_was_expected(void **state)
 	     ":3: sticky without session or redial; expected continuity = session or redial"},
 	    {"peer \"*\" { continuity = none address-bound = yes }",
 	     ":1: address-bound with none; expected another continuity"},
+	    {"peer \"*\" {\n continuity = none\n on-handover = \"true\" }",
+	     ":3: on-handover with none; expected another continuity"},
+	    {"peer \"*\" { continuity = auto on-handover = \"\" }",
+	     ":1: on-handover = \"\" not understood; expected a command"},
 	    {"stability {\n hold = -1 }", ":2: hold = \"-1\" not understood; expected a number of "
 	                                  "milliseconds from 0 to 3600000"},
 	    {"stability { spread = 3600001 }", ":1: spread = \"3600001\" not understood"},
@@ -398,6 +402,30 @@ static void only_ordinary_files_are_read(void **state)
 	assert_non_null(strstr(err, "not a regular file; expected"));
 	unlink(fifo);
 	rmdir(dir);
+}
+
+/* Whoever may write a command may run it as whoever reads it. */
+static void a_command_is_taken_from_its_reader_alone(void **state)
+{
+	const char *text = "peer \"*\" {\n continuity = session\n on-handover = \"kinit -R\" }\n";
+	char err[512];
+	struct pol *p = load(text, err, sizeof(err));
+	struct pol_peer a = peer_of("10.1.1.1", 22, IPPROTO_TCP, NULL);
+
+	(void)state;
+	assert_non_null(p);
+	assert_string_equal(pol_match(p, &a)->on_handover, "kinit -R");
+	pol_free(p);
+	assert_int_equal(chmod(file, 0664), 0);
+	assert_null(pol_load(file, err, sizeof(err)));
+	assert_non_null(strstr(err, ":3: on-handover in a file that others may write; expected"));
+	assert_int_equal(chmod(file, 0644), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(file, 12345, (gid_t)-1), 0);
+		assert_null(pol_load(file, err, sizeof(err)));
+		assert_non_null(strstr(err, ":3: on-handover in a file that others may write"));
+		assert_int_equal(chown(file, 0, (gid_t)-1), 0);
+	}
 }
 
 static void size_and_number_are_bounded(void **state)
@@ -531,6 +559,7 @@ int main(void)
 	    cmocka_unit_test(types_programs_and_users_are_told_apart),
 	    cmocka_unit_test(errors_name_file_line_and_what_was_expected),
 	    cmocka_unit_test(only_ordinary_files_are_read),
+	    cmocka_unit_test(a_command_is_taken_from_its_reader_alone),
 	    cmocka_unit_test(size_and_number_are_bounded),
 	    cmocka_unit_test(spoilt_text_is_survived),
 	    cmocka_unit_test(the_search_goes_from_the_environment_to_the_home),
