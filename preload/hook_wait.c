@@ -428,6 +428,7 @@ EXPORT int epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
 
 	struct flow *f = flow_of(fd);
 
+	reg_epoll_seen(ep);
 	if (!f) {
 		int plain = real.epoll_ctl(ep, op, fd, ev);
 

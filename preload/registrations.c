@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -10,21 +11,31 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "common/clock.h"
+#include "preload/lately.h"
 #include "preload/procfs.h"
 #include "preload/raw.h"
 
 #define EPOLLS 256
-#define CACHE_MS 20
 
+/*
+ * The epoll instances of the process. To find them every descriptor has to be looked at, which
+ * takes milliseconds where there are thousands, and a program that opens connections by the
+ * thousand would pay for that with each. One that the hooks see for the first time makes the list
+ * stale; for the others, of programs that go past the hooks, it is made anew when fifty times as
+ * long has passed as that took.
+ */
+#define LIST_SHARE 50
 static int epolls[EPOLLS];
 static int nepolls;
+static struct lately list = {.share = LIST_SHARE, .most_ms = 1000};
+static _Atomic uint64_t listed[1024]; /* bits of those whose numbers are known, up to 65535 */
 
 /*
  * All registrations there are, where they are many: each flow's are taken off and put back several
  * times in a handover, and reading an instance with a thousand of them takes a millisecond. Few are
  * read each time, for a program might change them past the hooks.
  */
+#define READ_SHARE 10
 #define FEW 64
 #define KNOWN_MAX 4096
 static struct known {
@@ -33,12 +44,20 @@ static struct known {
 } known[KNOWN_MAX];
 static int nknown;
 static bool whole; /* they are many, and found room */
-static int64_t scanned_ms;
-static _Atomic bool stale = true;
+static struct lately reading = {.share = READ_SHARE, .most_ms = 200};
 
 void reg_cache_forget(void)
 {
-	atomic_store_explicit(&stale, true, memory_order_relaxed);
+	lately_not(&reading);
+}
+
+void reg_epoll_seen(int epoll)
+{
+	unsigned n = (unsigned)epoll;
+
+	if (n / 64 >= sizeof(listed) / sizeof(*listed) ||
+	    !(atomic_load_explicit(&listed[n / 64], memory_order_relaxed) & 1ull << n % 64))
+		lately_not(&list);
 }
 
 struct dirent64_raw {
@@ -58,6 +77,7 @@ static int scan_epolls(void)
 
 	if (dir < 0)
 		return dir;
+	lately_begin(&list);
 	nepolls = 0;
 	for (long n; (n = raw_getdents64(dir, buf, sizeof(buf))) > 0;) {
 		for (long at = 0; at < n;) {
@@ -69,12 +89,43 @@ static int scan_epolls(void)
 			long len = raw_readlinkat(dir, d->name, link, sizeof(link));
 
 			if (len == 22 && memcmp(link, "anon_inode:[eventpoll]", 22) == 0 &&
-			    nepolls < EPOLLS)
-				epolls[nepolls++] = atoi(d->name);
+			    nepolls < EPOLLS) {
+				unsigned fd = (unsigned)atoi(d->name);
+
+				epolls[nepolls++] = (int)fd;
+				if (fd / 64 < sizeof(listed) / sizeof(*listed))
+					atomic_fetch_or(&listed[fd / 64], 1ull << fd % 64);
+			}
 		}
 	}
 	raw_close(dir);
+	lately_end(&list);
 	return 0;
+}
+
+/*
+ * Is the file on the descriptor registered in the instance? Most are in none at the time of
+ * connect(), and asking takes no longer where a thousand others are. Where the kernel does not tell
+ * (no kcmp, a sandbox): perhaps.
+ */
+static bool perhaps_registered(int epoll, int fd)
+{
+	struct {
+		uint32_t efd, tfd, toff;
+	} slot = {(uint32_t)epoll, (uint32_t)fd, 0};
+	long pid = raw_getpid(), r;
+
+	r = raw_call6(SYS_kcmp, pid, pid, KCMP_EPOLL_TFD, fd, (long)&slot, 0);
+	return r != -ENOENT;
+}
+
+static bool perhaps_any(const int *fds, int nfds)
+{
+	for (int i = 0; i < nepolls; i++)
+		for (int k = 0; k < nfds; k++)
+			if (perhaps_registered(epolls[i], fds[k]))
+				return true;
+	return false;
 }
 
 /* Calls `each` for every registration of one epoll instance until it returns true. */
@@ -129,23 +180,17 @@ static bool remember(void *ctx, const struct reg *r, uint64_t inode)
 }
 
 /* Reads all there is, unless that was done a moment ago and nothing was changed since. */
-static int refresh(void)
+static void refresh(void)
 {
-	int64_t now = clock_ms();
-
-	if (!atomic_exchange(&stale, false) && now - scanned_ms < CACHE_MS)
-		return 0;
-	scanned_ms = now;
-	int r = scan_epolls();
-
-	if (r < 0)
-		scanned_ms = 0;
-	whole = r == 0;
+	if (lately_was(&reading))
+		return;
+	lately_begin(&reading);
+	whole = true;
 	nknown = 0;
 	for (int i = 0; i < nepolls && whole; i++)
 		walk(epolls[i], remember, NULL);
 	whole = whole && nknown > FEW;
-	return r;
+	lately_end(&reading);
 }
 
 struct wanted {
@@ -211,28 +256,61 @@ static void look_up(struct wanted *w)
 	}
 }
 
+/* Collects what there is into w->set and takes it off; false: something was not there any more. */
+static bool take(struct wanted *w)
+{
+	struct reg_set *s = w->set;
+	bool all = true;
+	int kept = 0;
+
+	s->n = 0;
+	w->overflow = false;
+	refresh();
+	if (whole)
+		look_up(w);
+	for (int i = 0; i < nepolls && !whole && !w->overflow; i++)
+		walk(epolls[i], collect, w);
+	if (w->overflow)
+		return true;
+	/* An instance known by two numbers is listed twice; only one DEL succeeds. */
+	for (int i = 0; i < s->n; i++) {
+		if (raw_epoll_ctl(s->reg[i].epoll, EPOLL_CTL_DEL, s->reg[i].fd, NULL) == 0)
+			s->reg[kept++] = s->reg[i];
+		else
+			all = false;
+	}
+	s->n = kept;
+	return all;
+}
+
 int reg_take(struct reg_set *s, const int *fds, int nfds)
 {
 	struct wanted w = {.fds = fds, .nfds = nfds, .set = s};
-	int saved = errno, r, kept = 0;
+	int saved = errno, r = lately_was(&list) ? 0 : scan_epolls();
 
 	s->n = 0;
-	r = refresh();
 	if (r < 0)
 		return r;
-	if (whole)
-		look_up(&w);
-	for (int i = 0; i < nepolls && !whole && !w.overflow; i++)
-		walk(epolls[i], collect, &w);
+	if (!perhaps_any(fds, nfds))
+		return 0;
+	bool remembered = lately_was(&reading) && whole;
+
+	/* What was remembered was not so any more: the rest of it may not be, either. */
+	if (!take(&w) && remembered) {
+		struct reg_set more;
+
+		lately_not(&reading);
+		lately_not(&list);
+		w.set = &more;
+		if (scan_epolls() == 0)
+			take(&w);
+		else
+			more.n = 0;
+		for (int i = 0; i < more.n && s->n < REG_MAX; i++)
+			s->reg[s->n++] = more.reg[i];
+	}
 	errno = saved;
-	if (w.overflow)
-		return -E2BIG;
-	/* An instance known by two numbers is listed twice; only one DEL succeeds. */
-	for (int i = 0; i < s->n; i++)
-		if (raw_epoll_ctl(s->reg[i].epoll, EPOLL_CTL_DEL, s->reg[i].fd, NULL) == 0)
-			s->reg[kept++] = s->reg[i];
-	s->n = kept;
-	return kept;
+	return w.overflow ? -E2BIG : s->n;
 }
 
 /* Another file is on the number now. */

@@ -36,10 +36,14 @@ int reg_take(struct reg_set *s, const int *fds, int nfds);
 void reg_put(const struct reg_set *s);
 
 /*
- * What is registered is remembered for some milliseconds, since flows move in crowds. To be called
+ * What is registered is remembered for a moment, since flows move in crowds. To be called
  * when a registration was made, changed or taken off. Async-signal-safe.
  */
 void reg_cache_forget(void);
+
+/* The program does something with the instance: it is one, and to be found next time.
+ * Async-signal-safe. */
+void reg_epoll_seen(int epoll);
 
 /* The descriptor registered in `epoll` with this data; -1: none or not to be known. */
 int reg_find(int epoll, uint64_t data);

@@ -36,7 +36,7 @@ waits() { # HANDOVERS NAME...
 }
 
 @test "epoll, level-triggered" {
-	waits 10 epoll pwait2 early
+	waits 12 epoll pwait2 early anew
 }
 
 @test "epoll, edge-triggered and one-shot" {

@@ -282,6 +282,30 @@ static void try_early(void)
 	both("registered early", fd, by_epoll);
 }
 
+/* One instance after the other, each made when those before are known. */
+static void try_anew(void)
+{
+	for (int i = 0; i < 8; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		struct epoll_event ev = {0};
+
+		ep = epoll_create1(0);
+		watch(ep, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT | EPOLLET);
+		must(connect(fd, (struct sockaddr *)&trial_server, sizeof(trial_server)) < 0 &&
+		         errno == EINPROGRESS,
+		     "connect");
+		for (double end = now_s() + 5; !(ev.events & EPOLLOUT) || ev.events & EPOLLHUP;) {
+			must(now_s() < end, "no edge of connection %d", i);
+			epoll_wait(ep, &ev, 1, 1000);
+		}
+		if (i < 7)
+			continue;
+		fcntl(fd, F_SETFL, 0);
+		watch(ep, EPOLL_CTL_MOD, fd, EPOLLIN);
+		both("registered in a new instance", fd, by_epoll);
+	}
+}
+
 /* --- edges --- */
 
 /*
@@ -1003,6 +1027,7 @@ int main(int argc, char **argv)
 	                                      {"epoll", try_epoll},
 	                                      {"pwait2", try_pwait2},
 	                                      {"early", try_early},
+	                                      {"anew", try_anew},
 	                                      {"edge", try_edge},
 	                                      {"oneshot", try_oneshot},
 	                                      {"disarmed", try_disarmed},
