@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Many quiet flows of one thread: wide.py HOST PORT FLOWS
+"""Many quiet flows of one thread: wide.py HOST PORT FLOWS [ROUNDS]
 
-Each has one exchange, then "ready" is printed and a line awaited; after it each has another, and how many milliseconds
+Each has one exchange, then "ready" is printed and a line awaited; after it each has another, one ROUND after the other, and how many milliseconds
 that took is printed. Every byte is checked.
 """
 import select
@@ -57,7 +57,8 @@ for begin in range(0, flows, CROWD):
             dialled.remove(s)
 exchange(1)
 print("ready", flush=True)
-sys.stdin.readline()
-begun = time.monotonic()
-exchange(2)
-print(round((time.monotonic() - begun) * 1000), flush=True)
+for i in range(int(sys.argv[4]) if len(sys.argv) > 4 else 1):
+    sys.stdin.readline()
+    begun = time.monotonic()
+    exchange(2 + i)
+    print(round((time.monotonic() - begun) * 1000), flush=True)
