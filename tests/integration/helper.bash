@@ -73,6 +73,17 @@ handovers() {
 	grep -c ': on w' "$lab_dir/client.log" || :
 }
 
+# So many sessions are open (30 s at most): until then there is nothing to hand over.
+opened() { # COUNT
+	local i
+	for ((i = 0; i < 300; i++)); do
+		[ "$(grep -c ': session open' "$lab_dir/client.log" 2>/dev/null)" -lt "$1" ] || return 0
+		sleep 0.1
+	done
+	echo "fewer than $1 sessions are open"
+	return 1
+}
+
 # Loses and returns wlan0, count times, while process $1 lives; at least and at most milliseconds between.
 flap() {
 	local pid=$1 count=$2 least=$3 most=$4 i

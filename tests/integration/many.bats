@@ -20,6 +20,7 @@ teardown() {
 	covered timeout 100 python3 "$BATS_TEST_DIRNAME/../lab/echo_many.py" 10.9.0.2 9001 50 400000 <"$lab_dir/fifo" &
 	local pid=$!
 	exec 7>"$lab_dir/fifo"
+	opened 50
 	flap "$pid" 12 50 400
 	exec 7>&-
 	wait "$pid"

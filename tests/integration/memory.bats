@@ -54,6 +54,7 @@ no_report() {
 	sanitized timeout 100 python3 "$BATS_TEST_DIRNAME/../lab/echo_many.py" 10.9.0.2 9001 50 300000 <"$lab_dir/fifo" &
 	local pid=$!
 	exec 7>"$lab_dir/fifo"
+	opened 50
 	flap "$pid" 12 50 400
 	exec 7>&-
 	wait "$pid"
@@ -65,6 +66,7 @@ no_report() {
 	covered valgrind --quiet --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 \
 		--log-file="$lab_dir/valgrind" curl -sS --limit-rate 4M -o "$lab_dir/out" http://10.9.0.2:8080/file &
 	local pid=$!
+	opened 1
 	flap "$pid" 5 400 900
 	wait "$pid" || { head -n 60 "$lab_dir/valgrind"; return 1; }
 	same "$lab_dir/out" "$lab_dir/www/file"
