@@ -139,10 +139,10 @@ static void print_event(void *ctx, const struct mif_event *ev)
 static int follow(struct printer *p, const sigset_t *unblocked)
 {
 	while (!stop && !p->broken) {
-		int fds[2], n = mif_monitor_fds(p->monitor, fds);
+		int fds[MIF_MONITOR_FDS], n = mif_monitor_fds(p->monitor, fds);
 		int wait = mif_monitor_timeout(p->monitor), r;
 		struct timespec t = {wait / 1000, wait % 1000 * 1000000L};
-		struct pollfd polled[2];
+		struct pollfd polled[MIF_MONITOR_FDS];
 
 		for (int i = 0; i < n; i++)
 			polled[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};

@@ -11,6 +11,7 @@
 #include "monitor/mirror.h"
 #include "monitor/netlink.h"
 #include "monitor/paths.h"
+#include "monitor/pvd.h"
 
 #define FIRST_DUMP_MS 1000
 #define READS 256 /* per socket and call: a storm must not keep the owner from its other work */
@@ -18,6 +19,7 @@
 struct mif_monitor {
 	struct rtsock events, dumps;
 	struct mirror mirror;
+	struct pvd_table domains;
 	int error; /* for good: a socket was taken away */
 	bool more; /* the event socket was not read empty: call again at once */
 	uint32_t buf[RTSOCK_BUFFER / sizeof(uint32_t)];
@@ -73,10 +75,11 @@ void mif_monitor_close(struct mif_monitor *m)
 	rtsock_close(&m->events);
 	rtsock_close(&m->dumps);
 	mirror_free(&m->mirror);
+	pvd_free(&m->domains);
 	free(m);
 }
 
-int mif_monitor_fds(const struct mif_monitor *m, int fds[2])
+int mif_monitor_fds(const struct mif_monitor *m, int fds[MIF_MONITOR_FDS])
 {
 	/* What is no longer ours must not be polled: it would be ready for ever, or somebody
 	 * else's. */
@@ -105,13 +108,15 @@ void mif_monitor_move_fds(struct mif_monitor *m, int (*move)(int fd))
 
 int mif_monitor_timeout(const struct mif_monitor *m)
 {
-	int64_t due = mirror_due(&m->mirror), left;
+	int64_t due = mirror_due(&m->mirror), expiry = pvd_due(&m->domains), left;
 
 	if (m->error)
 		return -1;
 	if (m->more)
 		return 0;
-	if (due < 0)
+	if (due < 0 || due > expiry)
+		due = expiry;
+	if (due == PVD_FOREVER)
 		return -1;
 	left = due - clock_ms();
 	return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left;
@@ -173,6 +178,7 @@ int mif_monitor_process(struct mif_monitor *m)
 	    rtsock_dump(&m->dumps, r.type, r.family, r.seq) < 0)
 		mirror_not_sent(&m->mirror, clock_ms());
 	mirror_flush(&m->mirror);
+	pvd_expire(&m->domains, clock_ms());
 	return 0;
 }
 
@@ -183,6 +189,11 @@ int mif_monitor_ask(struct mif_monitor *m, int ifindex)
 	if (ifindex <= 0)
 		return -EINVAL;
 	return rtsock_intact(&m->events) ? rtsock_ask_link(&m->events, ifindex) : -EBADF;
+}
+
+struct pvd_table *mif_monitor_domains(struct mif_monitor *m)
+{
+	return &m->domains;
 }
 
 /* --- the table --- */

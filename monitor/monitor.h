@@ -61,9 +61,10 @@ struct mif_monitor;
 int mif_monitor_open(struct mif_monitor **m, mif_event_fn *fn, void *ctx, bool wait);
 void mif_monitor_close(struct mif_monitor *m);
 
-/* Descriptors to poll for reading (at most 2 written to `fds`); returns their number. All are
- * CLOEXEC. */
-int mif_monitor_fds(const struct mif_monitor *m, int fds[2]);
+/* Descriptors to poll for reading (at most MIF_MONITOR_FDS written to `fds`); returns their number.
+ * All are CLOEXEC. */
+#define MIF_MONITOR_FDS 4
+int mif_monitor_fds(const struct mif_monitor *m, int fds[MIF_MONITOR_FDS]);
 
 /*
  * Lets the owner of the process's descriptor table move the sockets to numbers of its choice:
@@ -84,6 +85,10 @@ int mif_monitor_process(struct mif_monitor *m);
  * late, the answer to a question never is. The answer comes through mif_monitor_process().
  */
 int mif_monitor_ask(struct mif_monitor *m, int ifindex);
+
+/* What is known of provisioning domains: to be fed by whoever else learns of it (monitor/pvd.h). */
+struct pvd_table;
+struct pvd_table *mif_monitor_domains(struct mif_monitor *m);
 
 /* --- the table --- */
 

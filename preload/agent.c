@@ -118,7 +118,7 @@ static void sleep_on(struct waits *w)
 static void turn(int most_ms)
 {
 	static struct waits w;
-	int fds[2], slot, policy_slot;
+	int fds[MIF_MONITOR_FDS], slot, policy_slot;
 	int64_t until = w.until_ms; /* what the last turn's work asked for */
 
 	w.n = 0;

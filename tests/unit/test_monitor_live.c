@@ -40,7 +40,7 @@ static struct mif_monitor *open_or_skip(int *events)
 
 static void the_table_is_complete_after_waiting(void **state)
 {
-	int events = 0, fds[2];
+	int events = 0, fds[MIF_MONITOR_FDS];
 	struct mif_monitor *m = open_or_skip(&events);
 	enum mif_kind kind;
 	char name[IFNAMSIZ];
@@ -74,7 +74,7 @@ static int high(int fd)
 
 static void sockets_can_be_moved(void **state)
 {
-	int events = 0, fds[2];
+	int events = 0, fds[MIF_MONITOR_FDS];
 	struct mif_monitor *m = open_or_skip(&events);
 
 	(void)state;
@@ -92,7 +92,7 @@ static void sockets_can_be_moved(void **state)
 /* A program that closes all it finds may by now use the number for a socket of its own. */
 static void a_stolen_number_is_left_alone(void **state)
 {
-	int events = 0, fds[2], pair[2];
+	int events = 0, fds[MIF_MONITOR_FDS], pair[2];
 	struct mif_monitor *m = open_or_skip(&events);
 	char byte = 0;
 

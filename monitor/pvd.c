@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/pvd.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_ROOM 8
+
+static bool make_key(struct pvd_key *k, int ifindex, const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n && name[n - 1] == '.')
+		n--;
+	if (n >= sizeof(k->name))
+		return false;
+	memset(k, 0, sizeof(*k));
+	k->ifindex = ifindex;
+	/* Not tolower(): a PvD ID means the same in every locale. */
+	for (size_t i = 0; i < n; i++)
+		k->name[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] + 32) : name[i];
+	return true;
+}
+
+static struct pvd *find(const struct pvd_table *t, const struct pvd_key *k)
+{
+	struct pvd *p;
+
+	HASH_FIND(hh, t->all, k, sizeof(*k), p);
+	return p;
+}
+
+const struct pvd *pvd_find(const struct pvd_table *t, int ifindex, const char *name)
+{
+	struct pvd_key k;
+
+	return make_key(&k, ifindex, name) ? find(t, &k) : NULL;
+}
+
+static void tell(const struct pvd_table *t, int ifindex)
+{
+	if (t->changed)
+		t->changed(t->ctx, ifindex);
+}
+
+static unsigned explicit_of(const struct pvd_table *t, int ifindex)
+{
+	unsigned n = 0;
+
+	for (const struct pvd *p = t->all; p; p = p->hh.next)
+		n += p->key.ifindex == ifindex && p->key.name[0];
+	return n;
+}
+
+static struct pvd *open_domain(struct pvd_table *t, const struct pvd_key *k)
+{
+	struct pvd *p = find(t, k);
+
+	if (p)
+		return p;
+	if (HASH_COUNT(t->all) < PVD_DOMAINS &&
+	    (!k->name[0] || explicit_of(t, k->ifindex) < PVD_EXPLICIT))
+		p = calloc(1, sizeof(*p));
+	if (!p) {
+		t->incomplete = true;
+		return NULL;
+	}
+	p->key = *k;
+	HASH_ADD(hh, t->all, key, sizeof(p->key), p);
+	if (!p->hh.tbl) {
+		free(p);
+		t->incomplete = true;
+		return NULL;
+	}
+	return p;
+}
+
+/* A domain of which nothing is known is none. */
+static void close_domain(struct pvd_table *t, struct pvd *p)
+{
+	if (p->count)
+		return;
+	HASH_DEL(t->all, p);
+	free(p->entries);
+	free(p);
+}
+
+void pvd_free(struct pvd_table *t)
+{
+	struct pvd *p, *next;
+
+	HASH_ITER(hh, t->all, p, next)
+	{
+		p->count = 0;
+		close_domain(t, p);
+	}
+}
+
+/* --- items --- */
+
+static bool single(enum pvd_info i)
+{
+	return i == PVD_MTU || i == PVD_CAPTIVE_PORTAL || i == PVD_NO_INTERNET ||
+	       i == PVD_DHCPV4_BOUND;
+}
+
+static bool same_value(const struct pvd_item *a, const struct pvd_item *b)
+{
+	return a->info == b->info && a->number == b->number && a->port == b->port &&
+	       a->family == b->family && a->prefix_len == b->prefix_len &&
+	       memcmp(a->ip, b->ip, sizeof(a->ip)) == 0 &&
+	       strncmp(a->text, b->text, sizeof(a->text)) == 0;
+}
+
+/* Does the one take the place of the other? */
+static bool same_place(const struct pvd_entry *e, enum pvd_feeder feeder, enum pvd_source source,
+                       const struct pvd_item *item)
+{
+	return e->feeder == feeder && e->source == source &&
+	       memcmp(e->item.origin, item->origin, sizeof(item->origin)) == 0 &&
+	       (same_value(&e->item, item) || (single(item->info) && e->item.info == item->info));
+}
+
+static void drop(struct pvd *p, unsigned i)
+{
+	memmove(&p->entries[i], &p->entries[i + 1], (--p->count - i) * sizeof(*p->entries));
+}
+
+static struct pvd_entry *append(struct pvd_table *t, struct pvd *p)
+{
+	if (p->count == p->room && p->count < PVD_ITEMS) {
+		unsigned room = p->room ? 2 * p->room : FIRST_ROOM;
+		struct pvd_entry *e = realloc(p->entries, room * sizeof(*e));
+
+		if (e) {
+			p->entries = e;
+			p->room = room;
+		}
+	}
+	if (p->count == p->room || p->count == PVD_ITEMS) {
+		t->incomplete = true;
+		return NULL;
+	}
+	return &p->entries[p->count++];
+}
+
+/* True: the domain is no longer what it was. */
+static bool put(struct pvd_table *t, struct pvd *p, enum pvd_feeder feeder, enum pvd_source source,
+                const struct pvd_item *item, int64_t now)
+{
+	struct pvd_entry *e = NULL;
+	bool changed;
+
+	for (unsigned i = 0; i < p->count && !e; i++)
+		if (same_place(&p->entries[i], feeder, source, item))
+			e = &p->entries[i];
+	if (item->until <= now) {
+		if (e)
+			drop(p, (unsigned)(e - p->entries));
+		return e != NULL;
+	}
+	changed = !e || !same_value(&e->item, item);
+	if (!e)
+		e = append(t, p);
+	if (!e)
+		return false;
+	*e = (struct pvd_entry){source, feeder, false, *item};
+	e->item.text[sizeof(e->item.text) - 1] = 0;
+	return changed;
+}
+
+static bool known(enum pvd_feeder feeder, enum pvd_source source, const struct pvd_item *item)
+{
+	return (unsigned)feeder < PVD_FEEDERS && (unsigned)source < PVD_SOURCES &&
+	       (!item || (unsigned)item->info < PVD_INFOS);
+}
+
+void pvd_put(struct pvd_table *t, int ifindex, const char *name, enum pvd_feeder feeder,
+             enum pvd_source source, const struct pvd_item *item, int64_t now)
+{
+	struct pvd_key k;
+	struct pvd *p;
+	bool changed;
+
+	if (!known(feeder, source, item) || ifindex <= 0 || !make_key(&k, ifindex, name))
+		return;
+	p = item->until > now ? open_domain(t, &k) : find(t, &k);
+	if (!p)
+		return;
+	changed = put(t, p, feeder, source, item, now);
+	close_domain(t, p);
+	if (changed)
+		tell(t, ifindex);
+}
+
+static bool drop_stale(struct pvd *p)
+{
+	bool any = false;
+
+	for (unsigned i = p->count; i-- > 0;)
+		if (p->entries[i].stale) {
+			drop(p, i);
+			any = true;
+		}
+	return any;
+}
+
+void pvd_replace(struct pvd_table *t, int ifindex, const char *name, enum pvd_feeder feeder,
+                 enum pvd_source source, const struct pvd_item *items, unsigned n, int64_t now)
+{
+	struct pvd_key k;
+	struct pvd *p;
+	bool changed = false;
+
+	if (!known(feeder, source, NULL) || ifindex <= 0 || !make_key(&k, ifindex, name))
+		return;
+	p = n ? open_domain(t, &k) : find(t, &k);
+	if (!p)
+		return;
+	for (unsigned i = 0; i < p->count; i++)
+		p->entries[i].stale =
+		    p->entries[i].feeder == feeder && p->entries[i].source == source;
+	for (unsigned i = 0; i < n; i++)
+		if (known(feeder, source, &items[i]) && items[i].until > now)
+			changed |= put(t, p, feeder, source, &items[i], now);
+	changed |= drop_stale(p);
+	close_domain(t, p);
+	if (changed)
+		tell(t, ifindex);
+}
+
+void pvd_withdraw(struct pvd_table *t, int ifindex, const char *name, enum pvd_feeder feeder)
+{
+	struct pvd *p, *next;
+	struct pvd_key k;
+
+	if (name && !make_key(&k, ifindex, name))
+		return;
+	HASH_ITER(hh, t->all, p, next)
+	{
+		int of = p->key.ifindex;
+		bool changed;
+
+		if ((ifindex && of != ifindex) ||
+		    (name && memcmp(p->key.name, k.name, sizeof(k.name)) != 0))
+			continue;
+		for (unsigned i = 0; i < p->count; i++)
+			p->entries[i].stale = p->entries[i].feeder == feeder;
+		changed = drop_stale(p);
+		close_domain(t, p);
+		if (changed)
+			tell(t, of);
+	}
+}
+
+void pvd_expire(struct pvd_table *t, int64_t now)
+{
+	struct pvd *p, *next;
+
+	HASH_ITER(hh, t->all, p, next)
+	{
+		int of = p->key.ifindex;
+		bool changed;
+
+		for (unsigned i = 0; i < p->count; i++)
+			p->entries[i].stale = p->entries[i].item.until <= now;
+		changed = drop_stale(p);
+		close_domain(t, p);
+		if (changed)
+			tell(t, of);
+	}
+}
+
+int64_t pvd_due(const struct pvd_table *t)
+{
+	int64_t due = PVD_FOREVER;
+
+	for (const struct pvd *p = t->all; p; p = p->hh.next)
+		for (unsigned i = 0; i < p->count; i++)
+			if (p->entries[i].item.until < due)
+				due = p->entries[i].item.until;
+	return due;
+}
+
+/* --- reading --- */
+
+static int by_name(const void *a, const void *b)
+{
+	const struct pvd *const *p = a, *const *q = b;
+
+	return strcmp((*p)->key.name, (*q)->key.name);
+}
+
+unsigned pvd_explicit(const struct pvd_table *t, int ifindex, const struct pvd *out[PVD_EXPLICIT])
+{
+	unsigned n = 0;
+
+	for (const struct pvd *p = t->all; p && n < PVD_EXPLICIT; p = p->hh.next)
+		if (p->key.ifindex == ifindex && p->key.name[0])
+			out[n++] = p;
+	qsort(out, n, sizeof(*out), by_name);
+	return n;
+}
+
+unsigned pvd_items(const struct pvd *pvd, enum pvd_source source, enum pvd_info info,
+                   const struct pvd_item *out[PVD_ITEMS])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; pvd && i < pvd->count; i++) {
+		const struct pvd_entry *e = &pvd->entries[i];
+		unsigned seen = 0;
+
+		if ((source != PVD_SOURCES && e->source != source) ||
+		    (info != PVD_INFOS && e->item.info != info))
+			continue;
+		while (seen < n && !same_value(out[seen], &e->item))
+			seen++;
+		if (seen == n)
+			out[n++] = &e->item;
+		else if (out[seen]->until < e->item.until)
+			out[seen] = &e->item;
+	}
+	return n;
+}
+
+const char *pvd_source_name(enum pvd_source s)
+{
+	static const char *const names[] = {
+	    [PVD_STATIC] = "static",     [PVD_RA] = "RA",
+	    [PVD_DHCPV4] = "DHCPv4",     [PVD_DHCPV6] = "DHCPv6",
+	    [PVD_RESOLVER] = "resolver", [PVD_ADDITIONAL] = "additional",
+	};
+
+	return (unsigned)s < PVD_SOURCES ? names[s] : "unknown";
+}
+
+const char *pvd_info_name(enum pvd_info i)
+{
+	static const char *const names[] = {
+	    [PVD_DNS_SERVER] = "dns-server",
+	    [PVD_SEARCH_DOMAIN] = "search-domain",
+	    [PVD_GATEWAY] = "gateway",
+	    [PVD_PREFIX] = "prefix",
+	    [PVD_ROUTE] = "route",
+	    [PVD_MTU] = "mtu",
+	    [PVD_CAPTIVE_PORTAL] = "captive-portal",
+	    [PVD_NAT64_PREFIX] = "nat64-prefix",
+	    [PVD_NO_INTERNET] = "no-internet",
+	    [PVD_DNS_ZONE] = "dns-zone",
+	    [PVD_DHCPV4_BOUND] = "dhcpv4-bound",
+	};
+
+	return (unsigned)i < PVD_INFOS ? names[i] : "unknown";
+}
