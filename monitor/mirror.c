@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "monitor/events.h"
+#include "monitor/hear.h"
 #include "monitor/parse.h"
 
 #define COALESCE_MS 30 /* one change of the network is 5 to 20 messages within a millisecond */
@@ -41,16 +42,31 @@ static void want_routes(struct mirror *m, int64_t now)
 
 /* --- what comes in --- */
 
+/* What is no event of the MIF API may still be about a domain. */
+static void hear_domains(struct mirror *m, const struct rt_change *c, const struct nlmsghdr *nlh,
+                         int64_t now)
+{
+	if (c->what == RT_LINK && c->link)
+		domains_note(m->domains, c->link->ifindex);
+	else if (c->what == RT_ADDRESS && c->address)
+		domains_note(m->domains, c->address->key.ifindex);
+	else
+		hear_neighbour(m->domains, nlh, now);
+}
+
 void mirror_events(struct mirror *m, const void *buf, size_t len, int64_t now)
 {
 	const struct nlmsghdr *nlh = buf;
 	int left = len > INT32_MAX ? INT32_MAX : (int)len;
 
+	m->table.now = now;
 	for (; rtparse_whole(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
 		struct rt_change c = rtparse(&m->table, nlh, IFTABLE_EVENT);
 
 		if (c.what == RT_LINK || c.what == RT_ADDRESS)
 			want_routes(m, now);
+		if (m->domains)
+			hear_domains(m, &c, nlh, now);
 		if (!m->enumerated)
 			continue;
 		if (c.what == RT_LINK)
@@ -103,6 +119,9 @@ static void end_round(struct mirror *m, int64_t now)
 			rest = AFTER_GIVING_UP_MS;
 	}
 	m->due = now + rest;
+	/* It may have told of anything. */
+	for (const struct if_link *l = m->domains ? m->table.links : NULL; l; l = l->hh.next)
+		domains_note(m->domains, l->ifindex);
 	if (!m->enumerated) {
 		m->enumerated = true;
 		events_enumerate(&m->table, m->fn, m->ctx);
@@ -172,6 +191,7 @@ void mirror_answers(struct mirror *m, const void *buf, size_t len, int64_t now)
 	const struct nlmsghdr *nlh = buf;
 	int left = len > INT32_MAX ? INT32_MAX : (int)len;
 
+	m->table.now = now;
 	for (; rtparse_whole(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
 		if (!m->asked || nlh->nlmsg_seq != m->seq)
 			continue;

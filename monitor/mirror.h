@@ -12,12 +12,14 @@
 #ifndef MONITOR_MIRROR_H
 #define MONITOR_MIRROR_H
 
+#include "monitor/domains.h"
 #include "monitor/table.h"
 
 enum mirror_phase { MIRROR_IDLE, MIRROR_LINKS, MIRROR_ADDRESSES, MIRROR_ROUTES4, MIRROR_ROUTES6 };
 
 struct mirror {
 	struct iftable table;
+	struct domains *domains; /* NULL: nobody wants them */
 	mif_event_fn *fn;
 	void *ctx;
 	enum mirror_phase phase;

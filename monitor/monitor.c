@@ -2,9 +2,11 @@
 #include "monitor/monitor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "monitor/kind.h"
@@ -19,7 +21,11 @@
 struct mif_monitor {
 	struct rtsock events, dumps;
 	struct mirror mirror;
-	struct pvd_table domains;
+	struct domains domains;
+	mif_domains_fn *domains_fn;
+	void *domains_ctx;
+	mif_event_fn *fn;
+	void *ctx;
 	int error; /* for good: a socket was taken away */
 	bool more; /* the event socket was not read empty: call again at once */
 	uint32_t buf[RTSOCK_BUFFER / sizeof(uint32_t)];
@@ -44,6 +50,15 @@ static int wait_for_table(struct mif_monitor *m)
 	}
 }
 
+static void on_event(void *ctx, const struct mif_event *ev)
+{
+	struct mif_monitor *m = ctx;
+
+	if (m->mirror.domains)
+		domains_event(&m->domains, ev);
+	m->fn(m->ctx, ev);
+}
+
 int mif_monitor_open(struct mif_monitor **out, mif_event_fn *fn, void *ctx, bool wait)
 {
 	struct mif_monitor *m = calloc(1, sizeof(*m));
@@ -53,7 +68,10 @@ int mif_monitor_open(struct mif_monitor **out, mif_event_fn *fn, void *ctx, bool
 	if (!m)
 		return -ENOMEM;
 	m->events.fd = m->dumps.fd = -1;
-	mirror_init(&m->mirror, fn, ctx);
+	m->fn = fn;
+	m->ctx = ctx;
+	mirror_init(&m->mirror, on_event, m);
+	domains_init(&m->domains, &m->mirror.table, "");
 	m->mirror.table.wireless = ifkind_wireless;
 	r = rtsock_open_events(&m->events);
 	if (r == 0)
@@ -75,7 +93,7 @@ void mif_monitor_close(struct mif_monitor *m)
 	rtsock_close(&m->events);
 	rtsock_close(&m->dumps);
 	mirror_free(&m->mirror);
-	pvd_free(&m->domains);
+	domains_free(&m->domains);
 	free(m);
 }
 
@@ -108,7 +126,7 @@ void mif_monitor_move_fds(struct mif_monitor *m, int (*move)(int fd))
 
 int mif_monitor_timeout(const struct mif_monitor *m)
 {
-	int64_t due = mirror_due(&m->mirror), expiry = pvd_due(&m->domains), left;
+	int64_t due = mirror_due(&m->mirror), expiry = pvd_due(&m->domains.pvds), left;
 
 	if (m->error)
 		return -1;
@@ -160,6 +178,14 @@ static int read_answers(struct mif_monitor *m)
 	return 0;
 }
 
+/* The flush frees what the domains may still look at. */
+static void settle_then_flush(struct mif_monitor *m)
+{
+	if (m->mirror.domains && m->mirror.enumerated)
+		domains_settle(&m->domains, m->mirror.table.now);
+	mirror_flush(&m->mirror);
+}
+
 int mif_monitor_process(struct mif_monitor *m)
 {
 	struct mirror_request r;
@@ -177,8 +203,9 @@ int mif_monitor_process(struct mif_monitor *m)
 	if (!m->more && mirror_request(&m->mirror, clock_ms(), &r) &&
 	    rtsock_dump(&m->dumps, r.type, r.family, r.seq) < 0)
 		mirror_not_sent(&m->mirror, clock_ms());
-	mirror_flush(&m->mirror);
-	pvd_expire(&m->domains, clock_ms());
+	m->mirror.table.now = clock_ms();
+	pvd_expire(&m->domains.pvds, m->mirror.table.now);
+	settle_then_flush(m);
 	return 0;
 }
 
@@ -191,12 +218,67 @@ int mif_monitor_ask(struct mif_monitor *m, int ifindex)
 	return rtsock_intact(&m->events) ? rtsock_ask_link(&m->events, ifindex) : -EBADF;
 }
 
-struct pvd_table *mif_monitor_domains(struct mif_monitor *m)
+/* --- domains --- */
+
+static void domains_changed(void *ctx, int ifindex)
+{
+	struct mif_monitor *m = ctx;
+
+	m->domains_fn(m->domains_ctx, ifindex);
+}
+
+static void wonder(void *ctx, int ifindex, uint8_t family, const uint8_t ip[16])
+{
+	struct mif_monitor *m = ctx;
+
+	rtsock_ask_neighbour(&m->events, ifindex, family, ip);
+}
+
+/* It goes into identifiers: another machine in the same network has other domains. */
+static void machine(char *out, size_t size)
+{
+	int fd = open("/etc/machine-id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = 0;
+
+	if (fd >= 0) {
+		n = read(fd, out, size - 1);
+		close(fd);
+	}
+	out[n > 0 ? n : 0] = 0;
+}
+
+void mif_monitor_follow_domains(struct mif_monitor *m, mif_domains_fn *fn, void *ctx)
+{
+	m->domains_fn = fn;
+	m->domains_ctx = ctx;
+	machine(m->domains.salt, sizeof(m->domains.salt));
+	m->domains.changed = domains_changed;
+	m->domains.wonder = wonder;
+	m->domains.ctx = m;
+	m->mirror.domains = &m->domains;
+	for (const struct if_link *l = m->mirror.table.links; l; l = l->hh.next)
+		domains_note(&m->domains, l->ifindex);
+	if (!m->error)
+		rtsock_hear_options(&m->events);
+	domains_settle(&m->domains, clock_ms());
+}
+
+const struct domains *mif_monitor_domains(const struct mif_monitor *m)
 {
 	return &m->domains;
 }
 
+struct pvd_table *mif_monitor_pvds(struct mif_monitor *m)
+{
+	return &m->domains.pvds;
+}
+
 /* --- the table --- */
+
+const struct iftable *mif_monitor_table(const struct mif_monitor *m)
+{
+	return &m->mirror.table;
+}
 
 int mif_paths(const struct mif_monitor *m, const struct sockaddr *peer, struct mif_path *out,
               int max)

@@ -86,11 +86,23 @@ int mif_monitor_process(struct mif_monitor *m);
  */
 int mif_monitor_ask(struct mif_monitor *m, int ifindex);
 
-/* What is known of provisioning domains: to be fed by whoever else learns of it (monitor/pvd.h). */
+/*
+ * Follow the provisioning domains, too: `fn` is told that one of an interface, or what is known of
+ * it, may have changed. Not to be had before, nor twice. Their table can be fed by whoever else
+ * learns of them (monitor/pvd.h).
+ */
+typedef void mif_domains_fn(void *ctx, int ifindex);
+void mif_monitor_follow_domains(struct mif_monitor *m, mif_domains_fn *fn, void *ctx);
+
+struct domains;
+const struct domains *mif_monitor_domains(const struct mif_monitor *m);
 struct pvd_table;
-struct pvd_table *mif_monitor_domains(struct mif_monitor *m);
+struct pvd_table *mif_monitor_pvds(struct mif_monitor *m);
 
 /* --- the table --- */
+
+struct iftable;
+const struct iftable *mif_monitor_table(const struct mif_monitor *m);
 
 /* One way to a peer: an address on a usable interface that has a route to it. */
 struct mif_path {

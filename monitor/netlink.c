@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -149,4 +150,25 @@ int rtsock_ask_link(const struct rtsock *s, int ifindex)
 	ifi->ifi_index = ifindex;
 	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	return send_request(s, nlh);
+}
+
+int rtsock_ask_neighbour(const struct rtsock *s, int ifindex, sa_family_t family, const void *ip)
+{
+	uint32_t buf[64];
+	struct nlmsghdr *nlh = header(buf, RTM_GETNEIGH, 0, 1);
+	struct ndmsg *nd = mnl_nlmsg_put_extra_header(nlh, sizeof(*nd));
+
+	nd->ndm_family = (uint8_t)family;
+	nd->ndm_ifindex = ifindex;
+	mnl_attr_put(nlh, NDA_DST, family == AF_INET ? 4 : 16, ip);
+	return send_request(s, nlh);
+}
+
+int rtsock_hear_options(const struct rtsock *s)
+{
+	int group = RTNLGRP_ND_USEROPT;
+
+	return setsockopt(s->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0
+	           ? -errno
+	           : 0;
 }

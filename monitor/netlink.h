@@ -40,4 +40,10 @@ ssize_t rtsock_receive(const struct rtsock *s, void *buf, size_t size);
 int rtsock_dump(const struct rtsock *s, uint16_t type, sa_family_t family, uint32_t seq);
 int rtsock_ask_link(const struct rtsock *s, int ifindex);
 
+/* For the link-layer address of a neighbour; the answer looks like an event, too. */
+int rtsock_ask_neighbour(const struct rtsock *s, int ifindex, sa_family_t family, const void *ip);
+
+/* Subscribe to the router advertisements' options that the kernel hands on. 0 or negative errno. */
+int rtsock_hear_options(const struct rtsock *s);
+
 #endif

@@ -8,8 +8,9 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
-#define ATTRS 64     /* above all we look at */
-#define NEXTHOPS 256 /* per route */
+#define ATTRS 64            /* above all we look at */
+#define NEXTHOPS 256        /* per route */
+#define ADDRESS_PROTOCOL 11 /* IFA_PROTO, which older headers lack */
 
 bool rtparse_whole(const struct nlmsghdr *nlh, int left)
 {
@@ -110,7 +111,7 @@ static struct rt_change parse_link(struct iftable *t, const struct nlmsghdr *nlh
 	struct rt_change c = {RT_NOTHING, NULL, NULL};
 	const struct nlattr *a[ATTRS];
 	struct if_link l = {.operstate = IF_OPER_UNKNOWN};
-	uint32_t mtu, master = 0;
+	uint32_t master = 0;
 
 	/* A bridge takes leave of its port with a DELLINK of family AF_BRIDGE; the device stays. */
 	if (!ifi || ifi->ifi_family != AF_UNSPEC || ifi->ifi_index <= 0)
@@ -122,7 +123,8 @@ static struct rt_change parse_link(struct iftable *t, const struct nlmsghdr *nlh
 	}
 	collect_after(nlh, sizeof(*ifi), a);
 	/* Wireless extensions announce their events as links that have nothing but a name. */
-	if (!get_u32(a[IFLA_MTU], &mtu) || !get_text(a[IFLA_IFNAME], l.name, sizeof(l.name), false))
+	if (!get_u32(a[IFLA_MTU], &l.mtu) ||
+	    !get_text(a[IFLA_IFNAME], l.name, sizeof(l.name), false))
 		return c;
 	l.ifindex = ifi->ifi_index;
 	l.flags = ifi->ifi_flags;
@@ -173,6 +175,8 @@ static struct rt_change parse_address(struct iftable *t, const struct nlmsghdr *
 		m.valid_s = ci->ifa_valid;
 		m.preferred_s = ci->ifa_prefered;
 	}
+	if (a[ADDRESS_PROTOCOL] && mnl_attr_get_payload_len(a[ADDRESS_PROTOCOL]) >= 1)
+		m.protocol = mnl_attr_get_u8(a[ADDRESS_PROTOCOL]);
 	c.address = nlh->nlmsg_type == RTM_NEWADDR ? iftable_put_address(t, &m, s)
 	                                           : iftable_drop_address(t, &m.key);
 	c.what = c.address ? RT_ADDRESS : RT_NOTHING;
@@ -264,6 +268,7 @@ static struct rt_change parse_route(struct iftable *t, const struct nlmsghdr *nl
 		return c;
 	get_u32(a[RTA_PRIORITY], &r.key.metric);
 	r.has_source = get_ip(a[RTA_PREFSRC], r.key.family, r.source);
+	r.protocol = rtm->rtm_protocol;
 	if (s == IFTABLE_EVENT && nlh->nlmsg_type == RTM_NEWROUTE &&
 	    (nlh->nlmsg_flags & NLM_F_REPLACE))
 		iftable_drop_alternatives(t, &r.key);

@@ -36,6 +36,7 @@ enum pvd_source {
 	PVD_DHCPV6,
 	PVD_RESOLVER,   /* the host's own resolver configuration for the interface */
 	PVD_ADDITIONAL, /* RFC 8801's additional information (JSON) */
+	PVD_LINK,       /* the interface itself */
 	PVD_SOURCES
 };
 

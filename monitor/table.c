@@ -158,6 +158,7 @@ void iftable_put_route(struct iftable *t, const struct if_route *model, enum ift
 		}
 	}
 	r->has_source = model->has_source;
+	r->protocol = model->protocol;
 	memcpy(r->source, model->source, sizeof(r->source));
 	if (changed)
 		route_changed(t, r);
@@ -238,6 +239,8 @@ struct if_address *iftable_put_address(struct iftable *t, const struct if_addres
 	a->flags = model->flags;
 	a->valid_s = model->valid_s;
 	a->preferred_s = model->preferred_s;
+	a->protocol = model->protocol;
+	a->told_ms = t->now;
 	return a;
 }
 
@@ -317,6 +320,7 @@ struct if_link *iftable_put_link(struct iftable *t, const struct if_link *model,
 	memcpy(l->info, model->info, sizeof(l->info));
 	l->flags = model->flags;
 	l->arphrd = model->arphrd;
+	l->mtu = model->mtu;
 	l->operstate = model->operstate;
 	l->port = model->port;
 	find_kind(t, l, new_name);

@@ -36,6 +36,7 @@ struct if_link {
 	char name[IFNAMSIZ];
 	char info[16]; /* IFLA_INFO_KIND, may be cut short */
 	unsigned flags, arphrd;
+	uint32_t mtu;
 	uint8_t operstate;
 	bool port; /* of a bridge, bond or team: it carries no traffic of its own */
 	enum mif_kind kind;
@@ -59,6 +60,8 @@ _Static_assert(sizeof(struct if_address_key) == 40, "padding would be hashed");
 struct if_address {
 	struct if_address_key key;
 	uint32_t flags, valid_s, preferred_s;
+	uint8_t protocol; /* IFAPROT_*: who made it; 0 where the kernel does not say */
+	int64_t told_ms;  /* when the lifetimes were counted from: the table's `now` */
 	bool announced;
 	bool was_unusable; /* tentative when first seen: for the reason in its announcement */
 	struct if_mark mark;
@@ -78,6 +81,7 @@ struct if_route {
 	struct if_route_key key;
 	bool has_source;
 	uint8_t source[16]; /* the source address the route asks for */
+	uint8_t protocol;   /* RTPROT_*: who made it */
 	struct if_mark mark;
 	UT_hash_handle hh;
 };
@@ -88,6 +92,7 @@ struct iftable {
 	struct if_route *routes;
 	uint32_t dump; /* number of the dump under way, or of the last one */
 	unsigned gone; /* entries waiting to be purged */
+	int64_t now;   /* of what is put in: kept up by the owner */
 	bool rejects_changed;
 	bool incomplete;                    /* something found no room */
 	bool (*wireless)(const char *name); /* may be NULL; see ifkind_wireless() */

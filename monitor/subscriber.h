@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One subscriber of the MIF API: which announcements it has asked for, what it has been told, and
+ * the messages that wait for it. Sans-I/O.
+ *
+ * Nothing is queued that can be worked out again: what is told is the difference between what there
+ * is and what the subscriber was told, taken when there is room for it. One that does not read
+ * loses no state and costs no memory; things that come and go meanwhile it never hears of.
+ */
+#ifndef MONITOR_SUBSCRIBER_H
+#define MONITOR_SUBSCRIBER_H
+
+#include "monitor/domains.h"
+#include "monitor/mif.h"
+
+#define SUBSCRIBER_QUEUE 256 /* messages waiting */
+
+struct told_address {
+	uint8_t family, prefix_len, ip[16];
+	uint32_t flags;
+	int64_t valid_ms, preferred_ms; /* until when; PVD_FOREVER */
+	bool seen;
+};
+
+struct told_domain {
+	char id[MIF_NAME];
+	bool implicit;
+	bool told, wants_elements, wants_addresses;
+	bool seen;
+	uint64_t element[PVD_SOURCES]; /* of what was told, a hash; 0: not told */
+	struct told_address *addresses;
+	unsigned count, room;
+	struct told_domain *next;
+};
+
+struct told_interface {
+	int ifindex;
+	char name[IFNAMSIZ];
+	bool told, wants_domains;
+	bool dirty;
+	const char *reason; /* of its last event */
+	struct told_domain *domains;
+	UT_hash_handle hh;
+};
+
+struct subscriber {
+	const struct domains *domains;
+	struct told_interface *interfaces;
+	bool wants_interfaces;
+	bool wants_domains, wants_elements, wants_addresses; /* of any, now and later */
+	char pvd[MIF_NAME];                                  /* connected to; "": none */
+	int pvd_interface;
+	struct mif_message *queue; /* a ring */
+	unsigned first, waiting;
+	bool dirty;
+};
+
+int subscriber_init(struct subscriber *s, const struct domains *d);
+void subscriber_free(struct subscriber *s);
+
+/*
+ * A message about announcements or configuration data, or Connect to PvD. 0; -ENODEV, -ENOENT: no
+ * such interface, domain; -ENOBUFS: messages are to be read first; -EINVAL: not one of these.
+ */
+int subscriber_post(struct subscriber *s, const struct mif_message *msg);
+
+/* The monitor's events, as they come; and that a domain of the interface may have changed. */
+void subscriber_event(struct subscriber *s, const struct mif_event *ev);
+void subscriber_note(struct subscriber *s, int ifindex);
+
+/* A message from elsewhere (names, connections). False: no room. */
+bool subscriber_put(struct subscriber *s, const struct mif_message *msg);
+
+/* How many more subscriber_put() takes. */
+unsigned subscriber_room(const struct subscriber *s);
+
+/* Is something to be told? And the next message, true; false: none. */
+bool subscriber_pending(struct subscriber *s);
+bool subscriber_get(struct subscriber *s, struct mif_message *out);
+
+/*
+ * The domain a message is about: of its `pvd` and `interface`, or the one connected to. False:
+ * there is no such domain (any more).
+ */
+bool subscriber_domain(const struct subscriber *s, const struct mif_message *msg,
+                       struct domain *out);
+
+#endif
