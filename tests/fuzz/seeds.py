@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes the binary seeds: seeds.py DIRECTORY makes DIRECTORY/server, client, netlink and status.
+"""Writes the binary seeds: seeds.py DIRECTORY makes DIRECTORY/server, client, netlink, ra and others.
 
 Steps are numbered as in the tables at the end of tests/fuzz/fuzz_*.c.
 """
@@ -108,8 +108,32 @@ def reply():
             write("reply", f"{name}{kind[0]}", kind + b"HTTP/1.1 " + text)
 
 
+def ra():
+    head = bytes([134, 0, 0, 0, 64, 0x48, 7, 8]) + bytes(8)
+    ip = bytes.fromhex("20010db8000000000000000000000053")
+    name = b"\3pvd\7example\0"
+    options = {
+        "prefix": struct.pack("!BBBBIII", 3, 4, 64, 0xc0, 3600, 600, 0) + ip,
+        "route": struct.pack("!BBBBI", 24, 3, 48, 8, 300) + ip,
+        "mtu": struct.pack("!BBHI", 5, 1, 0, 1400),
+        "rdnss": struct.pack("!BBHI", 25, 5, 0, 1200) + ip * 2,
+        "dnssl": struct.pack("!BBHI", 31, 4, 0, 1200) + name + b"\3lab\0\0\0\0\0\0",
+        "portal": bytes([37, 3]) + b"https://p.example/api".ljust(22, b"\0"),
+        "pref64": struct.pack("!BBH", 38, 2, 75 << 3 | 1) + ip[:12],
+    }
+    inner = options["prefix"] + options["rdnss"]
+    options["domain"] = struct.pack("!BBBBH", 21, 3, 0xc0, 5, 9) + name + bytes(5)
+    options["nested"] = struct.pack("!BBBBH", 21, 5 + len(inner) // 8, 0xe0, 5, 9) + name + bytes(5) + head + inner
+    for kind, o in options.items():
+        write("ra", kind, b"\1" + head + o)
+        message = struct.pack("=BBHiBBHI", 10, 0, len(o), 2, 134, 0, 0, 0) + o + struct.pack("=HH", 20, 1) + ip
+        write("ra", "kernel-" + kind, b"\0" + struct.pack("=IHHII", 16 + len(message), 68, 0, 0, 0) + message)
+    write("ra", "all", b"\1" + head + b"".join(options.values()))
+
+
 server()
 client()
+ra()
 netlink()
 status()
 reply()
