@@ -101,7 +101,7 @@ void pvd_free(struct pvd_table *t)
 static bool single(enum pvd_info i)
 {
 	return i == PVD_MTU || i == PVD_CAPTIVE_PORTAL || i == PVD_NO_INTERNET ||
-	       i == PVD_DHCPV4_BOUND;
+	       i == PVD_DHCPV4_BOUND || (i >= PVD_PORTAL_CAPTIVE && i <= PVD_PORTAL_SESSION);
 }
 
 static bool same_value(const struct pvd_item *a, const struct pvd_item *b)
@@ -331,6 +331,7 @@ const char *pvd_source_name(enum pvd_source s)
 	    [PVD_DHCPV4] = "DHCPv4",     [PVD_DHCPV6] = "DHCPv6",
 	    [PVD_RESOLVER] = "resolver", [PVD_ADDITIONAL] = "additional",
 	    [PVD_LINK] = "link",
+	    [PVD_PORTAL] = "portal",
 	};
 
 	return (unsigned)s < PVD_SOURCES ? names[s] : "unknown";
@@ -350,6 +351,10 @@ const char *pvd_info_name(enum pvd_info i)
 	    [PVD_NO_INTERNET] = "no-internet",
 	    [PVD_DNS_ZONE] = "dns-zone",
 	    [PVD_DHCPV4_BOUND] = "dhcpv4-bound",
+	    [PVD_PORTAL_CAPTIVE] = "captive",
+	    [PVD_PORTAL_PAGE] = "portal-page",
+	    [PVD_PORTAL_VENUE] = "venue-page",
+	    [PVD_PORTAL_SESSION] = "portal-session",
 	};
 
 	return (unsigned)i < PVD_INFOS ? names[i] : "unknown";

@@ -37,6 +37,7 @@ enum pvd_source {
 	PVD_RESOLVER,   /* the host's own resolver configuration for the interface */
 	PVD_ADDITIONAL, /* RFC 8801's additional information (JSON) */
 	PVD_LINK,       /* the interface itself */
+	PVD_PORTAL,     /* what the captive portal's API says (RFC 8908) */
 	PVD_SOURCES
 };
 
@@ -60,6 +61,10 @@ enum pvd_info {
 	PVD_NO_INTERNET,    /* number: 1 */
 	PVD_DNS_ZONE,       /* text: dnsZones of RFC 8801 */
 	PVD_DHCPV4_BOUND,   /* number: 1, the L flag: this explicit domain has the IPv4 addresses */
+	PVD_PORTAL_CAPTIVE, /* number: 1 as long as the portal lets nothing through, else 0 */
+	PVD_PORTAL_PAGE,    /* text: where a person is to go for that */
+	PVD_PORTAL_VENUE,   /* text: where there is to read about the place */
+	PVD_PORTAL_SESSION, /* number: 1; ends when the portal will close again */
 	PVD_INFOS
 };
 
