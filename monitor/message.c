@@ -8,7 +8,7 @@ static const enum mif_element elements[PVD_SOURCES] = {
     [PVD_STATIC] = MIF_ELEMENT_STATIC,     [PVD_RA] = MIF_ELEMENT_RA,
     [PVD_DHCPV4] = MIF_ELEMENT_DHCPV4,     [PVD_DHCPV6] = MIF_ELEMENT_DHCPV6,
     [PVD_RESOLVER] = MIF_ELEMENT_RESOLVER, [PVD_ADDITIONAL] = MIF_ELEMENT_ADDITIONAL,
-    [PVD_LINK] = MIF_ELEMENT_LINK,
+    [PVD_LINK] = MIF_ELEMENT_LINK,         [PVD_PORTAL] = MIF_ELEMENT_PORTAL,
 };
 
 static const enum mif_information informations[PVD_INFOS] = {
@@ -23,6 +23,10 @@ static const enum mif_information informations[PVD_INFOS] = {
     [PVD_NO_INTERNET] = MIF_NO_INTERNET,
     [PVD_DNS_ZONE] = MIF_DNS_ZONE,
     [PVD_DHCPV4_BOUND] = MIF_DHCPV4_BOUND,
+    [PVD_PORTAL_CAPTIVE] = MIF_CAPTIVE,
+    [PVD_PORTAL_PAGE] = MIF_PORTAL_PAGE,
+    [PVD_PORTAL_VENUE] = MIF_VENUE_PAGE,
+    [PVD_PORTAL_SESSION] = MIF_PORTAL_SESSION,
 };
 
 enum mif_element message_element(enum pvd_source s)

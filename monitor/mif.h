@@ -71,6 +71,7 @@ enum mif_element {
 	MIF_ELEMENT_RESOLVER,   /* the host's resolver configuration for the interface */
 	MIF_ELEMENT_ADDITIONAL, /* the additional information of RFC 8801 */
 	MIF_ELEMENT_LINK,       /* the interface itself */
+	MIF_ELEMENT_PORTAL,     /* what the captive portal's API says (RFC 8908) */
 };
 
 /* What configuration data are about. */
@@ -87,6 +88,10 @@ enum mif_information {
 	MIF_NO_INTERNET,    /* number 1: RFC 8801's noInternet */
 	MIF_DNS_ZONE,       /* text: RFC 8801's dnsZones */
 	MIF_DHCPV4_BOUND,   /* number 1: RFC 8801's L flag */
+	MIF_CAPTIVE,        /* number: 1 as long as the portal lets nothing through, else 0 */
+	MIF_PORTAL_PAGE,    /* text: user-portal-url, where a person is to go for that */
+	MIF_VENUE_PAGE,     /* text: venue-info-url */
+	MIF_PORTAL_SESSION, /* number 1; valid until the portal closes again */
 };
 
 /* What of it a message uses is in libmif(3); the rest is zero, and to be zero. */

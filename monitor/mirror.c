@@ -34,6 +34,8 @@ void mirror_free(struct mirror *m)
 
 static void want_routes(struct mirror *m, int64_t now)
 {
+	if (m->fed)
+		return;
 	if (m->phase == MIRROR_IDLE && !m->want_all && !m->want_routes &&
 	    m->due < now + COALESCE_MS)
 		m->due = now + COALESCE_MS;
@@ -54,26 +56,30 @@ static void hear_domains(struct mirror *m, const struct rt_change *c, const stru
 		hear_neighbour(m->domains, nlh, now);
 }
 
+static void event(struct mirror *m, const struct nlmsghdr *nlh, int64_t now)
+{
+	struct rt_change c = rtparse(&m->table, nlh, IFTABLE_EVENT);
+
+	if (c.what == RT_LINK || c.what == RT_ADDRESS)
+		want_routes(m, now);
+	if (m->domains)
+		hear_domains(m, &c, nlh, now);
+	if (!m->enumerated)
+		return;
+	if (c.what == RT_LINK)
+		events_link(&m->table, c.link, m->fn, m->ctx);
+	else if (c.what == RT_ADDRESS)
+		events_address(&m->table, c.address, m->fn, m->ctx);
+}
+
 void mirror_events(struct mirror *m, const void *buf, size_t len, int64_t now)
 {
 	const struct nlmsghdr *nlh = buf;
 	int left = len > INT32_MAX ? INT32_MAX : (int)len;
 
 	m->table.now = now;
-	for (; rtparse_whole(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
-		struct rt_change c = rtparse(&m->table, nlh, IFTABLE_EVENT);
-
-		if (c.what == RT_LINK || c.what == RT_ADDRESS)
-			want_routes(m, now);
-		if (m->domains)
-			hear_domains(m, &c, nlh, now);
-		if (!m->enumerated)
-			continue;
-		if (c.what == RT_LINK)
-			events_link(&m->table, c.link, m->fn, m->ctx);
-		else if (c.what == RT_ADDRESS)
-			events_address(&m->table, c.address, m->fn, m->ctx);
-	}
+	for (; rtparse_whole(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+		event(m, nlh, now);
 }
 
 void mirror_overrun(struct mirror *m)
@@ -106,6 +112,13 @@ static void sweep(struct mirror *m)
 	}
 }
 
+/* Anything may have changed. */
+static void note_all(struct mirror *m)
+{
+	for (const struct if_link *l = m->domains ? m->table.links : NULL; l; l = l->hh.next)
+		domains_note(m->domains, l->ifindex);
+}
+
 static void end_round(struct mirror *m, int64_t now)
 {
 	int64_t rest = COALESCE_MS + m->answers / REST_PER_MS;
@@ -119,9 +132,7 @@ static void end_round(struct mirror *m, int64_t now)
 			rest = AFTER_GIVING_UP_MS;
 	}
 	m->due = now + rest;
-	/* It may have told of anything. */
-	for (const struct if_link *l = m->domains ? m->table.links : NULL; l; l = l->hh.next)
-		domains_note(m->domains, l->ifindex);
+	note_all(m);
 	if (!m->enumerated) {
 		m->enumerated = true;
 		events_enumerate(&m->table, m->fn, m->ctx);
@@ -206,6 +217,53 @@ void mirror_answers(struct mirror *m, const void *buf, size_t len, int64_t now)
 	}
 }
 
+/* --- fed by somebody else --- */
+
+void mirror_feed(struct mirror *m)
+{
+	m->fed = m->feeding = true;
+	m->phase = MIRROR_IDLE;
+	m->asked = m->want_all = m->want_routes = m->partial = false;
+	m->tries = 0;
+	iftable_dump_begin(&m->table);
+}
+
+void mirror_feed_one(struct mirror *m, const struct nlmsghdr *message, int64_t now)
+{
+	uint16_t type = message->nlmsg_type;
+
+	m->table.now = now;
+	if (m->fed && !m->feeding)
+		event(m, message, now);
+	else if (m->feeding && (type == RTM_NEWLINK || type == RTM_NEWADDR || type == RTM_NEWROUTE))
+		rtparse(&m->table, message, IFTABLE_DUMP);
+}
+
+void mirror_fed(struct mirror *m)
+{
+	if (!m->feeding)
+		return;
+	m->feeding = false;
+	iftable_sweep_links(&m->table);
+	iftable_sweep_addresses(&m->table);
+	iftable_sweep_routes(&m->table, AF_INET);
+	iftable_sweep_routes(&m->table, AF_INET6);
+	if (m->enumerated) {
+		events_all(&m->table, m->fn, m->ctx);
+	} else {
+		m->enumerated = true;
+		events_enumerate(&m->table, m->fn, m->ctx);
+	}
+	note_all(m);
+}
+
+void mirror_unfeed(struct mirror *m)
+{
+	m->fed = m->feeding = false;
+	m->want_all = true;
+	m->due = 0;
+}
+
 /* --- what is to go out --- */
 
 bool mirror_request(struct mirror *m, int64_t now, struct mirror_request *r)
@@ -220,6 +278,8 @@ bool mirror_request(struct mirror *m, int64_t now, struct mirror_request *r)
 	    [MIRROR_ROUTES6] = {RTM_GETROUTE, AF_INET6},
 	};
 
+	if (m->fed)
+		return false;
 	if (m->asked) {
 		if (now < m->deadline)
 			return false;
@@ -253,6 +313,8 @@ void mirror_not_sent(struct mirror *m, int64_t now)
 
 int64_t mirror_due(const struct mirror *m)
 {
+	if (m->fed)
+		return -1;
 	if (m->asked)
 		return m->deadline;
 	return m->phase != MIRROR_IDLE || m->want_all || m->want_routes ? m->due : -1;
@@ -262,6 +324,6 @@ void mirror_flush(struct mirror *m)
 {
 	if (m->enumerated)
 		events_routes(&m->table, m->fn, m->ctx);
-	if (m->phase == MIRROR_IDLE)
+	if (m->phase == MIRROR_IDLE && !m->feeding)
 		iftable_purge(&m->table);
 }

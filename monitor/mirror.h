@@ -33,6 +33,7 @@ struct mirror {
 	int64_t deadline;           /* for an answer */
 	unsigned answers;           /* how long this round's answers were */
 	bool enumerated;            /* the first round is over: events are told */
+	bool fed, feeding;          /* see mirror_feed() */
 };
 
 /* A dump request for the owner to send. */
@@ -63,6 +64,19 @@ void mirror_not_sent(struct mirror *m, int64_t now);
 
 /* When mirror_request() is to be called even without input (may be in the past); -1: never. */
 int64_t mirror_due(const struct mirror *m);
+
+/*
+ * Instead of the sockets: somebody else's table, message by message. First all there is, between
+ * mirror_feed() and mirror_fed(), which tells the difference; from there on each message is an
+ * event, and nothing is asked of the kernel. mirror_unfeed(): that has ended, the mirror is to
+ * dump everything and to tell the difference.
+ */
+struct nlmsghdr;
+void mirror_feed(struct mirror *m);
+void mirror_feed_one(struct mirror *m, const struct nlmsghdr *message,
+                     int64_t now); /* rtparse_whole() holds */
+void mirror_fed(struct mirror *m);
+void mirror_unfeed(struct mirror *m);
 
 /* At the end of a turn: tells of changed routes, frees what is gone. */
 void mirror_flush(struct mirror *m);

@@ -3,17 +3,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libmnl/libmnl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "monitor/hear.h"
 #include "monitor/kind.h"
 #include "monitor/mirror.h"
 #include "monitor/netlink.h"
+#include "monitor/parse.h"
 #include "monitor/paths.h"
 #include "monitor/pvd.h"
+#include "monitor/served.h"
 
 #define FIRST_DUMP_MS 1000
 #define READS 256 /* per socket and call: a storm must not keep the owner from its other work */
@@ -26,6 +30,10 @@ struct mif_monitor {
 	void *domains_ctx;
 	mif_event_fn *fn;
 	void *ctx;
+	struct served served;
+	int (*move)(int fd);
+	void (*close)(int fd);
+	bool news; /* something was heard of the kernel since a service was last looked for */
 	int error; /* for good: a socket was taken away */
 	bool more; /* the event socket was not read empty: call again at once */
 	uint32_t buf[RTSOCK_BUFFER / sizeof(uint32_t)];
@@ -36,9 +44,8 @@ static int wait_for_table(struct mif_monitor *m)
 	int64_t end = clock_ms() + FIRST_DUMP_MS;
 
 	for (;;) {
-		struct pollfd p[2] = {{.fd = m->events.fd, .events = POLLIN},
-		                      {.fd = m->dumps.fd, .events = POLLIN}};
-		int r = mif_monitor_process(m), timeout;
+		int fds[MIF_MONITOR_FDS], n, r = mif_monitor_process(m), timeout;
+		struct pollfd p[MIF_MONITOR_FDS];
 		int64_t left = end - clock_ms();
 
 		if (r < 0 || m->mirror.enumerated || left <= 0)
@@ -46,7 +53,10 @@ static int wait_for_table(struct mif_monitor *m)
 		timeout = mif_monitor_timeout(m);
 		if (timeout < 0 || timeout > left)
 			timeout = (int)left;
-		poll(p, 2, timeout);
+		n = mif_monitor_fds(m, fds);
+		for (int i = 0; i < n; i++)
+			p[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+		poll(p, (nfds_t)n, timeout);
 	}
 }
 
@@ -59,7 +69,50 @@ static void on_event(void *ctx, const struct mif_event *ev)
 	m->fn(m->ctx, ev);
 }
 
-int mif_monitor_open(struct mif_monitor **out, mif_event_fn *fn, void *ctx, bool wait)
+static void move_one(struct rtsock *s, int (*move)(int fd))
+{
+	int to = move && s->fd >= 0 ? move(s->fd) : -1;
+
+	if (to >= 0)
+		s->fd = to;
+}
+
+static void close_one(struct mif_monitor *m, struct rtsock *s)
+{
+	if (m->close && s->fd >= 0) {
+		m->close(s->fd);
+		s->fd = -1;
+	}
+	rtsock_close(s);
+}
+
+static int open_dumps(struct mif_monitor *m)
+{
+	int r = m->dumps.fd >= 0 ? 0 : rtsock_open_dumps(&m->dumps);
+
+	if (r == 0)
+		move_one(&m->dumps, m->move);
+	return r;
+}
+
+/* Without a service each process looks for itself. */
+static int open_netlink(struct mif_monitor *m)
+{
+	int r = rtsock_open_events(&m->events);
+
+	if (r < 0)
+		return r;
+	if (m->mirror.domains)
+		rtsock_hear_options(&m->events);
+	move_one(&m->events, m->move);
+	r = open_dumps(m);
+	if (r < 0)
+		close_one(m, &m->events);
+	return r;
+}
+
+static int open_monitor(struct mif_monitor **out, mif_event_fn *fn, void *ctx, bool wait,
+                        bool alone)
 {
 	struct mif_monitor *m = calloc(1, sizeof(*m));
 	int r;
@@ -73,9 +126,9 @@ int mif_monitor_open(struct mif_monitor **out, mif_event_fn *fn, void *ctx, bool
 	mirror_init(&m->mirror, on_event, m);
 	domains_init(&m->domains, &m->mirror.table, "");
 	m->mirror.table.wireless = ifkind_wireless;
-	r = rtsock_open_events(&m->events);
-	if (r == 0)
-		r = rtsock_open_dumps(&m->dumps);
+	served_init(&m->served, &m->mirror, &m->domains.pvds);
+	m->served.never = alone;
+	r = served_try(&m->served, clock_ms()) ? 0 : open_netlink(m);
 	if (r == 0)
 		r = wait ? wait_for_table(m) : mif_monitor_process(m);
 	if (r < 0) {
@@ -86,12 +139,24 @@ int mif_monitor_open(struct mif_monitor **out, mif_event_fn *fn, void *ctx, bool
 	return 0;
 }
 
+int mif_monitor_open(struct mif_monitor **m, mif_event_fn *fn, void *ctx, bool wait)
+{
+	return open_monitor(m, fn, ctx, wait, false);
+}
+
+int mif_monitor_open_alone(struct mif_monitor **m, mif_event_fn *fn, void *ctx, bool wait)
+{
+	return open_monitor(m, fn, ctx, wait, true);
+}
+
 void mif_monitor_close(struct mif_monitor *m)
 {
 	if (!m)
 		return;
-	rtsock_close(&m->events);
-	rtsock_close(&m->dumps);
+	close_one(m, &m->events);
+	close_one(m, &m->dumps);
+	close_one(m, &m->served.socket);
+	shared_free(&m->served.shared);
 	mirror_free(&m->mirror);
 	domains_free(&m->domains);
 	free(m);
@@ -99,34 +164,41 @@ void mif_monitor_close(struct mif_monitor *m)
 
 int mif_monitor_fds(const struct mif_monitor *m, int fds[MIF_MONITOR_FDS])
 {
+	const struct rtsock *all[] = {&m->events, &m->dumps, &m->served.socket};
+	int n = 0;
+
 	/* What is no longer ours must not be polled: it would be ready for ever, or somebody
 	 * else's. */
 	if (m->error)
 		return 0;
-	fds[0] = m->events.fd;
-	fds[1] = m->dumps.fd;
-	return 2;
+	for (int i = 0; i < 3; i++)
+		/* And what is not read, while somebody else tells, is not waited for. */
+		if (all[i]->fd >= 0 && (i || !m->mirror.fed))
+			fds[n++] = all[i]->fd;
+	return n;
 }
 
-static void move_one(struct rtsock *s, int (*move)(int fd))
-{
-	int to = move(s->fd);
-
-	if (to >= 0)
-		s->fd = to;
-}
-
-void mif_monitor_move_fds(struct mif_monitor *m, int (*move)(int fd))
+void mif_monitor_move_fds(struct mif_monitor *m, int (*move)(int fd), void (*close)(int fd))
 {
 	if (m->error)
 		return;
+	m->move = move;
+	m->close = close;
 	move_one(&m->events, move);
 	move_one(&m->dumps, move);
+	move_one(&m->served.socket, move);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
 int mif_monitor_timeout(const struct mif_monitor *m)
 {
-	int64_t due = mirror_due(&m->mirror), expiry = pvd_due(&m->domains.pvds), left;
+	int64_t asks = m->events.fd < 0 ? -1 : mirror_due(&m->mirror);
+	int64_t due = earlier(asks, served_due(&m->served));
+	int64_t expiry = pvd_due(&m->domains.pvds), left;
 
 	if (m->error)
 		return -1;
@@ -151,6 +223,7 @@ static int read_events(struct mif_monitor *m)
 			m->more = false;
 			return 0;
 		}
+		m->news = true;
 		if (n == -ENOBUFS || n == -EMSGSIZE || n == -ENOMEM)
 			mirror_overrun(&m->mirror);
 		else if (n < 0)
@@ -186,10 +259,40 @@ static void settle_then_flush(struct mif_monitor *m)
 	mirror_flush(&m->mirror);
 }
 
-int mif_monitor_process(struct mif_monitor *m)
+/* True: the kernel need not be listened to. */
+static bool be_served(struct mif_monitor *m)
+{
+	struct served *s = &m->served;
+	int64_t now = clock_ms();
+
+	/* What was there once may be back any time; what was not comes with other news, if at all.
+	 */
+	if (!served_connected(s) && (s->known || m->news)) {
+		m->news = false;
+		if (served_try(s, now))
+			move_one(&s->socket, m->move);
+	}
+	if (!served_connected(s))
+		return false;
+	if (!rtsock_intact(&s->socket) || !served_read(s, m->buf, sizeof(m->buf), READS, now)) {
+		close_one(m, &s->socket);
+		served_lost(s, now);
+		return false;
+	}
+	if (served_live(s) && m->events.fd >= 0) {
+		close_one(m, &m->events);
+		close_one(m, &m->dumps);
+		m->more = false;
+	}
+	return m->mirror.fed || m->events.fd < 0;
+}
+
+static int look(struct mif_monitor *m)
 {
 	struct mirror_request r;
 
+	if (!m->error && m->events.fd < 0)
+		m->error = open_netlink(m);
 	if (!m->error && (!rtsock_intact(&m->events) || !rtsock_intact(&m->dumps)))
 		m->error = -EBADF;
 	if (!m->error)
@@ -203,6 +306,41 @@ int mif_monitor_process(struct mif_monitor *m)
 	if (!m->more && mirror_request(&m->mirror, clock_ms(), &r) &&
 	    rtsock_dump(&m->dumps, r.type, r.family, r.seq) < 0)
 		mirror_not_sent(&m->mirror, clock_ms());
+	return 0;
+}
+
+/* What the service does not tell: who has which link-layer address. */
+static void read_neighbours(struct mif_monitor *m)
+{
+	for (int i = 0; i < READS && m->dumps.fd >= 0; i++) {
+		ssize_t n = rtsock_intact(&m->dumps)
+		                ? rtsock_receive(&m->dumps, m->buf, sizeof(m->buf))
+		                : -EBADF;
+
+		if (n < 0 && n != -EAGAIN)
+			close_one(m, &m->dumps);
+		if (n < 0)
+			return;
+		if (!m->mirror.domains)
+			continue;
+		int left = (int)n;
+
+		for (const struct nlmsghdr *h = (void *)m->buf; rtparse_whole(h, left);
+		     h = mnl_nlmsg_next(h, &left))
+			hear_neighbour(&m->domains, h, clock_ms());
+	}
+}
+
+int mif_monitor_process(struct mif_monitor *m)
+{
+	int r = m->error;
+
+	if (r == 0 && be_served(m))
+		read_neighbours(m);
+	else if (r == 0)
+		r = look(m);
+	if (r < 0)
+		return r;
 	m->mirror.table.now = clock_ms();
 	pvd_expire(&m->domains.pvds, m->mirror.table.now);
 	settle_then_flush(m);
@@ -215,7 +353,14 @@ int mif_monitor_ask(struct mif_monitor *m, int ifindex)
 		return m->error;
 	if (ifindex <= 0)
 		return -EINVAL;
+	if (served_live(&m->served))
+		return served_ask(&m->served, ifindex, clock_ms());
 	return rtsock_intact(&m->events) ? rtsock_ask_link(&m->events, ifindex) : -EBADF;
+}
+
+bool mif_monitor_served(const struct mif_monitor *m)
+{
+	return served_live(&m->served);
 }
 
 /* --- domains --- */
@@ -231,7 +376,11 @@ static void wonder(void *ctx, int ifindex, uint8_t family, const uint8_t ip[16])
 {
 	struct mif_monitor *m = ctx;
 
-	rtsock_ask_neighbour(&m->events, ifindex, family, ip);
+	/* Served, there is no socket of events; the answer comes by the other one then. */
+	if (m->events.fd >= 0)
+		rtsock_ask_neighbour(&m->events, ifindex, family, ip);
+	else if (open_dumps(m) == 0)
+		rtsock_ask_neighbour(&m->dumps, ifindex, family, ip);
 }
 
 /* It goes into identifiers: another machine in the same network has other domains. */
@@ -258,7 +407,7 @@ void mif_monitor_follow_domains(struct mif_monitor *m, mif_domains_fn *fn, void 
 	m->mirror.domains = &m->domains;
 	for (const struct if_link *l = m->mirror.table.links; l; l = l->hh.next)
 		domains_note(&m->domains, l->ifindex);
-	if (!m->error)
+	if (!m->error && m->events.fd >= 0)
 		rtsock_hear_options(&m->events);
 	domains_settle(&m->domains, clock_ms());
 }

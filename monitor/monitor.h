@@ -59,6 +59,16 @@ struct mif_monitor;
  * (-EACCES, -EPERM, -EAFNOSUPPORT where netlink is forbidden).
  */
 int mif_monitor_open(struct mif_monitor **m, mif_event_fn *fn, void *ctx, bool wait);
+
+/*
+ * The same, without mifcontd(8). Where that is there, mif_monitor_open() listens to it instead of
+ * opening netlink sockets of its own; when it goes away, or never comes to an end with telling what
+ * there is, the monitor looks for itself, and tells the difference.
+ */
+int mif_monitor_open_alone(struct mif_monitor **m, mif_event_fn *fn, void *ctx, bool wait);
+
+/* Is it the service that tells? */
+bool mif_monitor_served(const struct mif_monitor *m);
 void mif_monitor_close(struct mif_monitor *m);
 
 /* Descriptors to poll for reading (at most MIF_MONITOR_FDS written to `fds`); returns their number.
@@ -67,11 +77,11 @@ void mif_monitor_close(struct mif_monitor *m);
 int mif_monitor_fds(const struct mif_monitor *m, int fds[MIF_MONITOR_FDS]);
 
 /*
- * Lets the owner of the process's descriptor table move the sockets to numbers of its choice:
- * `move` gets each descriptor, returns the new one (which replaces it) or a negative errno (it
- * stays).
+ * Lets the owner of the process's descriptor table move the sockets to numbers of its choice, these
+ * and those opened later: `move` gets each descriptor, returns the new one (which replaces it) or a
+ * negative errno (it stays). `close` closes what was moved; NULL: close(2) does.
  */
-void mif_monitor_move_fds(struct mif_monitor *m, int (*move)(int fd));
+void mif_monitor_move_fds(struct mif_monitor *m, int (*move)(int fd), void (*close)(int fd));
 
 /* Milliseconds until mif_monitor_process() is due even without input; -1: never. */
 int mif_monitor_timeout(const struct mif_monitor *m);

@@ -330,8 +330,7 @@ const char *pvd_source_name(enum pvd_source s)
 	    [PVD_STATIC] = "static",     [PVD_RA] = "RA",
 	    [PVD_DHCPV4] = "DHCPv4",     [PVD_DHCPV6] = "DHCPv6",
 	    [PVD_RESOLVER] = "resolver", [PVD_ADDITIONAL] = "additional",
-	    [PVD_LINK] = "link",
-	    [PVD_PORTAL] = "portal",
+	    [PVD_LINK] = "link",         [PVD_PORTAL] = "portal",
 	};
 
 	return (unsigned)s < PVD_SOURCES ? names[s] : "unknown";

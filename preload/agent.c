@@ -97,7 +97,7 @@ static void open_monitor(void)
 		monitor = NULL;
 		return;
 	}
-	mif_monitor_move_fds(monitor, own_fd);
+	mif_monitor_move_fds(monitor, own_fd, own_close);
 }
 
 static void sleep_on(struct waits *w)

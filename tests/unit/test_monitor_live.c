@@ -78,7 +78,7 @@ static void sockets_can_be_moved(void **state)
 	struct mif_monitor *m = open_or_skip(&events);
 
 	(void)state;
-	mif_monitor_move_fds(m, high);
+	mif_monitor_move_fds(m, high, NULL);
 	assert_int_equal(mif_monitor_fds(m, fds), 2);
 	assert_true(fds[0] >= 200 && fds[1] >= 200);
 	assert_int_equal(mif_monitor_process(m), 0);
