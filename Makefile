@@ -12,13 +12,13 @@ COMMON_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DCARES_NO_DEPRECATED -I. -MMD -MP -fP
 	-ftls-model=initial-exec $(WARN) $(SAN) $(LIBC_FLAGS)
 LDFLAGS += $(SAN)
 
-rooms := common monitor policy session relay cli preload
+rooms := common monitor mif policy session relay cli preload
 src = $(sort $(wildcard $(1)/*.c))
 obj = $(patsubst %.c,$(B)/%.o,$(call src,$(1)))
 
 quiet = @printf '  %-7s %s\n' $(1) $(2);
 
-all: $(B)/libmifcont.so $(B)/mifcont $(B)/mifcont-relay
+all: $(B)/libmifcont.so $(B)/mifcont $(B)/mifcont-relay $(B)/libmif.so
 
 # --- what is needed to build: installed on first use, see scripts/bootstrap ------------------
 $(B)/.deps-build: scripts/bootstrap
@@ -45,8 +45,19 @@ $(B)/preload.map: $(SYMBOLS)
 	@mkdir -p $(B)
 	$(call quiet,MAP,$@)awk 'BEGIN{print "{ global:"} !/^#/&&NF{print "\t" $$1 ";"} END{print "local: *; };"}' $< >$@
 
-$(B)/mifcont: $(foreach r,common monitor policy session cli,$(call obj,$(r)))
-	$(call quiet,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lsodium -lmnl -lconfuse -ljansson
+$(B)/mifcont: $(foreach r,common monitor mif policy session cli,$(call obj,$(r)))
+	$(call quiet,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lsodium $(MIF_LIBS) -lconfuse -ljansson
+
+# The MIF API for programs of their own: a library like any other, so what it needs is linked as usual.
+MIF_MAJOR := 0
+MIF_VERSION := 0.1
+MIF_LIBS ?= -lmnl -lcares -lidn2
+$(B)/libmif.so.$(MIF_MAJOR): $(foreach r,common monitor mif,$(call obj,$(r))) mif/symbols.map
+	$(call quiet,LD,$@)$(CC) -shared $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,-soname,$(@F) \
+		-Wl,--version-script=mif/symbols.map -Wl,-z,now -Wl,-z,defs $(MIF_LIBS)
+
+$(B)/libmif.so: $(B)/libmif.so.$(MIF_MAJOR)
+	@ln -sf $(<F) $@
 
 # Of the policy room the relay takes the patterns.
 $(B)/mifcont-relay: $(foreach r,common session relay,$(call obj,$(r))) $(B)/policy/pattern.o $(B)/policy/glob.o
@@ -61,7 +72,7 @@ lint:
 	@scripts/lint
 
 format:
-	@clang-format -i $(foreach r,$(rooms),$(wildcard $(r)/*.[ch])) $(wildcard tests/unit/*.[ch] tests/lab/*.[ch] tests/fuzz/*.[ch] tests/suites/*.[ch])
+	@clang-format -i docs/example.c $(foreach r,$(rooms),$(wildcard $(r)/*.[ch])) $(wildcard tests/unit/*.[ch] tests/lab/*.[ch] tests/fuzz/*.[ch] tests/suites/*.[ch])
 
 # Test suites of others, with the library and without.
 transparency: all $(B)/suites/elsewhere.so
@@ -87,8 +98,15 @@ install: all
 	install -D -m 755 $(B)/libmifcont.so $(DESTDIR)$(libdir)/libmifcont.so
 	install -D -m 755 $(B)/mifcont $(DESTDIR)$(prefix)/bin/mifcont
 	install -D -m 755 $(B)/mifcont-relay $(DESTDIR)$(prefix)/bin/mifcont-relay
+	install -D -m 755 $(B)/libmif.so.$(MIF_MAJOR) $(DESTDIR)$(libdir)/libmif.so.$(MIF_MAJOR)
+	ln -sf libmif.so.$(MIF_MAJOR) $(DESTDIR)$(libdir)/libmif.so
+	install -D -m 644 monitor/mif.h $(DESTDIR)$(prefix)/include/mif.h
+	install -d $(DESTDIR)$(libdir)/pkgconfig
+	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(libdir)|' -e 's|@version@|$(MIF_VERSION)|' mif/libmif.pc.in \
+		>$(DESTDIR)$(libdir)/pkgconfig/libmif.pc
+	install -D -m 644 docs/example.c $(DESTDIR)$(prefix)/share/doc/mifcont/example.c
 	for p in scripts/hooks/*; do install -D -m 755 "$$p" "$(DESTDIR)$(prefix)/share/mifcont/$${p##*/}"; done
-	for p in docs/*.[1578]; do [ ! -e "$$p" ] || install -D -m 644 "$$p" \
+	for p in docs/*.[13578]; do [ ! -e "$$p" ] || install -D -m 644 "$$p" \
 		"$(DESTDIR)$(prefix)/share/man/man$${p##*.}/$${p##*/}"; done
 
 clean:

@@ -13,10 +13,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "monitor/monitor.h"
+#include "cli/mif_print.h"
+#include "mif/internal.h"
 
 struct printer {
-	struct mif_monitor *monitor;
+	struct mif *mif;
 	bool json;
 	bool broken; /* standard output takes no more */
 };
@@ -34,19 +35,6 @@ static void on_signal(int sig)
 static bool has_address(const struct mif_event *ev)
 {
 	return ev->type == MIF_ADDRESS_ANNOUNCEMENT || ev->type == MIF_NO_ADDRESS_ANNOUNCEMENT;
-}
-
-static void timestamp(char *out, size_t size)
-{
-	struct timespec now;
-	struct tm tm;
-	size_t n;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	localtime_r(&now.tv_sec, &tm);
-	n = strftime(out, size, "%Y-%m-%dT%H:%M:%S", &tm);
-	n += (size_t)snprintf(out + n, size - n, ".%03ld", now.tv_nsec / 1000000);
-	strftime(out + n, size - n, "%z", &tm);
 }
 
 static void lifetime(char *out, size_t size, uint32_t s)
@@ -95,7 +83,7 @@ static void print_json(const struct printer *p, const struct mif_event *ev, cons
 
 		json_object_set_new(o, "interface", name ? name : json_null());
 		json_object_set_new(o, "ifindex", json_integer(ev->ifindex));
-		if (mif_interface(p->monitor, ev->ifindex, NULL, &kind, NULL))
+		if (mif_interface(p->mif->monitor, ev->ifindex, NULL, &kind, NULL))
 			json_object_set_new(o, "kind", json_string(mif_kind_name(kind)));
 	}
 	if (has_address(ev)) {
@@ -117,12 +105,33 @@ static void print_json(const struct printer *p, const struct mif_event *ev, cons
 	json_decref(o);
 }
 
+static void print_message(const struct printer *p, const struct mif_message *m)
+{
+	if (m->type == MIF_PVD || m->type == MIF_NO_PVD || m->type == MIF_ELEMENT ||
+	    m->type == MIF_NO_ELEMENT)
+		mif_print(m, p->json);
+}
+
+/* Domains and their elements; the rest the monitor's own events say, and more of it. */
+static void print_domains(struct printer *p)
+{
+	struct mif_message m;
+
+	while (subscriber_get(&p->mif->sub, &m))
+		print_message(p, &m);
+	if (ferror(stdout))
+		p->broken = true;
+}
+
 static void print_event(void *ctx, const struct mif_event *ev)
 {
 	struct printer *p = ctx;
 	char when[48], ip[INET6_ADDRSTRLEN] = "";
 
-	timestamp(when, sizeof(when));
+	/* No domain is told to be gone after its interface. */
+	if (ev->type == MIF_NO_INTERFACE_ANNOUNCEMENT)
+		print_domains(p);
+	mif_timestamp(when, sizeof(when));
 	if (has_address(ev))
 		inet_ntop(ev->address.family, ev->address.ip, ip, sizeof(ip));
 	if (p->json)
@@ -139,22 +148,33 @@ static void print_event(void *ctx, const struct mif_event *ev)
 static int follow(struct printer *p, const sigset_t *unblocked)
 {
 	while (!stop && !p->broken) {
-		int fds[MIF_MONITOR_FDS], n = mif_monitor_fds(p->monitor, fds);
-		int wait = mif_monitor_timeout(p->monitor), r;
-		struct timespec t = {wait / 1000, wait % 1000 * 1000000L};
-		struct pollfd polled[MIF_MONITOR_FDS];
+		struct pollfd polled = {.fd = mif_fd(p->mif), .events = POLLIN};
+		struct mif_message none;
+		int r;
 
-		for (int i = 0; i < n; i++)
-			polled[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
 		/* Signals come in only here: none is missed between the test and the wait. */
-		r = ppoll(polled, (nfds_t)n, wait < 0 ? NULL : &t, unblocked);
-		if (r < 0 && errno != EINTR)
+		if (ppoll(&polled, 1, NULL, unblocked) < 0 && errno != EINTR)
 			return -errno;
-		r = mif_monitor_process(p->monitor);
+		r = mif_get(p->mif, &none);
 		if (r < 0)
 			return r;
+		if (r)
+			print_message(p, &none);
+		print_domains(p);
 	}
 	return p->broken ? -EIO : 0;
+}
+
+static int subscribe(struct printer *p)
+{
+	static const enum mif_type wanted[] = {MIF_ANNOUNCE_PVD, MIF_ANNOUNCE_ELEMENT};
+	int r = mif_open_tapped(&p->mif, print_event, p);
+
+	for (int i = 0; r == 0 && i < 2; i++)
+		r = mif_post(p->mif, &(struct mif_message){.type = wanted[i]});
+	if (r == 0)
+		print_domains(p);
+	return r;
 }
 
 static void catch_signals(sigset_t *unblocked)
@@ -178,7 +198,7 @@ int cmd_events(int argc, char **argv)
 	                                        {"once", no_argument, NULL, '1'},
 	                                        {"help", no_argument, NULL, 'h'},
 	                                        {NULL, 0, NULL, 0}};
-	struct printer p = {.monitor = NULL};
+	struct printer p = {.mif = NULL};
 	bool once = false;
 	sigset_t unblocked;
 	int r, c;
@@ -205,10 +225,10 @@ int cmd_events(int argc, char **argv)
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	catch_signals(&unblocked);
-	r = mif_monitor_open(&p.monitor, print_event, &p, once);
+	r = subscribe(&p);
 	if (r == 0 && !once)
 		r = follow(&p, &unblocked);
-	mif_monitor_close(p.monitor);
+	mif_close(p.mif);
 	if (r == 0 && fflush(stdout) != 0)
 		r = -EIO;
 	if (r < 0)

@@ -17,6 +17,8 @@ static const struct command {
     {"switch", cmd_switch, "[--pid PID [--flow ID]] INTERFACE | auto",
      "your own choice of path, above the policy's; auto takes it back"},
     {"events", cmd_events, "[--json] [--once]", "the MIF API's events, live"},
+    {"mif", cmd_mif, "[--json] [--once] [--for SECONDS] [REQUEST...]",
+     "the MIF API's messages, by hand"},
     {"policy", cmd_policy,
      "check FILE | explain [--policy FILE] [--program PATH] [--user USER] HOST:PORT[/udp]",
      "check a policy file; say what it means for a peer"},
@@ -54,10 +56,11 @@ int main(int argc, char **argv)
 	for (int i = 0; i < COMMANDS; i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
-	fprintf(stderr,
-	        "mifcont: no command \"%s\"; expected run, status, drain, switch, events, policy, "
-	        "keygen, "
-	        "relays or doctor\n",
-	        argv[1]);
+	fprintf(
+	    stderr,
+	    "mifcont: no command \"%s\"; expected run, status, drain, switch, events, mif, policy, "
+	    "keygen, "
+	    "relays or doctor\n",
+	    argv[1]);
 	return 2;
 }

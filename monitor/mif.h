@@ -119,6 +119,8 @@ struct mif_message {
 	uint32_t reserved[8];
 };
 
+#pragma GCC visibility push(default)
+
 struct mif;
 
 /* A subscriber, for one thread at a time. */
@@ -152,6 +154,8 @@ int mif_bind(struct mif *m, int fd, const char *pvd, const struct sockaddr *sour
 const char *mif_type_name(enum mif_type t); /* the draft's own words */
 const char *mif_element_name(enum mif_element e);
 const char *mif_information_name(enum mif_information i);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

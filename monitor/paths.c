@@ -209,7 +209,9 @@ static struct cover *cover_for(struct cover covers[COVERS], int *n, int ifindex)
 	return &covers[(*n)++];
 }
 
-static int find_covers(const struct iftable *t, const struct peer *p, struct cover covers[COVERS])
+/* `only` 0: of all interfaces */
+static int find_covers(const struct iftable *t, const struct peer *p, int only,
+                       struct cover covers[COVERS])
 {
 	const struct if_route *r, *reject = NULL;
 	int n = 0, kept = 0;
@@ -225,7 +227,8 @@ static int find_covers(const struct iftable *t, const struct peer *p, struct cov
 				reject = r;
 			continue;
 		}
-		if ((p->scope && r->key.ifindex != p->scope) || !leads_out(t, r->key.ifindex))
+		if ((p->scope && r->key.ifindex != p->scope) || (only && r->key.ifindex != only) ||
+		    !leads_out(t, r->key.ifindex))
 			continue;
 		c = cover_for(covers, &n, r->key.ifindex);
 		if (!c)
@@ -256,7 +259,7 @@ int paths_to(const struct iftable *t, const struct sockaddr *sa, struct mif_path
 
 	if (!read_peer(sa, &p) || paths_owner(t, p.family, p.ip, false))
 		return 0;
-	n = find_covers(t, &p, covers);
+	n = find_covers(t, &p, 0, covers);
 	for (int i = 1; i < n; i++)
 		for (int k = i; k > 0 && before(&covers[k], &covers[k - 1]); k--) {
 			struct cover c = covers[k];
@@ -285,4 +288,32 @@ int paths_to(const struct iftable *t, const struct sockaddr *sa, struct mif_path
 		written++;
 	}
 	return written;
+}
+
+int paths_sources(const struct iftable *t, int ifindex, const struct sockaddr *sa,
+                  const struct if_address **out, int max)
+{
+	struct cover covers[COVERS];
+	struct peer p;
+	int n = 0;
+
+	if (!read_peer(sa, &p) || paths_owner(t, p.family, p.ip, false) ||
+	    find_covers(t, &p, ifindex, covers) != 1)
+		return 0;
+	for (const struct if_address *a = t->addresses; a; a = a->hh.next) {
+		int points, at;
+
+		if (a->key.ifindex != ifindex || a->key.family != p.family ||
+		    !iftable_address_valid(a))
+			continue;
+		points = score(a, &covers[0], &p);
+		if (!points || (n == max && points <= score(out[n - 1], &covers[0], &p)))
+			continue;
+		if (n < max)
+			n++;
+		for (at = n - 1; at > 0 && score(out[at - 1], &covers[0], &p) < points; at--)
+			out[at] = out[at - 1];
+		out[at] = a;
+	}
+	return n;
 }

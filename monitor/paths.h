@@ -8,6 +8,13 @@
 
 int paths_to(const struct iftable *t, const struct sockaddr *peer, struct mif_path *out, int max);
 
+/*
+ * The source addresses of one interface for a peer, best first: none if no route of the interface
+ * leads to it. Their number.
+ */
+int paths_sources(const struct iftable *t, int ifindex, const struct sockaddr *peer,
+                  const struct if_address **out, int max);
+
 /* The interface with this address; `usable` asks for one that can be used now. 0: none. */
 int paths_owner(const struct iftable *t, sa_family_t family, const void *ip, bool usable);
 
