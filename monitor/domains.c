@@ -12,10 +12,22 @@
 #define BY_KERNEL_RA 2 /* IFAPROT_KERNEL_RA, which older headers lack */
 #define ROUTES 32      /* told per domain */
 
+static struct domains_link *find(const struct domains *d, int ifindex)
+{
+	struct domains_link *l;
+
+	HASH_FIND_INT(d->links, &ifindex, l);
+	return l;
+}
+
 static void pvds_changed(void *ctx, int ifindex)
 {
 	struct domains *d = ctx;
+	struct domains_link *l = d->settling ? NULL : find(d, ifindex);
 
+	/* An explicit domain's prefixes say which addresses are the implicit one's. */
+	if (l)
+		l->dirty = true;
 	if (d->changed)
 		d->changed(d->ctx, ifindex);
 }
@@ -40,14 +52,6 @@ void domains_free(struct domains *d)
 	}
 	pvd_free(&d->pvds);
 	free(d->scratch);
-}
-
-static struct domains_link *find(const struct domains *d, int ifindex)
-{
-	struct domains_link *l;
-
-	HASH_FIND_INT(d->links, &ifindex, l);
-	return l;
 }
 
 /* --- addresses --- */
@@ -372,6 +376,7 @@ void domains_settle(struct domains *d, int64_t now)
 		d->scratch = malloc(sizeof(*d->scratch));
 	if (!d->scratch)
 		return;
+	d->settling = true;
 	HASH_ITER(hh, d->links, l, next)
 	{
 		if (!l->dirty)
@@ -385,6 +390,7 @@ void domains_settle(struct domains *d, int64_t now)
 		HASH_DEL(d->links, l);
 		free(l);
 	}
+	d->settling = false;
 }
 
 void domains_lladdr(struct domains *d, int ifindex, uint8_t family, const uint8_t ip[16],

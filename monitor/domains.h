@@ -34,6 +34,7 @@ struct domains {
 	struct domains_link *links;
 	struct domains_lists *scratch;
 	char salt[64]; /* the machine's */
+	bool settling;
 	/* A domain of this interface, or what is known of it, came, went or changed. May be NULL.
 	 */
 	void (*changed)(void *ctx, int ifindex);

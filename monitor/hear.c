@@ -4,11 +4,41 @@
 #include <libmnl/libmnl.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "monitor/ra_items.h"
+#include "monitor/useropt.h"
 
 #define RESOLVED (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT)
 
-void hear_neighbour(struct domains *d, const struct nlmsghdr *nlh, int64_t now)
+/* Too much for the agent's stack. */
+struct heard {
+	struct ra ra;
+	struct pvd_item items[RA_ELEMENTS];
+};
+
+void hear_options(struct domains *d, const struct nlmsghdr *nlh, int64_t now)
+{
+	struct heard *h;
+	uint8_t router[16];
+	int ifindex;
+
+	if (nlh->nlmsg_type != RTM_NEWNDUSEROPT)
+		return;
+	h = malloc(sizeof(*h));
+	if (!h)
+		return;
+	if (useropt_parse(nlh, &ifindex, router, &h->ra)) {
+		unsigned n = ra_items(&h->ra, router, now, h->items, RA_ELEMENTS);
+
+		for (unsigned i = 0; i < n; i++)
+			pvd_put(&d->pvds, ifindex, "", PVD_BY_USEROPT, PVD_RA, &h->items[i], now);
+	}
+	free(h);
+}
+
+void hear_neighbour(struct domains *d, const struct nlmsghdr *nlh)
 {
 	const struct ndmsg *nd = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *ip = NULL, *lladdr = NULL, *a;
@@ -16,7 +46,6 @@ void hear_neighbour(struct domains *d, const struct nlmsghdr *nlh, int64_t now)
 	size_t width;
 	int left;
 
-	(void)now;
 	if (nlh->nlmsg_type != RTM_NEWNEIGH || mnl_nlmsg_get_payload_len(nlh) < sizeof(*nd) ||
 	    (nd->ndm_family != AF_INET && nd->ndm_family != AF_INET6) || nd->ndm_ifindex <= 0 ||
 	    !(nd->ndm_state & RESOLVED))

@@ -52,8 +52,8 @@ static void hear_domains(struct mirror *m, const struct rt_change *c, const stru
 		domains_note(m->domains, c->link->ifindex);
 	else if (c->what == RT_ADDRESS && c->address)
 		domains_note(m->domains, c->address->key.ifindex);
-	else
-		hear_neighbour(m->domains, nlh, now);
+	hear_neighbour(m->domains, nlh);
+	hear_options(m->domains, nlh, now);
 }
 
 static void event(struct mirror *m, const struct nlmsghdr *nlh, int64_t now)

@@ -327,7 +327,7 @@ static void read_neighbours(struct mif_monitor *m)
 
 		for (const struct nlmsghdr *h = (void *)m->buf; rtparse_whole(h, left);
 		     h = mnl_nlmsg_next(h, &left))
-			hear_neighbour(&m->domains, h, clock_ms());
+			hear_neighbour(&m->domains, h);
 	}
 }
 
