@@ -12,13 +12,13 @@ COMMON_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DCARES_NO_DEPRECATED -I. -MMD -MP -fP
 	-ftls-model=initial-exec $(WARN) $(SAN) $(LIBC_FLAGS)
 LDFLAGS += $(SAN)
 
-rooms := common monitor mif policy session relay cli preload
+rooms := common monitor mif policy session relay cli service preload
 src = $(sort $(wildcard $(1)/*.c))
 obj = $(patsubst %.c,$(B)/%.o,$(call src,$(1)))
 
 quiet = @printf '  %-7s %s\n' $(1) $(2);
 
-all: $(B)/libmifcont.so $(B)/mifcont $(B)/mifcont-relay $(B)/libmif.so
+all: $(B)/libmifcont.so $(B)/mifcont $(B)/mifcont-relay $(B)/libmif.so $(B)/mifcontd
 
 # --- what is needed to build: installed on first use, see scripts/bootstrap ------------------
 $(B)/.deps-build: scripts/bootstrap
@@ -63,6 +63,10 @@ $(B)/libmif.so: $(B)/libmif.so.$(MIF_MAJOR)
 $(B)/mifcont-relay: $(foreach r,common session relay,$(call obj,$(r))) $(B)/policy/pattern.o $(B)/policy/glob.o
 	$(call quiet,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lsodium -lcares
 
+# Nothing is preloaded here, so the libraries are the host's.
+$(B)/mifcontd: $(foreach r,common monitor service,$(call obj,$(r)))
+	$(call quiet,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -lmnl -ljansson -lcares -lcurl
+
 include tests/tests.mk
 
 demo: all
@@ -98,6 +102,9 @@ install: all
 	install -D -m 755 $(B)/libmifcont.so $(DESTDIR)$(libdir)/libmifcont.so
 	install -D -m 755 $(B)/mifcont $(DESTDIR)$(prefix)/bin/mifcont
 	install -D -m 755 $(B)/mifcont-relay $(DESTDIR)$(prefix)/bin/mifcont-relay
+	install -D -m 755 $(B)/mifcontd $(DESTDIR)$(prefix)/sbin/mifcontd
+	for u in mifcontd.socket mifcontd.service; do install -d "$(DESTDIR)$(prefix)/lib/systemd/system" && \
+		sed 's|@prefix@|$(prefix)|' scripts/systemd/$$u >"$(DESTDIR)$(prefix)/lib/systemd/system/$$u"; done
 	install -D -m 755 $(B)/libmif.so.$(MIF_MAJOR) $(DESTDIR)$(libdir)/libmif.so.$(MIF_MAJOR)
 	ln -sf libmif.so.$(MIF_MAJOR) $(DESTDIR)$(libdir)/libmif.so
 	install -D -m 644 monitor/mif.h $(DESTDIR)$(prefix)/include/mif.h

@@ -31,7 +31,7 @@ enum shared_type {
 };
 
 /* --- for the service: each writes one message to `buf` (SHARED_MESSAGE bytes, aligned for
- * uint32_t) and returns its length --- */
+ * uint32_t) and returns its length. What is `gone` is named by its key alone. --- */
 
 size_t shared_hello(void *buf, uint64_t network);
 size_t shared_mark(void *buf, enum shared_type type);

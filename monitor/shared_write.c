@@ -11,9 +11,15 @@
 
 #define ADDRESS_PROTOCOL 11 /* IFA_PROTO, which older headers lack */
 
+#define SHORT 256 /* longer than any message but an item's */
+
+/* Zero to the last byte of padding, for messages are compared. */
 static struct nlmsghdr *begin(void *buf, uint16_t type)
 {
-	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	size_t len = type == SHARED_NEW_ITEM || type == SHARED_DEL_ITEM ? SHARED_MESSAGE : SHORT;
+	struct nlmsghdr *h = memset(buf, 0, len);
+
+	h = mnl_nlmsg_put_header(h);
 
 	h->nlmsg_type = type;
 	return h;
@@ -73,10 +79,10 @@ size_t shared_link(void *buf, const struct if_link *l, bool gone)
 	struct nlattr *nest;
 
 	ifi->ifi_index = l->ifindex;
-	ifi->ifi_flags = l->flags;
-	ifi->ifi_type = (uint16_t)l->arphrd;
 	if (gone)
 		return h->nlmsg_len;
+	ifi->ifi_flags = l->flags;
+	ifi->ifi_type = (uint16_t)l->arphrd;
 	mnl_attr_put_strz(h, IFLA_IFNAME, l->name);
 	mnl_attr_put_u32(h, IFLA_MTU, l->mtu);
 	mnl_attr_put_u8(h, IFLA_OPERSTATE, l->operstate);
@@ -101,6 +107,8 @@ size_t shared_address(void *buf, const struct if_address *a, bool gone)
 	ifa->ifa_index = (uint32_t)a->key.ifindex;
 	mnl_attr_put(h, IFA_LOCAL, width(a->key.family), a->key.ip);
 	mnl_attr_put(h, IFA_ADDRESS, width(a->key.family), a->key.peer);
+	if (gone)
+		return h->nlmsg_len;
 	mnl_attr_put_u32(h, IFA_FLAGS, a->flags);
 	mnl_attr_put(h, IFA_CACHEINFO, sizeof(life), &life);
 	if (a->protocol)
@@ -140,7 +148,7 @@ size_t shared_route(void *buf, const struct if_route *r, bool gone)
 	rtm->rtm_type = r->key.ifindex ? RTN_UNICAST : RTN_UNREACHABLE;
 	mnl_attr_put(h, RTA_DST, width(r->key.family), r->key.destination);
 	mnl_attr_put_u32(h, RTA_PRIORITY, r->key.metric);
-	if (r->has_source)
+	if (r->has_source && !gone)
 		mnl_attr_put(h, RTA_PREFSRC, width(r->key.family), r->source);
 	if (r->key.ifindex) {
 		mnl_attr_put_u32(h, RTA_OIF, (uint32_t)r->key.ifindex);

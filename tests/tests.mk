@@ -23,6 +23,12 @@ $(B)/tests/test_relay_%: tests/unit/test_relay_%.c $(B)/relay/%.o $(unit_objs)
 	$(call quiet,TEST,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(UNIT_EXTRA) \
 		$(UNIT_LIBS)
 
+# A pure module of the service, alone.
+$(B)/tests/test_service_%: tests/unit/test_service_%.c $(B)/service/%.o $(unit_objs)
+	@mkdir -p $(@D)
+	$(call quiet,TEST,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(UNIT_EXTRA) \
+		$(UNIT_LIBS)
+
 $(B)/lab/%: tests/lab/%.c | $(B)/.deps-build
 	@mkdir -p $(@D)
 	$(call quiet,LAB,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lpthread
@@ -41,7 +47,7 @@ $(B)/lab/relay_client: tests/lab/relay_client.c $(relay_client_objs)
 # Fuzz targets: every tests/fuzz/fuzz_*.c is one, for libFuzzer. scripts/fuzz builds them in a tree of their own, with
 # clang and its sanitizers, and runs them.
 fuzz_bins = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-fuzz_objs = $(unit_objs) $(B)/cli/elf.o $(B)/cli/valid.o $(B)/relay/access.o
+fuzz_objs = $(unit_objs) $(B)/cli/elf.o $(B)/cli/valid.o $(B)/relay/access.o $(B)/service/additional.o
 
 $(B)/fuzz/%: tests/fuzz/%.c $(fuzz_objs)
 	@mkdir -p $(@D)

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+#include "service/share.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "service/journal.h"
+#include "service/loop.h"
+#include "service/news.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+#define CLIENTS_MAX 4096
+#define CLIENTS_OF_USER 1024 /* but root's */
+#define LOAD_MS 10000        /* in which a client must have taken all there is */
+#define ASKS_PER_S 50        /* of one client; more are answered without asking the kernel */
+#define REST 8 /* as many times as telling took it is not done again: large tables cost */
+
+struct client {
+	struct watch watch;
+	uid_t user;
+	/* Of a whole table only: so many records of `all` are still to come. */
+	struct journal *all;
+	unsigned *all_users;
+	uint64_t at, at_all;
+	bool behind;      /* is to get the whole table */
+	int64_t deadline; /* to have taken it */
+	bool asked;
+	uint64_t answer_after; /* the record of this number */
+	int asks;
+	int64_t asks_since;
+	struct client *next, **link;
+};
+
+static struct watch listener = {.fd = -1};
+static char own_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+static struct mif_monitor *monitor;
+static uint64_t network;
+static struct client *clients;
+static unsigned count;
+static struct news news;
+static struct journal journal;
+static bool noted = true;
+static int64_t not_before;
+
+/* The whole table as it was told to be by record `snapshot_at` of the journal; shared by those who
+ * are reading it. */
+static struct journal *snapshot;
+static unsigned *snapshot_users;
+static uint64_t snapshot_at;
+
+/* --- records from messages --- */
+
+struct packer {
+	struct journal *to;
+	uint32_t buf[SHARED_RECORD / sizeof(uint32_t)];
+	size_t len;
+	bool failed;
+};
+
+static struct packer packer;
+
+static void flush(struct packer *p)
+{
+	if (p->len && !journal_add(p->to, p->buf, p->len))
+		p->failed = true;
+	p->len = 0;
+}
+
+static void pack(void *ctx, const void *message, size_t len)
+{
+	struct packer *p = ctx;
+
+	if (p->len + len > sizeof(p->buf))
+		flush(p);
+	memcpy((char *)p->buf + p->len, message, len);
+	p->len += len;
+}
+
+static void pack_mark(struct packer *p, enum shared_type type)
+{
+	uint32_t buf[SHARED_MESSAGE / sizeof(uint32_t)];
+
+	pack(p, buf, shared_mark(buf, type));
+}
+
+/* --- the whole table --- */
+
+static void let_go(struct journal **all, unsigned **users)
+{
+	if (*all && --**users == 0) {
+		journal_clear(*all);
+		free(*all);
+		free(*users);
+	}
+	*all = NULL;
+	*users = NULL;
+}
+
+/* As of now. NULL: no memory, or it does not fit. */
+static struct journal *take_snapshot(void)
+{
+	if (snapshot && snapshot_at == journal.next)
+		return snapshot;
+	let_go(&snapshot, &snapshot_users);
+	snapshot = calloc(1, sizeof(*snapshot));
+	snapshot_users = calloc(1, sizeof(*snapshot_users));
+	if (!snapshot || !snapshot_users) {
+		free(snapshot);
+		free(snapshot_users);
+		snapshot = NULL;
+		snapshot_users = NULL;
+		return NULL;
+	}
+	*snapshot_users = 1;
+	snapshot_at = journal.next;
+	packer = (struct packer){.to = snapshot};
+	pack_mark(&packer, SHARED_BEGIN);
+	news_all(&news, pack, &packer);
+	pack_mark(&packer, SHARED_END);
+	flush(&packer);
+	/* More than a journal holds would be told without its beginning. */
+	if (packer.failed || snapshot->first) {
+		log_error("the table is too large to be told");
+		let_go(&snapshot, &snapshot_users);
+	}
+	return snapshot;
+}
+
+/* --- clients --- */
+
+static void drop(struct client *c, const char *why)
+{
+	log_debug("client of user %u: %s", (unsigned)c->user, why);
+	loop_watch(&c->watch, 0);
+	close(c->watch.fd);
+	let_go(&c->all, &c->all_users);
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
+	count--;
+	free(c);
+}
+
+/* 1: sent, 0: not now, -1: gone. */
+static int send_record(struct client *c, const void *bytes, size_t len)
+{
+	if (send(c->watch.fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		return 1;
+	return errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM ? 0 : -1;
+}
+
+static const struct journal_record *next_record(struct client *c, int64_t now)
+{
+	const struct journal_record *r;
+
+	if (c->all) {
+		r = journal_get(c->all, c->at_all);
+		if (r)
+			return r;
+		let_go(&c->all, &c->all_users);
+	}
+	if (c->behind || journal_missed(&journal, c->at)) {
+		c->all = take_snapshot();
+		if (!c->all)
+			return NULL;
+		c->all_users = snapshot_users;
+		++*c->all_users;
+		c->at_all = 0;
+		c->at = snapshot_at;
+		c->behind = false;
+		c->deadline = now + LOAD_MS;
+		return journal_get(c->all, 0);
+	}
+	return journal_get(&journal, c->at);
+}
+
+static void serve(struct client *c, int64_t now)
+{
+	const struct journal_record *r;
+	uint32_t buf[SHARED_MESSAGE / sizeof(uint32_t)];
+	int sent = 1;
+
+	while (sent > 0 && (r = next_record(c, now)) != NULL) {
+		sent = send_record(c, r->bytes, r->len);
+		if (sent > 0)
+			++*(c->all ? &c->at_all : &c->at);
+	}
+	if (sent > 0 && c->asked && c->at >= c->answer_after) {
+		sent = send_record(c, buf, shared_mark(buf, SHARED_ANSWER));
+		c->asked = sent <= 0;
+	}
+	if (sent < 0) {
+		drop(c, "gone");
+		return;
+	}
+	/* One that is reading the table has until then; one that is not in the middle of it may
+	 * sleep. */
+	if (sent == 0 && c->all && now > c->deadline) {
+		drop(c, "does not read");
+		return;
+	}
+	loop_watch(&c->watch, EPOLLIN | (sent == 0 ? EPOLLOUT : 0));
+}
+
+static bool may_ask(struct client *c, int64_t now)
+{
+	if (now - c->asks_since >= 1000) {
+		c->asks_since = now;
+		c->asks = 0;
+	}
+	return ++c->asks <= ASKS_PER_S;
+}
+
+static void tell(int64_t now);
+
+static void hear(struct client *c, int64_t now)
+{
+	uint32_t buf[SHARED_MESSAGE / sizeof(uint32_t)];
+
+	for (int i = 0; i < ASKS_PER_S; i++) {
+		ssize_t n = recv(c->watch.fd, buf, sizeof(buf), MSG_DONTWAIT);
+		int ifindex;
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		ifindex = n > 0 ? shared_asked(buf, (size_t)n) : 0;
+		if (!ifindex) {
+			drop(c, n > 0 ? "speaks nonsense" : "gone");
+			return;
+		}
+		/* The kernel answers at once; what it says is told before the answer. */
+		if (may_ask(c, now) && mif_monitor_ask(monitor, ifindex) == 0) {
+			mif_monitor_process(monitor);
+			tell(now);
+		}
+		c->asked = true;
+		c->answer_after = journal.next;
+	}
+	if (c->asked)
+		share_step(now);
+}
+
+static void on_client(void *ctx, int fd, uint32_t events)
+{
+	struct client *c = ctx;
+
+	(void)fd;
+	if (events & EPOLLOUT)
+		serve(c, clock_ms());
+	else
+		hear(c, clock_ms());
+}
+
+static unsigned of_user(uid_t user)
+{
+	unsigned n = 0;
+
+	for (const struct client *c = clients; c; c = c->next)
+		n += c->user == user;
+	return n;
+}
+
+static void admit(int fd, uid_t user)
+{
+	uint32_t buf[SHARED_MESSAGE / sizeof(uint32_t)];
+	struct client *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		close(fd);
+		return;
+	}
+	c->watch = (struct watch){.fd = fd, .ready = on_client, .ctx = c};
+	c->user = user;
+	c->behind = true;
+	c->link = &clients;
+	c->next = clients;
+	if (clients)
+		clients->link = &c->next;
+	clients = c;
+	count++;
+	log_debug("client of user %u", (unsigned)user);
+	if (!loop_watch(&c->watch, EPOLLIN) || send_record(c, buf, shared_hello(buf, network)) <= 0)
+		drop(c, "cannot be told");
+	else
+		serve(c, clock_ms());
+}
+
+static void on_listener(void *ctx, int fd, uint32_t events)
+{
+	(void)ctx;
+	(void)events;
+	for (int i = 0; i < 64; i++) {
+		int c = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct ucred peer;
+		socklen_t len = sizeof(peer);
+
+		if (c < 0)
+			return;
+		if (getsockopt(c, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ||
+		    count >= CLIENTS_MAX ||
+		    (peer.uid != 0 && of_user(peer.uid) >= CLIENTS_OF_USER)) {
+			/* It looks for itself then. */
+			close(c);
+			continue;
+		}
+		admit(c, peer.uid);
+	}
+}
+
+/* --- telling --- */
+
+void share_note(void)
+{
+	noted = true;
+}
+
+static void tell(int64_t now)
+{
+	int64_t began = clock_ns();
+
+	noted = false;
+	packer = (struct packer){.to = &journal};
+	news_difference(&news, mif_monitor_table(monitor), mif_monitor_pvds(monitor), pack,
+	                &packer);
+	flush(&packer);
+	not_before = now + (clock_ns() - began) / 1000000 * REST;
+}
+
+void share_step(int64_t now)
+{
+	struct client *c, *next;
+
+	if (noted && now >= not_before)
+		tell(now);
+	for (c = clients; c; c = next) {
+		next = c->next;
+		if (c->at < journal.next || c->asked || (c->all && now > c->deadline))
+			serve(c, now);
+	}
+}
+
+int64_t share_due(void)
+{
+	int64_t due = noted ? not_before : -1;
+
+	for (const struct client *c = clients; c; c = c->next)
+		if (c->all && (due < 0 || c->deadline < due))
+			due = c->deadline + 1;
+	return due;
+}
+
+unsigned share_clients(void)
+{
+	return count;
+}
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd;
+
+	if (strlen(path) >= sizeof(at.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(at.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	/* One that answers is another service at work; one that does not is a leftover. */
+	if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0 || errno == EAGAIN) {
+		close(fd);
+		return -EADDRINUSE;
+	}
+	unlink(path);
+	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || chmod(path, 0666) < 0 ||
+	    listen(fd, 128) < 0) {
+		int e = -errno;
+
+		close(fd);
+		return e;
+	}
+	strcpy(own_path, path);
+	return fd;
+}
+
+int share_start(const char *path, int fd, struct mif_monitor *m)
+{
+	socklen_t len = sizeof(network);
+
+	monitor = m;
+	if (fd < 0)
+		fd = listen_at(path);
+	if (fd < 0)
+		return fd;
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &network, &len) < 0)
+		return -errno;
+	listener = (struct watch){.fd = fd, .ready = on_listener};
+	return loop_watch(&listener, EPOLLIN) ? 0 : -errno;
+}
+
+void share_end(void)
+{
+	while (clients)
+		drop(clients, "the service ends");
+	if (listener.fd >= 0) {
+		loop_watch(&listener, 0);
+		close(listener.fd);
+	}
+	/* As long as it can: the directory may be closed to whoever the service has become. */
+	if (*own_path)
+		unlink(own_path);
+	let_go(&snapshot, &snapshot_users);
+	journal_clear(&journal);
+	news_free(&news);
+}
