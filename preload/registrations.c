@@ -297,17 +297,16 @@ int reg_take(struct reg_set *s, const int *fds, int nfds)
 
 	/* What was remembered was not so any more: the rest of it may not be, either. */
 	if (!take(&w) && remembered) {
-		struct reg_set more;
+		struct reg_set more = {.n = 0};
+		struct wanted again = {.fds = fds, .nfds = nfds, .set = &more};
 
 		lately_not(&reading);
 		lately_not(&list);
-		w.set = &more;
 		if (scan_epolls() == 0)
-			take(&w);
-		else
-			more.n = 0;
+			take(&again);
 		for (int i = 0; i < more.n && s->n < REG_MAX; i++)
 			s->reg[s->n++] = more.reg[i];
+		w.overflow = again.overflow;
 	}
 	errno = saved;
 	return w.overflow ? -E2BIG : s->n;
