@@ -34,7 +34,8 @@ static void on_signal(int sig)
 
 static bool has_address(const struct mif_event *ev)
 {
-	return ev->type == MIF_ADDRESS_ANNOUNCEMENT || ev->type == MIF_NO_ADDRESS_ANNOUNCEMENT;
+	return ev->type == MIF_ADDRESS_ANNOUNCEMENT || ev->type == MIF_NO_ADDRESS_ANNOUNCEMENT ||
+	       ev->type == MIF_ROUTER_NOT_REACHED;
 }
 
 static void lifetime(char *out, size_t size, uint32_t s)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/events.h"
+#include "monitor/paths.h"
 
 #include <linux/if.h>
 #include <linux/if_addr.h>
@@ -193,4 +194,23 @@ void events_routes(struct iftable *t, mif_event_fn *fn, void *ctx)
 		t->rejects_changed = false;
 		tell_link(&none, MIF_ROUTES_CHANGED, "routes changed", fn, ctx);
 	}
+}
+
+void events_unreached(struct iftable *t, int ifindex, sa_family_t family, const uint8_t ip[16],
+                      mif_event_fn *fn, void *ctx)
+{
+	const struct if_link *l = iftable_link(t, ifindex);
+	struct mif_event ev;
+
+	if (!l || !l->told_usable || !paths_router(t, ifindex, family, ip))
+		return;
+	memset(&ev, 0, sizeof(ev));
+	ev.type = MIF_ROUTER_NOT_REACHED;
+	ev.ifindex = ifindex;
+	memcpy(ev.name, l->name, sizeof(ev.name));
+	ev.reason = "no neighbour";
+	ev.address.family = family;
+	ev.address.prefix_len = family == AF_INET ? 32 : 128;
+	memcpy(ev.address.ip, ip, sizeof(ev.address.ip));
+	fn(ctx, &ev);
 }

@@ -27,4 +27,9 @@ void events_all(struct iftable *t, mif_event_fn *fn, void *ctx);
 /* Interfaces whose routes changed since the last call, one event for each. */
 void events_routes(struct iftable *t, mif_event_fn *fn, void *ctx);
 
+/* A neighbour on the interface has not answered: told if it is a default router of one that can be
+ * used. */
+void events_unreached(struct iftable *t, int ifindex, sa_family_t family, const uint8_t ip[16],
+                      mif_event_fn *fn, void *ctx);
+
 #endif

@@ -66,6 +66,12 @@ static void event(struct mirror *m, const struct nlmsghdr *nlh, int64_t now)
 		hear_domains(m, &c, nlh, now);
 	if (!m->enumerated)
 		return;
+	sa_family_t family;
+	uint8_t router[16];
+	int failed = hear_failed(nlh, &family, router);
+
+	if (failed)
+		events_unreached(&m->table, failed, family, router, m->fn, m->ctx);
 	if (c.what == RT_LINK)
 		events_link(&m->table, c.link, m->fn, m->ctx);
 	else if (c.what == RT_ADDRESS)

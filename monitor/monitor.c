@@ -484,6 +484,8 @@ const char *mif_event_name(enum mif_event_type t)
 		return "Interface is going away";
 	case MIF_ROUTES_CHANGED:
 		return "Routes changed";
+	case MIF_ROUTER_NOT_REACHED:
+		return "Router is not reached";
 	}
 	return "unknown";
 }

@@ -28,6 +28,7 @@ enum mif_event_type {
 	MIF_INTERFACE_GOING_UP,   /* became usable: up, with carrier */
 	MIF_INTERFACE_GOING_AWAY, /* stopped being usable */
 	MIF_ROUTES_CHANGED,       /* not of the MIF API: some route came or went */
+	MIF_ROUTER_NOT_REACHED,   /* nor this: a default router answers no neighbour discovery */
 };
 
 enum mif_kind { MIF_OTHER, MIF_ETHERNET, MIF_WIFI, MIF_CELLULAR, MIF_TUNNEL, MIF_LOOPBACK };
@@ -44,7 +45,7 @@ struct mif_event {
 	enum mif_event_type type;
 	int ifindex;
 	char name[IFNAMSIZ];
-	struct mif_address address; /* the two address announcements only */
+	struct mif_address address; /* of the address announcements; or the router */
 	const char *reason; /* "carrier lost", "admin down", "address removed", ... never NULL */
 };
 

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/netlink.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/filter.h>
 #include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -35,14 +38,45 @@ static int open_with(struct rtsock *s, uint32_t groups)
 	return 0;
 }
 
+/* The messages' fields are in host order, and a filter's loads take them for network order. */
+#define LOAD(size, at) BPF_STMT(BPF_LD | (size) | BPF_ABS, at)
+#define FAILED_AT (NLMSG_HDRLEN + offsetof(struct ndmsg, ndm_state))
+
+/*
+ * Neighbours that do not answer, and of the neighbours' other changes none: a busy network has some
+ * each second, and nobody is to be woken for them. What was asked for comes with our own number.
+ */
+static void hear_neighbours(const struct rtsock *s)
+{
+	struct sock_filter code[] = {
+	    LOAD(BPF_H, offsetof(struct nlmsghdr, nlmsg_type)),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELNEIGH), 5, 0),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWNEIGH), 0, 5),
+	    LOAD(BPF_W, offsetof(struct nlmsghdr, nlmsg_pid)),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3),
+	    LOAD(BPF_H, FAILED_AT),
+	    BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htons(NUD_FAILED), 1, 0),
+	    BPF_STMT(BPF_RET | BPF_K, 0),
+	    BPF_STMT(BPF_RET | BPF_K, ~0u),
+	};
+	struct sock_fprog program = {sizeof(code) / sizeof(*code), code};
+	int group = RTNLGRP_NEIGH;
+
+	/* Without the filter better nothing of this at all. */
+	if (setsockopt(s->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0)
+		setsockopt(s->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group));
+}
+
 int rtsock_open_events(struct rtsock *s)
 {
 	int queue = QUEUE;
 	int r = open_with(s, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
 	                         RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE);
 
-	if (r == 0)
+	if (r == 0) {
 		setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue));
+		hear_neighbours(s);
+	}
 	return r;
 }
 

@@ -129,6 +129,15 @@ static const struct if_address *best_source(const struct iftable *t, const struc
 	return best;
 }
 
+bool paths_router(const struct iftable *t, int ifindex, sa_family_t family, const uint8_t *ip)
+{
+	for (const struct if_route *r = t->routes; r; r = r->hh.next)
+		if (!r->mark.gone && r->key.ifindex == ifindex && r->key.family == family &&
+		    r->key.prefix_len == 0 && memcmp(r->key.gateway, ip, 16) == 0)
+			return true;
+	return false;
+}
+
 int paths_owner(const struct iftable *t, sa_family_t family, const void *ip, bool usable)
 {
 	const struct if_address *a;

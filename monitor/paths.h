@@ -15,6 +15,9 @@ int paths_to(const struct iftable *t, const struct sockaddr *peer, struct mif_pa
 int paths_sources(const struct iftable *t, int ifindex, const struct sockaddr *peer,
                   const struct if_address **out, int max);
 
+/* Does a default route of the interface lead by this router (`ip`: 16 bytes)? */
+bool paths_router(const struct iftable *t, int ifindex, sa_family_t family, const uint8_t *ip);
+
 /* The interface with this address; `usable` asks for one that can be used now. 0: none. */
 int paths_owner(const struct iftable *t, sa_family_t family, const void *ip, bool usable);
 

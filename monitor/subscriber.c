@@ -495,7 +495,7 @@ void subscriber_event(struct subscriber *s, const struct mif_event *ev)
 	i = find_interface(s, ev->ifindex);
 	if (!i)
 		return;
-	if (ev->type != MIF_ROUTES_CHANGED)
+	if (ev->type != MIF_ROUTES_CHANGED && ev->type != MIF_ROUTER_NOT_REACHED)
 		i->reason = ev->reason;
 	if (!i->name[0])
 		memcpy(i->name, ev->name, sizeof(i->name));

@@ -83,7 +83,11 @@ static void on_mif(void *ctx, const struct mif_event *ev)
 	choose_note(ev);
 	if (ev->type == MIF_ADDRESS_ANNOUNCEMENT)
 		links_path_new(ev->ifindex);
-	network_changed = true;
+	/* Nothing is lost yet; idle sessions have nobody else who would notice. */
+	if (ev->type == MIF_ROUTER_NOT_REACHED)
+		links_ask(ev->ifindex);
+	else
+		network_changed = true;
 	log_debug("%s %s: %s", mif_event_name(ev->type), ev->name, ev->reason);
 }
 

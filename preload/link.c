@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -14,6 +15,7 @@
 #include "preload/own.h"
 #include "preload/pulse.h"
 #include "preload/raw.h"
+#include "preload/silence.h"
 
 #define STAGGER_MS 250   /* RFC 8305: before the next path is tried beside the first */
 #define ANSWER_MS 3000   /* a relay that took the connection answers within this time */
@@ -256,6 +258,19 @@ void link_ask(struct link *l, int ifindex, int patience_ms)
 	l->ping_patience = patience_ms;
 	l->ping_ifindex = ifindex;
 	link_send(l, &ping);
+}
+
+void links_ask(int ifindex)
+{
+	for (int i = 0; i < LINKS; i++) {
+		struct tcp_info t = {0};
+		socklen_t len = sizeof(t);
+
+		if (links[i].used && links[i].control >= 0 &&
+		    raw_getsockopt(links[i].control, IPPROTO_TCP, TCP_INFO, &t, &len) == 0)
+			link_ask(&links[i], ifindex,
+			         silence_patience((int)t.tcpi_rtt, (int)t.tcpi_rttvar, true));
+	}
 }
 
 /* Whatever is authentic and came by it shows that the path works. */

@@ -112,6 +112,9 @@ void links_review(void);
 /* The machine has slept: control connections are made anew. */
 void links_slept(void);
 
+/* Does the path over this interface still work? Every relay that is talked to over it is asked. */
+void links_ask(int ifindex);
+
 /* An interface has a new address, or came back: it may be in another network now. */
 void links_path_new(int ifindex);
 

@@ -130,6 +130,9 @@ static inline void hear(void *ctx, const struct mif_event *ev)
 	case MIF_ROUTES_CHANGED:
 		must(known || !ev->ifindex, "routes of an interface that was never announced");
 		break;
+	case MIF_ROUTER_NOT_REACHED:
+		must(known && known->usable, "a router of an interface that is none");
+		break;
 	}
 }
 

@@ -185,3 +185,38 @@ for line in ["a"] + list(sys.stdin):
 	wait "$pid"
 	[ "$(paste -sd' ' "$lab_dir/out")" = "a b" ]
 }
+
+@test "an idle flow moves when its router is not reached any more, and only if the relay is not, either" {
+	mkfifo "$lab_dir/fifo"
+	covered nc -N 10.9.0.2 9000 <"$lab_dir/fifo" 3>&- &
+	local pid=$! i
+	exec 7>"$lab_dir/fifo"
+	printf 'e\1\0\0\0\0\0\0\0%064d' 0 >&7
+	sleep 2.5
+	# Another program's packet finds it out; the flow has none.
+	not_reached() {
+		in_client bash -c "echo >/dev/udp/$1/9" || :
+		for ((i = 0; i < 80; i++)); do
+			! grep -q 'Router is not reached wlan0' "$lab_dir/client.log" || return 0
+			sleep 0.1
+		done
+		return 1
+	}
+	# The way of the other family is gone; this one's is not, and the relay answers.
+	in_client ip -6 route replace default via fd00:1::99 dev wlan0 metric 100
+	not_reached fd00:9::2
+	sleep 1
+	run grep -cE 'flow 1: on wwan0|no answer' "$lab_dir/client.log"
+	[ "$output" = 0 ]
+	: >"$lab_dir/client.log"
+	in_router ip link set r-wlan0 arp off
+	in_client ip neigh del 10.1.0.1 dev wlan0
+	not_reached 10.1.0.1
+	for ((i = 0; i < 80; i++)); do
+		! grep -q 'flow 1: on wwan0' "$lab_dir/client.log" || break
+		sleep 0.1
+	done
+	grep 'flow 1: on wwan0' "$lab_dir/client.log"
+	exec 7>&-
+	kill "$pid"
+}

@@ -196,12 +196,14 @@ static inline void fake_listen(void *ctx, const struct mif_event *ev)
 	    [MIF_INTERFACE_GOING_UP] = "going up",
 	    [MIF_INTERFACE_GOING_AWAY] = "going away",
 	    [MIF_ROUTES_CHANGED] = "routes",
+	    [MIF_ROUTER_NOT_REACHED] = "router not reached",
 	};
 	struct fake *f = ctx;
 	size_t n = strlen(f->log);
 	char ip[INET6_ADDRSTRLEN + 1] = "";
 
-	if (ev->type == MIF_ADDRESS_ANNOUNCEMENT || ev->type == MIF_NO_ADDRESS_ANNOUNCEMENT) {
+	if (ev->type == MIF_ADDRESS_ANNOUNCEMENT || ev->type == MIF_NO_ADDRESS_ANNOUNCEMENT ||
+	    ev->type == MIF_ROUTER_NOT_REACHED) {
 		inet_ntop(ev->address.family, ev->address.ip, ip, sizeof(ip) - 1);
 		strcat(ip, " ");
 	}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The MIF API's events and their order, from what the kernel says in each case, and from what it
  * leaves out. */
+#include <linux/neighbour.h>
+
 #include "tests/unit/fake_rtnetlink.h"
 
 static struct fake_link with(struct fake_link l, unsigned flags, uint8_t operstate)
@@ -47,6 +49,42 @@ static void says_nothing_before_the_enumeration(void **state)
 	assert_told(f, "going up wlan0 (up with carrier)\n"
 	               "address wlan0 10.1.0.2 (interface usable)\n"
 	               "address wlan0 2001:db8:1::2 (interface usable)\n");
+	fake_free(f);
+}
+
+static void neighbour(struct fake *f, int ifindex, const char *ip, uint16_t state)
+{
+	struct nlmsghdr *h = fake_header(RTM_NEWNEIGH, 0, 0);
+	struct ndmsg *nd = mnl_nlmsg_put_extra_header(h, sizeof(*nd));
+
+	nd->ndm_family = (uint8_t)family_of(ip);
+	nd->ndm_ifindex = ifindex;
+	nd->ndm_state = state;
+	put_ip(h, NDA_DST, ip);
+	event(f, h);
+}
+
+static void a_router_that_is_not_reached_is_told_of(void **state)
+{
+	struct fake *f = fake_settled();
+
+	(void)state;
+	neighbour(f, 2, "10.1.0.1", NUD_FAILED);
+	assert_told(f, "router not reached wlan0 10.1.0.1 (no neighbour)\n");
+	neighbour(f, 2, "fe80::1", NUD_FAILED);
+	assert_told(f, "router not reached wlan0 fe80::1 (no neighbour)\n");
+	/* A neighbour that is no router, one on another interface, one that answers. */
+	neighbour(f, 2, "10.1.0.9", NUD_FAILED);
+	neighbour(f, 3, "10.1.0.1", NUD_FAILED);
+	neighbour(f, 7, "10.1.0.1", NUD_FAILED);
+	neighbour(f, 2, "10.1.0.1", NUD_REACHABLE);
+	neighbour(f, 2, "10.1.0.1", NUD_PROBE);
+	assert_told(f, "");
+	/* What cannot be used has no router. */
+	new_link(f, with(wlan, NO_CARRIER, IF_OPER_DOWN));
+	f->log[0] = 0;
+	neighbour(f, 2, "10.1.0.1", NUD_FAILED);
+	assert_told(f, "");
 	fake_free(f);
 }
 
@@ -486,6 +524,7 @@ int main(void)
 	    cmocka_unit_test(dumps_that_never_succeed_take_nothing_away),
 	    cmocka_unit_test(errors_and_silence_are_survived),
 	    cmocka_unit_test(a_routing_table_that_does_not_exist_is_empty),
+	    cmocka_unit_test(a_router_that_is_not_reached_is_told_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
