@@ -12,7 +12,7 @@ COMMON_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DCARES_NO_DEPRECATED -I. -MMD -MP -fP
 	-ftls-model=initial-exec $(WARN) $(SAN) $(LIBC_FLAGS)
 LDFLAGS += $(SAN)
 
-rooms := common monitor mif policy session relay cli service preload
+rooms := common monitor mif policy session http relay cli service preload
 src = $(sort $(wildcard $(1)/*.c))
 obj = $(patsubst %.c,$(B)/%.o,$(call src,$(1)))
 
@@ -30,14 +30,15 @@ $(B)/%.o: %.c | $(B)/.deps-build
 	@mkdir -p $(@D)
 	$(call quiet,CC,$<)$(CC) $(COMMON_CFLAGS) $(CFLAGS) -c -o $@ $<
 
-# sodium and c-ares are linked statically so that no symbol of them can meet the program's own copy.
+# sodium, c-ares and http-parser are linked statically so that no symbol of them can meet the program's own copy.
 SODIUM ?= -Wl,-Bstatic -lsodium -Wl,-Bdynamic
 CARES ?= -Wl,-Bstatic -lcares -Wl,-Bdynamic
+HTTP ?= -Wl,-Bstatic -lhttp_parser -Wl,-Bdynamic
 
-$(B)/libmifcont.so: $(foreach r,common monitor policy session preload,$(call obj,$(r))) $(B)/preload.map
+$(B)/libmifcont.so: $(foreach r,common monitor policy session http preload,$(call obj,$(r))) $(B)/preload.map
 	$(call quiet,LD,$@)$(CC) -shared $(LDFLAGS) -o $@ $(filter %.o,$^) \
 		-Wl,--version-script=$(B)/preload.map -Wl,--exclude-libs,ALL -Wl,-z,now -Wl,-z,defs \
-		$(SODIUM) $(CARES) -lmnl -lconfuse -ldl -lpthread
+		$(SODIUM) $(CARES) $(HTTP) -lmnl -lconfuse -ldl -lpthread
 
 # The exported names are those of preload/symbols.list and nothing else, unversioned.
 SYMBOLS ?= preload/symbols.list

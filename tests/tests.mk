@@ -3,8 +3,8 @@
 # Integration tests: every tests/integration/*.bats. scripts/test runs both and adds up.
 
 unit_bins = $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
-UNIT_LIBS ?= -lcmocka -lsodium -lmnl -lconfuse -ljansson -lpthread
-unit_objs = $(foreach r,common monitor policy session,$(call obj,$(r)))
+UNIT_LIBS ?= -lcmocka -lsodium -lmnl -lconfuse -ljansson $(HTTP) -lpthread
+unit_objs = $(foreach r,common monitor policy session http,$(call obj,$(r)))
 
 $(B)/tests/%: tests/unit/%.c $(unit_objs)
 	@mkdir -p $(@D)
@@ -52,7 +52,7 @@ fuzz_objs = $(unit_objs) $(B)/cli/elf.o $(B)/cli/valid.o $(B)/relay/access.o $(B
 $(B)/fuzz/%: tests/fuzz/%.c $(fuzz_objs)
 	@mkdir -p $(@D)
 	$(call quiet,FUZZ,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(fuzz_objs) \
-		-lsodium -lmnl -lconfuse -ljansson -lcmocka -lpthread
+		-lsodium -lmnl -lconfuse -ljansson -lcmocka $(HTTP) -lpthread
 
 fuzzers: $(fuzz_bins)
 
