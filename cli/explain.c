@@ -18,8 +18,8 @@ static const char *meaning_udp(const struct pol_rule *r)
 		return "sessions are for TCP; datagrams are sent from the next path's address "
 		       "when theirs is lost";
 	case POL_HTTP:
-		return "accepted, but does nothing of its own in this version: as auto, datagrams "
-		       "are sent from the next path's address when theirs is lost";
+		return "HTTP is over TCP; as auto, datagrams are sent from the next path's address "
+		       "when theirs is lost";
 	case POL_RESET:
 	case POL_AUTO:
 	case POL_MPTCP:
@@ -60,7 +60,10 @@ static const char *meaning(const struct pol_rule *r, bool udp)
 	case POL_REDIAL:
 		return meaning_redial(r->replay);
 	case POL_HTTP:
-		return "accepted, but does nothing of its own in this version; as auto: " AUTO;
+		return "straight to the peer; over another path requests without an answer are "
+		       "made again if they may be made twice, and downloads go on where they are "
+		       "if the server has a strong validator for them; what cannot be saved ends "
+		       "in ECONNRESET after 3 s, once another path is ready";
 	case POL_RESET:
 		return "no continuity: ECONNRESET once the address is gone, data is outstanding "
 		       "and another path is ready";

@@ -137,7 +137,8 @@ static const struct mif_path *path_of(const struct mif_path *paths, int n, int i
 /* Does a flow under this rule leave a path that works? The others only move when they must. */
 static bool moves_for_better(const struct pol_rule *r, bool udp)
 {
-	return r->continuity == POL_REDIAL || (r->continuity == POL_SESSION && !udp);
+	return r->continuity == POL_REDIAL ||
+	       ((r->continuity == POL_SESSION || r->continuity == POL_HTTP) && !udp);
 }
 
 static void print_loss(const struct pol_rule *r, bool udp, const struct pol_decision *d,
@@ -148,7 +149,8 @@ static void print_loss(const struct pol_rule *r, bool udp, const struct pol_deci
 	else if (r->address_bound)
 		printf("  on loss     of %s: %s (bound to its address)\n", from,
 		       udp ? "stays" : "ECONNRESET at once");
-	else if (udp || r->continuity == POL_SESSION || r->continuity == POL_REDIAL)
+	else if (udp || r->continuity == POL_SESSION || r->continuity == POL_REDIAL ||
+	         r->continuity == POL_HTTP)
 		printf("  on loss     of %s: to %s (%s)\n", from, to, d->reason);
 	else
 		printf("  on loss     of %s: to %s only if nothing was exchanged yet (%s)\n", from,

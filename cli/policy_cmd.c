@@ -40,10 +40,6 @@ static int check(const char *file)
 			printf("%s:%d: note: peer \"%s\" is over host names; it applies "
 			       "where the program resolves the name with the C library\n",
 			       file, r->line, r->pattern);
-		if (r->continuity == POL_HTTP)
-			printf("%s:%d: note: continuity = http does nothing of its own in this "
-			       "version; it is as auto\n",
-			       file, r->line);
 	}
 	pol_free(p);
 	return 0;

@@ -286,10 +286,11 @@ static int on_peer(cfg_t *cfg, cfg_opt_t *opt)
 	}
 	if ((text = cfg_getstr(sec, "sticky")))
 		value_bool(text, &r->rule.sticky);
-	if (text && r->rule.continuity != POL_REDIAL && r->rule.continuity != POL_SESSION) {
+	if (text && r->rule.continuity != POL_REDIAL && r->rule.continuity != POL_SESSION &&
+	    r->rule.continuity != POL_HTTP) {
 		complain(now->key_line[STICKY],
-		         "sticky without session or redial; expected continuity = session or "
-		         "redial beside it: no other flow leaves a path that works");
+		         "sticky without session, redial or http; expected continuity = session, "
+		         "redial or http beside it: no other flow leaves a path that works");
 		return -1;
 	}
 	if ((text = cfg_getstr(sec, "address-bound")))

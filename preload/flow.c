@@ -338,6 +338,7 @@ struct flow *flow_at(unsigned i)
 static void flow_reset(struct flow *f, enum flow_kind kind, uint32_t id)
 {
 	struct ring ring = f->ring;
+	struct web *web = f->web_mem;
 
 	/*
 	 * What precedes `kind` stays: a hook that read a stale pointer may be in the middle of
@@ -351,6 +352,7 @@ static void flow_reset(struct flow *f, enum flow_kind kind, uint32_t id)
 		ring_init(&ring, ring.mem, ring.cap);
 		f->ring = ring;
 	}
+	f->web_mem = web;
 	f->kind = kind;
 	f->id = id;
 	f->old_fd = f->far_fd = f->old_far = f->old_retired = f->guard_fd[0] = f->guard_fd[1] =

@@ -36,6 +36,7 @@ enum flow_kind {
 	FLOW_SESSION, /* TCP through a relay: exactly once */
 	FLOW_REDIAL,  /* TCP straight to the peer, re-dialled */
 	FLOW_RESET,   /* TCP straight to the peer, `auto` or `reset`: at most a prompt error */
+	FLOW_HTTP,    /* TCP straight to the peer: requests are made again, see web.h */
 	FLOW_UDP,
 };
 
@@ -100,6 +101,8 @@ struct flow {
 	_Atomic bool starved;      /* somebody was told EAGAIN while `hold` was set */
 	_Atomic uint64_t confirmed; /* set by the agent, applied to the ring by its owner */
 	struct ring ring;
+	_Atomic(struct web *) web; /* FLOW_HTTP: what is known of its requests and answers */
+	struct web *web_mem;       /* mapped once, kept for the next flow */
 
 	/* --- descriptors --- */
 	struct flock_word table;

@@ -11,6 +11,7 @@
 #include "preload/process.h"
 #include "preload/pump.h"
 #include "preload/raw.h"
+#include "preload/web.h"
 
 bool path_error(int err)
 {
@@ -40,9 +41,15 @@ void flow_stir(struct flow *f)
 
 static bool covered(const struct flow *f)
 {
-	return (f->kind == FLOW_SESSION || f->kind == FLOW_REDIAL) && !atomic_load(&f->foreign) &&
-	       atomic_load(&f->keeps) && !atomic_load(&f->peer_reset) &&
-	       !atomic_load(&f->carried) && agent_there();
+	return (f->kind == FLOW_SESSION || f->kind == FLOW_REDIAL ||
+	        (f->kind == FLOW_HTTP && web_hopeful(f))) &&
+	       !atomic_load(&f->foreign) && atomic_load(&f->keeps) &&
+	       !atomic_load(&f->peer_reset) && !atomic_load(&f->carried) && agent_there();
+}
+
+bool peers_word(const struct flow *f, int err)
+{
+	return f->kind == FLOW_HTTP && (err == ECONNRESET || err == EPIPE);
 }
 
 bool hold_flow(struct flow *f, int fd, uint32_t gen)

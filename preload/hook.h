@@ -25,6 +25,9 @@ int __ppoll_chk(struct pollfd *, unsigned long, const struct timespec *, const s
 /* Errors that speak of the path, not of the peer. */
 bool path_error(int err);
 
+/* A reset by an HTTP server, or by who speaks for it: the program is to decide what comes of it. */
+bool peers_word(const struct flow *f, int err);
+
 /*
  * A call on a flow ended with a path error, or with a FIN that the relay has not announced. True:
  * the agent has taken the descriptor over (a quiet placeholder is on it); a blocking call is to be

@@ -24,6 +24,7 @@
 #include "preload/real.h"
 #include "preload/rings.h"
 #include "preload/splice.h"
+#include "preload/web.h"
 #include "session/kdf.h"
 
 static int option(int fd, int level, int name)
@@ -266,6 +267,8 @@ static int connect_straight(int fd, const union flow_address *peer, const struct
 		f->connected_udp = !tcp;
 		if (tcp && redial)
 			flow_make_ring(f, 1u << 20);
+		if (tcp && rule->continuity == POL_HTTP)
+			web_begin(f);
 		atomic_store(&f->state, FLOW_STABLE);
 		bool running = agent_ensure();
 
@@ -415,7 +418,7 @@ bool connect_keeps(int fd, const struct sockaddr *addr, socklen_t len)
 	    !pinned(fd)) {
 		enum pol_continuity c = rule_for(&peer, IPPROTO_TCP)->continuity;
 
-		keeps = c == POL_SESSION || c == POL_REDIAL;
+		keeps = c == POL_SESSION || c == POL_REDIAL || c == POL_HTTP;
 	}
 	errno = saved;
 	return keeps;

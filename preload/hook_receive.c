@@ -11,6 +11,7 @@
 #include "preload/hook.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/web.h"
 
 /*
  * A nudge has ended a call with a time limit. What is left of it is waited for here, since the
@@ -40,8 +41,12 @@ bool receive_again(const struct call *c, int fd, int flags, bool wanted, bool nu
 		return wait_rest(c, fd, n);
 	if (*n > 0 || (*n == 0 && !wanted) || (*n < 0 && !path_error(err)))
 		return false;
-	if (f->kind != FLOW_SESSION && f->kind != FLOW_REDIAL)
+	if (f->kind != FLOW_SESSION && f->kind != FLOW_REDIAL && f->kind != FLOW_HTTP)
 		return false;
+	if (*n < 0 && peers_word(f, err) && c->gen == atomic_load(&f->gen)) {
+		errno = err;
+		return false;
+	}
 	/* The end of a file that is no longer the flow's, the placeholder's say, means nothing. */
 	if (c->gen != atomic_load(&f->gen) && !nonblocking(fd, flags)) {
 		errno = err;
@@ -80,7 +85,30 @@ static bool cut_short(uint32_t nudges, int flags, ssize_t n, size_t want)
 
 static bool enter(struct call *c, struct flow *f, int fd)
 {
-	return call_enter(c, f, fd, atomic_load_explicit(&f->timed_in, memory_order_relaxed));
+	if (!call_enter(c, f, fd, atomic_load_explicit(&f->timed_in, memory_order_relaxed)))
+		return false;
+	if (atomic_load_explicit(&f->web, memory_order_relaxed))
+		web_receives(f);
+	return true;
+}
+
+/* The call has ended and given n bytes: what call_leave() says. */
+static bool leave(struct call *c, const struct iovec *iov, size_t count, ssize_t n, int flags)
+{
+	if (atomic_load_explicit(&c->flow->web, memory_order_relaxed)) {
+		int saved = errno;
+
+		web_received(c->flow, iov, count, n, flags);
+		errno = saved;
+	}
+	return call_leave(c);
+}
+
+static bool leave_one(struct call *c, void *buf, size_t len, ssize_t n, int flags)
+{
+	struct iovec v = {buf, len};
+
+	return leave(c, &v, 1, n, flags);
 }
 
 EXPORT ssize_t read(int fd, void *buf, size_t len)
@@ -96,7 +124,7 @@ EXPORT ssize_t read(int fd, void *buf, size_t len)
 		if (!enter(&c, f, fd))
 			return real.read(fd, buf, len);
 		n = real.read(fd, buf, len);
-		nudged = call_leave(&c);
+		nudged = leave_one(&c, buf, len, n, 0);
 	} while (receive_again(&c, fd, 0, len > 0, nudged, &n));
 	return n;
 }
@@ -114,7 +142,7 @@ EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 		if (!enter(&c, f, fd))
 			return real.readv(fd, iov, count);
 		n = real.readv(fd, iov, count);
-		nudged = call_leave(&c);
+		nudged = leave(&c, iov, (size_t)count, n, 0);
 	} while (receive_again(&c, fd, 0, count > 0, nudged, &n));
 	return n;
 }
@@ -135,7 +163,7 @@ EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t at, int
 		if (!enter(&c, f, fd))
 			return real.preadv2(fd, iov, count, at, flags);
 		n = real.preadv2(fd, iov, count, at, flags);
-		nudged = call_leave(&c);
+		nudged = leave(&c, iov, (size_t)count, n, 0);
 	} while (
 	    receive_again(&c, fd, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0, count > 0, nudged, &n));
 	return n;
@@ -164,7 +192,7 @@ EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockadd
 			break;
 		}
 		n = real.recvfrom(fd, (char *)buf + total, want, flags, from, from_len);
-		bool nudged = call_leave(&c);
+		bool nudged = leave_one(&c, (char *)buf + total, want, n, flags);
 
 		if (cut_short(nudges, flags, n, want))
 			total += flags & MSG_PEEK ? 0 : n;
@@ -191,7 +219,7 @@ EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 			break;
 		}
 		n = real.recv(fd, (char *)buf + total, want, flags);
-		bool nudged = call_leave(&c);
+		bool nudged = leave_one(&c, (char *)buf + total, want, n, flags);
 
 		if (cut_short(nudges, flags, n, want))
 			total += flags & MSG_PEEK ? 0 : n;
@@ -257,7 +285,7 @@ static ssize_t receive_rest(int fd, struct msghdr *m, int flags, size_t done)
 		if (!room || !enter(&c, f, fd))
 			break;
 		ssize_t n = real.recvmsg(fd, &rest, flags);
-		bool nudged = call_leave(&c);
+		bool nudged = leave(&c, part, pieces, n, flags);
 
 		if (n > 0)
 			done += (size_t)n;
@@ -289,7 +317,7 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 		if (!enter(&c, f, fd))
 			return real.recvmsg(fd, m, flags);
 		n = real.recvmsg(fd, m, flags);
-		nudged = call_leave(&c);
+		nudged = leave(&c, m->msg_iov, m->msg_iovlen, n, flags);
 		if (flags & MSG_WAITALL && n > 0 &&
 		    cut_short(nudges, flags, n, room_after(m, 0, part, &pieces))) {
 			if (!(flags & MSG_PEEK))
@@ -360,7 +388,7 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned count, int flags, struct
 				received(&m[i].msg_hdr);
 		return (int)n;
 	}
-	if (f->kind == FLOW_SESSION || f->kind == FLOW_REDIAL)
+	if (f->kind == FLOW_SESSION || f->kind == FLOW_REDIAL || f->kind == FLOW_HTTP)
 		return receive_many(fd, m, count, flags, timeout);
 	for (;;) {
 		uint32_t nudges = this_thread.nudges;

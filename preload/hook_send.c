@@ -17,6 +17,7 @@
 #include "preload/pump.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/web.h"
 
 /* One write, whatever it was called: up to IOV bytes pieces, and what only sendmsg can say. */
 struct out {
@@ -136,6 +137,7 @@ static ssize_t send_once(int fd, const struct out *o, size_t done, int flags)
 static void append(struct flow *f, const struct out *o, uint64_t tail, size_t from, size_t len)
 {
 	struct ring draft = f->ring;
+	size_t first = from, all = len;
 
 	draft.tail = tail;
 	for (size_t i = 0; i < o->count && len; i++) {
@@ -155,6 +157,8 @@ static void append(struct flow *f, const struct out *o, uint64_t tail, size_t fr
 		return;
 	if (draft.tail - f->ring.base > f->ring.cap)
 		f->ring.base = draft.tail - f->ring.cap;
+	if (atomic_load_explicit(&f->web, memory_order_relaxed))
+		web_wrote(f, o->iov, o->count, first, all);
 }
 
 /* The kernel has taken so many bytes of the call. */
@@ -384,7 +388,7 @@ static ssize_t send_kept(struct flow *f, int fd, struct out *o)
 			atomic_store(&f->starved, true);
 			err = EAGAIN;
 		} else if (path_error(err) && !(err == EPIPE && atomic_load(&f->half_closed)) &&
-		           hold_flow(f, fd, c.gen)) {
+		           !peers_word(f, err) && hold_flow(f, fd, c.gen)) {
 			if (!nonblocking(fd, o->flags))
 				continue;
 			atomic_store(&f->starved, true);

@@ -11,6 +11,7 @@
 #include "preload/pulse.h"
 #include "preload/pump.h"
 #include "preload/splice.h"
+#include "preload/web.h"
 
 #define MOVES 128
 
@@ -88,14 +89,19 @@ void move_fail(struct move *m, const char *why)
 	/* Up, and nothing came back: a preferred path is not tried again and again. */
 	if (m->gentle && m->phase == RACING)
 		pulse_rests(f->failed_ifindex);
-	bool gentle = m->gentle && m->phase <= PARKING;
+	/* Until the new connection is on the descriptor the old one is there as it was. */
+	bool back = m->phase <= PARKING || (f->kind == FLOW_HTTP && m->phase == SKIPPING);
+	bool gentle = m->gentle && back;
+	bool whole = f->kind == FLOW_HTTP && back && !atomic_load(&f->failed);
 
 	/* What was sent again through the new connection was ours, not the program's. */
 	if (m->phase == REPLAYING && !f->closed)
 		splice_base_written(f, m->fd, f->ring.tail);
 
+	if (f->kind == FLOW_HTTP)
+		atomic_load(&f->web)->ask.by = -1;
 	move_free(m);
-	if (gentle)
+	if (gentle || whole)
 		splice_unpark(f);
 	if (gentle && f->pump)
 		pump_resume(f);

@@ -14,7 +14,9 @@
 #include "preload/raw.h"
 #include "preload/replay.h"
 #include "preload/splice.h"
+#include "preload/web.h"
 
+#define SKIPS 256     /* pieces thrown away at a time */
 #define RETIRE_MS 300 /* make-before-break: the old socket outlives the COMMIT by this much */
 
 void move_finish(struct move *m)
@@ -104,6 +106,13 @@ void over_commit(struct move *m)
 		m->skip = c.read - t->count;
 		m->replay = t->peer_count;
 		flowtalk_peer_state(f, t->peer_end, t->peer_flags);
+	} else if (f->kind == FLOW_HTTP) {
+		const char *why = web_commit(m, &c);
+
+		if (why) {
+			move_fail(m, why);
+			return;
+		}
 	} else if (!replay_start(f, &c, &m->replay)) {
 		bool gentle = m->gentle;
 
@@ -135,6 +144,10 @@ void over_replay(struct move *m)
 			return;
 		if (n <= 0) {
 			move_fail(m, "lost again while replaying");
+			/* Its path may be there: that the connection is gone is known here alone.
+			 */
+			if (f->kind == FLOW_HTTP)
+				atomic_store(&f->failed, true);
 			return;
 		}
 		m->replay += (uint64_t)n;
@@ -169,6 +182,8 @@ void over_replay(struct move *m)
 		m->fd = -1;
 	}
 	f->retire_ms = clock_ms() + (m->gentle ? RETIRE_MS : 0);
+	if (f->kind == FLOW_HTTP)
+		atomic_load(&f->web)->ask.by = -1;
 	move_free(m);
 }
 
@@ -199,7 +214,7 @@ void over_skip(struct move *m)
 	/* Who has closed is sent nothing more: there is nothing to wait for. */
 	if (f->closed)
 		m->skip = 0;
-	while (m->skip) {
+	for (int i = 0; m->skip; i++) {
 		size_t want = m->skip < sizeof(bin) ? (size_t)m->skip : sizeof(bin);
 		long n = raw_recvfrom(m->fd, bin, want, MSG_DONTWAIT | MSG_TRUNC, NULL, NULL);
 
@@ -210,6 +225,9 @@ void over_skip(struct move *m)
 			return;
 		}
 		m->skip -= (uint64_t)n;
+		/* Nobody else is to wait for long. */
+		if (i == SKIPS)
+			return;
 	}
 	if (f->pump) {
 		flowtalk_retire(f);

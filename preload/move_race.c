@@ -10,11 +10,13 @@
 #include "preload/link.h"
 #include "preload/pulse.h"
 #include "preload/splice.h"
+#include "preload/web.h"
 
 #define CONNECT_MS 5000
 #define ANSWER_MS 3000
-#define ROUNDS 3    /* so many addresses of the far end are tried over a path */
-#define LATE_MS 100 /* the answer to what was said in a SYN, where that has worked before */
+#define WEB_ANSWER_MS 10000 /* a server may have to look for it first */
+#define ROUNDS 3            /* so many addresses of the far end are tried over a path */
+#define LATE_MS 100         /* the answer to what was said in a SYN, where that has worked before */
 
 /* The message with which the runner's connection begins; its length or negative errno. */
 static int question(struct move *m, struct runner *r, uint8_t *msg)
@@ -90,6 +92,24 @@ static void resume_answered(struct move *m, struct runner *r, int len)
 	dial_close(&r->dial);
 }
 
+/* The runner of a plain connection is connected, or has asked an HTTP server. May end the move. */
+static void plain_step(struct move *m, struct runner *r)
+{
+	int e = m->flow->kind != FLOW_HTTP ? 1 : r->asked ? web_answer(m, r) : web_ask(m, r);
+
+	if (e == 0 && clock_ms() - r->asked_ms > WEB_ANSWER_MS)
+		e = -ETIMEDOUT;
+	if (e == 1) {
+		move_won(m, (int)(r - m->run));
+	} else if (e == -EPROTO || e == -ECANCELED) {
+		move_fail(m, e == -EPROTO ? "refused" : "nothing to be gone on with");
+	} else if (e < 0 && e != -EAGAIN) {
+		log_debug("flow %u: answer over %s: %s", m->flow->id, r->dial.path.name,
+		          strerrordesc_np(-e));
+		dial_close(&r->dial);
+	}
+}
+
 static struct runner *quick_one(struct move *m)
 {
 	for (int i = 0; i < RUNNERS; i++)
@@ -149,7 +169,7 @@ static void runner_step(struct move *m, struct runner *r, struct waits *w)
 			return;
 		}
 		if (m->kind == MOVE_REDIAL) {
-			move_won(m, (int)(r - m->run));
+			plain_step(m, r);
 			return;
 		}
 		if (m->kind == MOVE_OPEN && !open_connected(m, r))
@@ -159,6 +179,10 @@ static void runner_step(struct move *m, struct runner *r, struct waits *w)
 		e = ask(m, r);
 		if (e < 0 && e != -EAGAIN)
 			dial_close(&r->dial);
+		return;
+	}
+	if (m->kind == MOVE_REDIAL) {
+		plain_step(m, r);
 		return;
 	}
 	n = dial_message(&r->dial);
@@ -335,13 +359,14 @@ void move_race(struct move *m, struct waits *w)
 		start_next(m, idle);
 	if (none_runs(m) && m->next >= m->npaths)
 		move_fail(m, "every path tried");
-	else if (now - m->begun_ms > CONNECT_MS)
+	else if (now - m->begun_ms > CONNECT_MS && !(m->kind == MOVE_REDIAL && web_asked(m)))
 		move_fail(m, "no answer");
 }
 
 int64_t move_race_due(const struct move *m)
 {
-	int64_t now = clock_ms(), due = m->begun_ms + CONNECT_MS + 1;
+	bool web = m->kind == MOVE_REDIAL && web_asked(m);
+	int64_t now = clock_ms(), due = web ? now + 1000 : m->begun_ms + CONNECT_MS + 1;
 
 	/* The age of a new session's dials is open_race()'s business. */
 	if (none_runs(m))

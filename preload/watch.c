@@ -22,9 +22,12 @@
 #include "preload/raw.h"
 #include "preload/splice.h"
 #include "preload/udp.h"
+#include "preload/web.h"
 
 #define RESET_AFTER_MS 30000 /* `auto`: how long the source address must be gone */
 #define SHORT_OUTAGE_MS 3000 /* `reset` */
+#define WORTH_IT (1u << 18)  /* bytes to come: for fewer a download is not moved for the better */
+#define UNANSWERED_MS 60000  /* no server is reached over the paths there are */
 #define REFUSED_MS 3000      /* "unknown session" from every path for this long ends it */
 #define HEIRS_MS 500         /* how often it is asked whether relatives still have a flow */
 #define STALLED_MS 2000 /* a closed flow that is not confirmed: is its connection still there? */
@@ -116,6 +119,7 @@ static bool movable(struct flow *f)
 	case FLOW_RESET:
 		return nothing_exchanged(f);
 	case FLOW_UDP:
+	case FLOW_HTTP: /* web_movable() has been asked */
 		return true;
 	}
 	return false;
@@ -127,6 +131,83 @@ static bool quiet(struct flow *f)
 	struct stream_counts c;
 
 	return splice_counts(f, &c) == 0 && c.unacked == 0 && c.unread == 0;
+}
+
+/* No handover can save what is under way: as soon as that is certain the program is told. */
+static void web_lost(struct flow *f, const char *why, const struct stream_counts *c, int64_t now,
+                     struct waits *w)
+{
+	/* Its own error was met already, and hidden: it is this one's place. */
+	if (!atomic_load(&f->failed)) {
+		if (now - f->lost_ms < SHORT_OUTAGE_MS) {
+			waits_until(w, f->lost_ms + SHORT_OUTAGE_MS);
+			return;
+		}
+		/* What has arrived the program can read yet. */
+		if (c->unread) {
+			waits_until(w, now + 200);
+			return;
+		}
+	}
+	log_info("flow %u: reset: %s, and another path is ready", f->id, why);
+	splice_reset(f);
+	flowtalk_end(f);
+}
+
+/* HTTP: is it to be moved now? Where not, what there is to do is done. */
+static bool web_movable(struct flow *f, const struct pol_decision *d, int64_t now, struct waits *w)
+{
+	bool gentle = d->verb == POL_MOVE;
+	struct stream_counts c = {0};
+	struct http_plan p;
+
+	if (!web_plan(f, &p, &c)) {
+		waits_until(w, now + 10);
+		return false;
+	}
+	/* The next look at what is worth no handover yet. */
+	int64_t again = now + 200;
+
+	/* There is a path, and nobody answers over it. */
+	if (!gentle && p.way != HTTP_LEAVE && p.way != HTTP_IDLE && f->lost_ms &&
+	    now - f->lost_ms > UNANSWERED_MS && now - f->failed_ms < SHORT_OUTAGE_MS) {
+		p.way = HTTP_LOST;
+		p.why = "no answer over any path";
+	}
+
+	switch (p.way) {
+	case HTTP_IDLE:
+		if (!gentle || (c.unacked == 0 && c.unread == 0))
+			return true;
+		break;
+	case HTTP_REST:
+		/* What comes soon is better awaited. */
+		if (gentle ? web_left(f) >= WORTH_IT : web_left(f) > c.unread)
+			return true;
+		break;
+	case HTTP_AGAIN:
+	case HTTP_SAME:
+		/* The answer may have come before the path went. */
+		if (!gentle && (!c.unread || now - f->lost_ms > 100))
+			return true;
+		again = now + 20;
+		break;
+	case HTTP_LOST:
+		if (!gentle) {
+			web_lost(f, p.why, &c, now, w);
+			return false;
+		}
+		break;
+	case HTTP_LEAVE:
+		if (atomic_load(&f->failed) && splice_parked(f))
+			web_lost(f, p.why, &c, now, w);
+		else
+			consider_reset(f, d, now, w);
+		return false;
+	}
+	waits_until(w, again);
+	f->again_ms = again;
+	return false;
 }
 
 static bool bound(const struct flow *f)
@@ -175,13 +256,16 @@ static void act(struct flow *f, const struct pol_decision *d, const struct mif_p
 
 	/* A plain connection that another process may have, too, is left to both of them as it is.
 	 */
-	if (atomic_load(&f->shared) && (f->kind == FLOW_RESET || f->kind == FLOW_REDIAL))
+	if (atomic_load(&f->shared) &&
+	    (f->kind == FLOW_RESET || f->kind == FLOW_REDIAL || f->kind == FLOW_HTTP))
 		return;
 	if (bound(f)) {
 		paths = keep_to_address(f, d, paths, n, w);
 		n = 1;
 	}
 	if (!paths)
+		return;
+	if (f->kind == FLOW_HTTP && !web_movable(f, d, now, w))
 		return;
 	if (!movable(f)) {
 		consider_reset(f, d, now, w);
@@ -202,7 +286,7 @@ static void act(struct flow *f, const struct pol_decision *d, const struct mif_p
 			udp_move(f, &paths[0]);
 		return;
 	}
-	if (gentle && f->kind != FLOW_SESSION) {
+	if (gentle && f->kind != FLOW_SESSION && f->kind != FLOW_HTTP) {
 		if (f->kind == FLOW_RESET)
 			return;
 		if (!quiet(f)) {
@@ -447,7 +531,7 @@ static void look(struct flow *f, bool network, struct waits *w)
 	/* A hook has met a path error: the program must see a quiet socket at once, whatever comes
 	 * next. */
 	if (failed && (!f->move || move_racing(f)) && !f->closed && !f->pump && !splice_parked(f) &&
-	    (f->kind == FLOW_SESSION || f->kind == FLOW_REDIAL)) {
+	    (f->kind == FLOW_SESSION || f->kind == FLOW_REDIAL || f->kind == FLOW_HTTP)) {
 		if (splice_park(f) == -EBUSY)
 			waits_until(w, now + 2);
 		else

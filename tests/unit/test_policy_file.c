@@ -288,7 +288,7 @@ static void errors_name_file_line_and_what_was_expected(void **state)
 	     ":1: interface \"type:wlan\" not understood; expected type:ethernet, type:wifi, "
 	     "type:cellular, type:vpn or type:other"},
 	    {"peer \"*\" {\n continuity = auto\n sticky = yes }",
-	     ":3: sticky without session or redial; expected continuity = session or redial"},
+	     ":3: sticky without session, redial or http; expected continuity = session, redial"},
 	    {"peer \"*\" { continuity = none address-bound = yes }",
 	     ":1: address-bound with none; expected another continuity"},
 	    {"peer \"*\" {\n continuity = none\n on-handover = \"true\" }",
