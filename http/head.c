@@ -8,12 +8,24 @@
 #define CLOCKS_S 60 /* so much younger than its representation an answer must be */
 
 /* Which field is being read. */
-enum field { OTHER, ETAG, MODIFIED, DATE, CONTENT_RANGE, CODING, TYPE, RANGE, IF_RANGE, FIELDS };
+enum field {
+	OTHER,
+	ETAG,
+	MODIFIED,
+	DATE,
+	CONTENT_RANGE,
+	CODING,
+	TYPE,
+	RANGE,
+	IF_RANGE,
+	TRANSFER,
+	FIELDS
+};
 
 static const char *const names[FIELDS] = {
     [ETAG] = "ETag",         [MODIFIED] = "Last-Modified",      [DATE] = "Date",
     [TYPE] = "Content-Type", [CONTENT_RANGE] = "Content-Range", [CODING] = "Content-Encoding",
-    [RANGE] = "Range",       [IF_RANGE] = "If-Range",
+    [RANGE] = "Range",       [IF_RANGE] = "If-Range",           [TRANSFER] = "Transfer-Encoding",
 };
 
 struct reading {
@@ -80,6 +92,8 @@ static void field_done(struct reading *r)
 		*to = r->value;
 	if (f == RANGE || f == IF_RANGE)
 		cut_begins(r);
+	if (f == TRANSFER)
+		r->h->chunked = true;
 	r->name = r->value = (struct http_text){NULL, 0};
 	r->pieces = false;
 }
@@ -132,7 +146,6 @@ static int on_head_done(http_parser *p)
 	r->head_done = true;
 	h->status = p->status_code;
 	h->method = p->method;
-	h->chunked = p->flags & F_CHUNKED || p->uses_transfer_encoding;
 	h->keeps = http_should_keep_alive(p);
 	h->length = p->flags & F_CONTENTLENGTH ? p->content_length : HTTP_UNKNOWN;
 	return 0;

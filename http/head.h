@@ -18,7 +18,8 @@ struct http_text {
 struct http_head {
 	unsigned status; /* of an answer */
 	unsigned method; /* of a request */
-	bool chunked, keeps;
+	bool chunked;    /* or coded otherwise for the transfer */
+	bool keeps;
 	bool whole;      /* it ended where its bytes do, and nothing was left over */
 	bool odd;        /* a field that matters stands twice, or is folded: not to be relied on */
 	uint64_t length; /* Content-Length; HTTP_UNKNOWN */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/stream.h"
 
+#include "http/head.h"
+
 #include <string.h>
 
 #define COPIES 100
@@ -279,6 +281,14 @@ static void answer_whole(struct http_stream *s)
 	atomic_fetch_add_explicit(&s->answered, 1, memory_order_release);
 }
 
+/* Coded otherwise than in chunks: then its length, if it is said, is not that of the body. */
+static bool coded(const struct http_in *in)
+{
+	struct http_head h;
+
+	return !http_head_read(&h, in->head, in->head_len, false) || h.chunked;
+}
+
 static void answer_head_whole(struct http_stream *s)
 {
 	struct http_in *in = &s->in;
@@ -302,7 +312,7 @@ static void answer_head_whole(struct http_stream *s)
 			answer_whole(s);
 		} else if (in->parser.flags & F_CHUNKED) {
 			in->at = HTTP_IN_CHUNKS;
-		} else if (in->parser.flags & F_CONTENTLENGTH) {
+		} else if (in->parser.flags & F_CONTENTLENGTH && !coded(in)) {
 			in->length = in->left = in->parser.content_length;
 			in->at = HTTP_IN_BODY;
 			if (!in->left)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes the binary seeds: seeds.py DIRECTORY makes DIRECTORY/server, client, netlink, ra and others.
+"""Writes the binary seeds: seeds.py DIRECTORY makes DIRECTORY/server, client, http, netlink, ra and others.
 
 Steps are numbered as in the tables at the end of tests/fuzz/fuzz_*.c.
 """
@@ -131,9 +131,38 @@ def ra():
     write("ra", "all", b"\1" + head + b"".join(options.values()))
 
 
+def http():
+    def said(who, text):
+        out = b""
+        for i in range(0, len(text), 100):
+            out += bytes([who | len(text[i:i + 100])]) + text[i:i + 100]
+        return out
+
+    get = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+    tag = b'ETag: "a"\r\n'
+    head = b"HTTP/1.1 200 OK\r\n"
+    for name, asked, answered in [
+            ("length", get, head + b"Content-Length: 9\r\n\r\n12345"),
+            ("chunks", get, head + b"Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n0\r\n\r\n"),
+            ("close", get, head + b"Connection: close\r\n\r\n12345"),
+            ("head", b"HEAD / HTTP/1.1\r\n\r\n", head + b"Content-Length: 9\r\n\r\n"),
+            ("continue", b"PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nab",
+             b"HTTP/1.1 100 C\r\n\r\nHTTP/1.1 201 C\r\nContent-Length: 0\r\n\r\n"),
+            ("many", get * 5, (head + b"Content-Length: 1\r\n\r\nx") * 4)]:
+        write("http", name, b"\0" + said(0x80, asked) + said(0, answered))
+    old = head + b"Content-Length: 100\r\n" + tag + b"\r\n"
+    dated = (head + b"Content-Length: 100\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+             b"Date: Sun, 06 Nov 1995 08:49:37 GMT\r\n\r\n")
+    part = b"HTTP/1.1 206 P\r\nContent-Length: 95\r\n" + tag + b"Content-Range: bytes 5-99/100\r\n\r\n"
+    for name, a, b in [("part", old, part), ("whole", old, old), ("dated", dated, dated), ("parts", part, part)]:
+        pieces = b"".join(struct.pack(">H", len(x)) + x for x in (a, b, get))
+        write("http", name, b"\1" + struct.pack(">H", 5) + pieces)
+
+
 server()
 client()
 ra()
+http()
 netlink()
 status()
 reply()
