@@ -94,3 +94,111 @@ flap_while() { # PID...
 	done
 	echo "$ok went on, $failed errors"
 }
+
+# The folder's file comes within some seconds.
+await() { # FILE PID
+	local i
+	for ((i = 0; i < 200; i++)); do
+		[ ! -e "$1" ] || return 0
+		kill -0 "$2" 2>/dev/null || break
+		sleep 0.05
+	done
+	echo "no $1"
+	return 1
+}
+
+@test "each point of an exchange is gone on from, or ends in an error" {
+	local pid status=0
+	lab_up 5
+	web_policy
+	lab_spawn server "$lab_dir/server.log" python3 "$BATS_TEST_DIRNAME/../lab/web_server.py" 8086
+	lab_wait_port server 8086
+	covered python3 "$BATS_TEST_DIRNAME/../lab/web_client.py" 10.9.0.2 8086 "$lab_dir" >"$lab_dir/cases" 2>&1 &
+	pid=$!
+	await "$lab_dir/ready" $pid
+	"$lab_build/mifcont" status >"$lab_dir/status" 2>&1 || :
+	lab_event wlan0 down
+	touch "$lab_dir/gone"
+	wait $pid || status=$?
+	cat "$lab_dir/cases"
+	[ "$status" = 0 ]
+}
+
+@test "apt, git, python, curl -C and wget -r go on" {
+	local pids=() pid i
+	command -v nginx >/dev/null || skip "no nginx"
+	lab_up 10 60
+	web_policy
+	web_file file 8
+	mkdir -p "$lab_dir/www/tree"
+	for i in 1 2 3 4 5 6 7 8; do
+		web_file "tree/$i" 1
+	done
+	# Without an index to parse: what wget is to fetch.
+	for i in 1 2 3 4 5 6 7 8; do echo "http://10.9.0.2:8080/tree/$i"; done >"$lab_dir/list"
+	export HOME=$lab_dir GIT_AUTHOR_NAME=n GIT_AUTHOR_EMAIL=e GIT_COMMITTER_NAME=n GIT_COMMITTER_EMAIL=e
+	git init -q "$lab_dir/source"
+	for i in 1 2 3 4; do
+		head -c 1500000 /dev/urandom >"$lab_dir/source/$i"
+		git -C "$lab_dir/source" add .
+		git -C "$lab_dir/source" commit -qm "$i"
+	done
+	git clone -q --bare "$lab_dir/source" "$lab_dir/www/source.git"
+	git -C "$lab_dir/www/source.git" update-server-info
+	find "$lab_dir/www" -type f -exec touch -d '1 hour ago' {} +
+	chmod -R a+rX "$lab_dir/www"
+	web_nginx 8080
+	wait_port 8080
+	head -c 3000000 "$lab_dir/www/file" >"$lab_dir/curl"
+	covered curl -sS -C - -o "$lab_dir/curl" http://10.9.0.2:8080/file &
+	pids+=($!)
+	covered wget -q -t 1 -P "$lab_dir/tree" -i "$lab_dir/list" &
+	pids+=($!)
+	covered git clone -q http://10.9.0.2:8080/source.git "$lab_dir/clone" &
+	pids+=($!)
+	covered /usr/lib/apt/apt-helper -o APT::Sandbox::User=root -o Acquire::Retries=0 \
+		download-file http://10.9.0.2:8080/file "$lab_dir/apt" "SHA256:$(sha256sum <"$lab_dir/www/file" | cut -d ' ' -f 1)" \
+		>"$lab_dir/apt.log" 2>&1 &
+	pids+=($!)
+	covered python3 - "$lab_dir/python" <<-'END' &
+		import sys, urllib.request
+		with urllib.request.urlopen("http://10.9.0.2:8080/file", timeout=30) as r, open(sys.argv[1], "wb") as f:
+		    while data := r.read(50000):
+		        f.write(data)
+	END
+	pids+=($!)
+	flap_while "${pids[@]}"
+	for pid in "${pids[@]}"; do
+		wait "$pid" || { cat "$lab_dir/apt.log"; return 1; }
+	done
+	for i in curl apt python; do
+		same "$lab_dir/$i" "$lab_dir/www/file"
+	done
+	diff -r "$lab_dir/tree" "$lab_dir/www/tree"
+	diff -r -x .git "$lab_dir/clone" "$lab_dir/source"
+	echo "$(handovers) handovers"
+	[ "$(handovers)" -ge 8 ]
+}
+
+@test "what survives by itself is left alone, and status says what would be lost" {
+	local pid
+	lab_up 5
+	web_policy
+	lab_spawn server "$lab_dir/server.log" python3 "$BATS_TEST_DIRNAME/../lab/web_server.py" 8086
+	lab_wait_port server 8086
+	covered curl -sS -N -o "$lab_dir/chunks" http://10.9.0.2:8086/chunks &
+	pid=$!
+	for ((i = 0; i < 100; i++)); do
+		[ ! -s "$lab_dir/chunks" ] || break
+		sleep 0.05
+	done
+	in_client "$lab_build/mifcont" status --json | tee "$lab_dir/status" |
+		jq -e '.[0].flows[0] | .continuity == "http" and (.covered | not) and (.note | test("would be lost: its chunks"))' ||
+		{ cat "$lab_dir/status"; return 1; }
+	lab_event wlan0 down
+	sleep 0.5
+	lab_event wlan0 up
+	wait $pid
+	[ "$(stat -c %s "$lab_dir/chunks")" = 10240 ]
+	[ "$(handovers)" = 0 ]
+}
