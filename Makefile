@@ -94,6 +94,9 @@ programs: all
 soak: all
 	@scripts/soak
 
+soak-web: all
+	@scripts/soak-web
+
 bench: all
 	@scripts/bench
 
@@ -120,5 +123,5 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all demo test lint format musl bench soak transparency programs install clean
+.PHONY: all demo test lint format musl bench soak soak-web transparency programs install clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -95,7 +95,10 @@ static void resume_answered(struct move *m, struct runner *r, int len)
 /* The runner of a plain connection is connected, or has asked an HTTP server. May end the move. */
 static void plain_step(struct move *m, struct runner *r)
 {
-	int e = m->flow->kind != FLOW_HTTP ? 1 : r->asked ? web_answer(m, r) : web_ask(m, r);
+	int e = m->flow->kind != FLOW_HTTP ? 1
+	        : m->flow->closed          ? -ECANCELED
+	        : r->asked                 ? web_answer(m, r)
+	                                   : web_ask(m, r);
 
 	if (e == 0 && clock_ms() - r->asked_ms > WEB_ANSWER_MS)
 		e = -ETIMEDOUT;

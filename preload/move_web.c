@@ -263,6 +263,8 @@ const char *web_commit(struct move *m, const struct stream_counts *c)
 	struct http_plan p;
 
 	http_plan(s, f->ring.base, &p);
+	if (f->closed)
+		return "the program has closed it";
 	if (p.way == HTTP_LEAVE)
 		return p.why;
 	if (c->written != f->ring.tail || c->written != s->out.count || c->read != s->in.count) {
@@ -282,5 +284,7 @@ const char *web_commit(struct move *m, const struct stream_counts *c)
 	if (a->way == HTTP_SAME && m->skip)
 		return "the program has gone on meanwhile";
 	m->replay = p.replay;
+	if (a->way == HTTP_REST)
+		m->how = ", in the middle of an answer";
 	return NULL;
 }

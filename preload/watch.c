@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "preload/agent.h"
+#include "preload/alone.h"
 #include "preload/choose.h"
 #include "preload/counts.h"
 #include "preload/errand.h"
@@ -168,9 +169,12 @@ static bool web_movable(struct flow *f, const struct pol_decision *d, int64_t no
 	/* The next look at what is worth no handover yet. */
 	int64_t again = now + 200;
 
+	int64_t since = f->lost_ms ? f->lost_ms : splice_parked(f) ? f->parked_ms : now;
+
 	/* There is a path, and nobody answers over it. */
-	if (!gentle && p.way != HTTP_LEAVE && p.way != HTTP_IDLE && f->lost_ms &&
-	    now - f->lost_ms > UNANSWERED_MS && now - f->failed_ms < SHORT_OUTAGE_MS) {
+	if (!gentle && p.way != HTTP_LEAVE && now - since > UNANSWERED_MS && f->failed_ms &&
+	    now - f->failed_ms < SHORT_OUTAGE_MS &&
+	    (p.way != HTTP_IDLE || atomic_load(&f->failed))) {
 		p.way = HTTP_LOST;
 		p.why = "no answer over any path";
 	}
@@ -256,8 +260,7 @@ static void act(struct flow *f, const struct pol_decision *d, const struct mif_p
 
 	/* A plain connection that another process may have, too, is left to both of them as it is.
 	 */
-	if (atomic_load(&f->shared) &&
-	    (f->kind == FLOW_RESET || f->kind == FLOW_REDIAL || f->kind == FLOW_HTTP))
+	if (atomic_load(&f->shared) && (f->kind == FLOW_RESET || f->kind == FLOW_REDIAL))
 		return;
 	if (bound(f)) {
 		paths = keep_to_address(f, d, paths, n, w);
@@ -265,6 +268,12 @@ static void act(struct flow *f, const struct pol_decision *d, const struct mif_p
 	}
 	if (!paths)
 		return;
+	if (f->kind == FLOW_HTTP && !alone(f)) {
+		/* As a rule a child that is about to execute another program. */
+		f->again_ms = now + (!gentle && now - f->lost_ms < SHORT_OUTAGE_MS ? 120 : 2000);
+		waits_until(w, f->again_ms);
+		return;
+	}
 	if (f->kind == FLOW_HTTP && !web_movable(f, d, now, w))
 		return;
 	if (!movable(f)) {

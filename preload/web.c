@@ -38,6 +38,12 @@ bool web_begin(struct flow *f)
 
 /* --- hooks --- */
 
+/* Nothing will be sent again: from here on it costs what any connection does. */
+static void as_any(struct flow *f)
+{
+	atomic_store(&f->keeps, false);
+}
+
 void web_wrote(struct flow *f, const struct iovec *iov, size_t count, size_t from, size_t len)
 {
 	struct web *w = atomic_load(&f->web);
@@ -62,6 +68,8 @@ void web_wrote(struct flow *f, const struct iovec *iov, size_t count, size_t fro
 		from = 0;
 	}
 	atomic_store(&w->noting, false);
+	if (http_opaque(&w->stream))
+		as_any(f);
 }
 
 void web_receives(struct flow *f)
@@ -69,7 +77,7 @@ void web_receives(struct flow *f)
 	struct web *w = atomic_load(&f->web);
 	uint32_t me = thread_id(), other = 0;
 
-	if (!w || atomic_compare_exchange_strong(&w->reader, &other, me))
+	if (!w || http_opaque(&w->stream) || atomic_compare_exchange_strong(&w->reader, &other, me))
 		return;
 	/* Left over from a call that was jumped out of, if this thread is in no other. */
 	if (other == me && atomic_load(&this_thread.depth) == 1)
@@ -99,7 +107,7 @@ void web_received(struct flow *f, const struct iovec *iov, size_t count, ssize_t
 		return;
 	if (n > 0 && flags & MSG_TRUNC && !(flags & MSG_PEEK))
 		http_give_up(&w->stream);
-	if (n > 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB))) {
+	if (n > 0 && !http_opaque(&w->stream) && !(flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB))) {
 		size_t left = (size_t)n;
 
 		if (http_unasked(&w->stream))
@@ -111,6 +119,8 @@ void web_received(struct flow *f, const struct iovec *iov, size_t count, ssize_t
 			left -= len;
 		}
 	}
+	if (http_opaque(&w->stream))
+		as_any(f);
 	if (atomic_load(&w->reader) == thread_id())
 		atomic_store(&w->reader, 0);
 }

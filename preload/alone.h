@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Has any other process the same sockets? For flows that were open when the program forked. */
+#ifndef PRELOAD_ALONE_H
+#define PRELOAD_ALONE_H
+
+#include <stdbool.h>
+
+#include "preload/flow.h"
+
+/*
+ * Looks at the descriptors of all processes that may be looked at; one that may not, and is a child
+ * of this one, is taken to have all. True: nobody has the flow's socket besides, and it is no
+ * longer `shared`. False: somebody has it, or it was looked for a moment ago: ask again. Agent
+ * only; takes milliseconds on a machine with hundreds of processes, for all such flows together.
+ */
+bool alone(struct flow *f);
+
+#endif
