@@ -83,11 +83,13 @@ void move_fail(struct move *m, const char *why)
 	}
 	log_info("flow %u: handover to %s failed: %s", f->id,
 	         m->path.name[0] ? m->path.name : p->name, why);
-	f->failed_ifindex = m->path.ifindex ? m->path.ifindex : p->ifindex;
-	f->failed_ms = clock_ms();
-	f->retry_ms = f->failed_ms + 200;
+	f->retry_ms = clock_ms() + 200;
+	if (!m->blameless) {
+		f->failed_ifindex = m->path.ifindex ? m->path.ifindex : p->ifindex;
+		f->failed_ms = clock_ms();
+	}
 	/* Up, and nothing came back: a preferred path is not tried again and again. */
-	if (m->gentle && m->phase == RACING)
+	if (m->gentle && m->phase == RACING && !m->blameless)
 		pulse_rests(f->failed_ifindex);
 	/* Until the new connection is on the descriptor the old one is there as it was. */
 	bool back = m->phase <= PARKING || (f->kind == FLOW_HTTP && m->phase == SKIPPING);

@@ -110,6 +110,7 @@ void over_commit(struct move *m)
 		const char *why = web_commit(m, &c);
 
 		if (why) {
+			m->blameless = true;
 			move_fail(m, why);
 			return;
 		}

@@ -40,6 +40,7 @@ struct move {
 	bool gentle;
 	bool urgent;    /* gentle, but the old connection has fallen silent */
 	int left;       /* the interface it leaves */
+	bool blameless; /* what stopped it says nothing of the path */
 	bool disturbed; /* the network changed since it began */
 	uint64_t sid;   /* MOVE_OPEN: asked for, and not answered yet */
 	bool met;       /* MOVE_OPEN: the relay, or a box before it, took a connection */

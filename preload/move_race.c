@@ -105,6 +105,7 @@ static void plain_step(struct move *m, struct runner *r)
 	if (e == 1) {
 		move_won(m, (int)(r - m->run));
 	} else if (e == -EPROTO || e == -ECANCELED) {
+		m->blameless = true;
 		move_fail(m, e == -EPROTO ? "refused" : "nothing to be gone on with");
 	} else if (e < 0 && e != -EAGAIN) {
 		log_debug("flow %u: answer over %s: %s", m->flow->id, r->dial.path.name,

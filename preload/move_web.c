@@ -68,7 +68,7 @@ static int ended(struct move *m, int e)
 	if (a->failing != a->answer + 1)
 		a->failures = 0;
 	a->failing = a->answer + 1;
-	if (e == -EPROTO || ++a->failures < FAILURES)
+	if (e == -EPROTO || e == -ECANCELED || ++a->failures < FAILURES)
 		return e;
 	return refuse(m, "the server ends each connection on which it is asked for the rest");
 }
@@ -198,8 +198,10 @@ static int judge(struct move *m)
 
 	if (why)
 		return refuse(m, why);
-	if (a->discard && m->gentle)
-		return refuse(m, "the server sends the whole again");
+	if (a->discard && m->gentle) {
+		a->costly = a->answer + 1;
+		return -ECANCELED;
+	}
 	a->head_over = true;
 	return 1;
 }

@@ -186,7 +186,7 @@ static bool web_movable(struct flow *f, const struct pol_decision *d, int64_t no
 		break;
 	case HTTP_REST:
 		/* What comes soon is better awaited. */
-		if (gentle ? web_left(f) >= WORTH_IT : web_left(f) > c.unread)
+		if (gentle ? web_left(f) >= WORTH_IT && !web_costly(f) : web_left(f) > c.unread)
 			return true;
 		break;
 	case HTTP_AGAIN:

@@ -28,7 +28,7 @@ bool web_begin(struct flow *f)
 	atomic_store(&w->reader, 0);
 	atomic_store(&w->noting, false);
 	w->ask.by = -1;
-	w->ask.refused = 0;
+	w->ask.refused = w->ask.costly = w->ask.failing = 0;
 	if (!flow_make_ring(f, RING))
 		return false;
 	f->kind = FLOW_HTTP;
@@ -177,6 +177,13 @@ uint64_t web_left(const struct flow *f)
 	const struct web *w = atomic_load(&f->web);
 
 	return w && w->stream.in.at == HTTP_IN_BODY ? w->stream.in.left : HTTP_UNKNOWN;
+}
+
+bool web_costly(const struct flow *f)
+{
+	const struct web *w = atomic_load(&f->web);
+
+	return w && w->ask.costly == w->stream.in.start + 1;
 }
 
 bool web_describe(struct flow *f, char *to, size_t size)

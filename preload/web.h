@@ -37,6 +37,7 @@ struct web_ask {
 	uint8_t expect[HTTP_HEAD_MAX];
 	uint64_t refused; /* answer + 1 for which the server's word is that it cannot be; 0 */
 	const char *refusal;
+	uint64_t costly;  /* answer + 1 of which the server sends the whole again; 0 */
 	uint64_t failing; /* answer + 1 for which connections were lost before they had it */
 	int failures;
 };
@@ -75,6 +76,9 @@ bool web_plan(struct flow *f, struct http_plan *p, struct stream_counts *c);
 
 /* Of a download under way: how much is still to come; HTTP_UNKNOWN: nobody knows. */
 uint64_t web_left(const struct flow *f);
+
+/* Is it one of which all would come again? Then it is moved only if it has to be. */
+bool web_costly(const struct flow *f);
 
 /* For people: what a handover would do now. False: it would lose something. */
 bool web_describe(struct flow *f, char *to, size_t size);
