@@ -58,10 +58,11 @@ flap_while() { # PID...
 }
 
 @test "with a server that lies about the rest there are errors, and never a wrong byte" {
-	local name may status ok=0 failed=0 pids=()
+	local name may status ok=0 failed=0 pids=() seed=$RANDOM
+	echo "seed $seed"
 	lab_up
 	web_policy
-	lab_spawn server "$lab_dir/liar.log" python3 "$BATS_TEST_DIRNAME/../lab/liar.py" 8085 0.3
+	lab_spawn server "$lab_dir/liar.log" python3 "$BATS_TEST_DIRNAME/../lab/liar.py" 8085 0.3 $seed
 	lab_wait_port server 8085
 	in_client curl -sS -o "$lab_dir/names" http://10.9.0.2:8085/names
 	in_client curl -sS -o "$lab_dir/body" http://10.9.0.2:8085/body

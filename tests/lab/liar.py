@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """An HTTP server that answers the first request for a path well, and lies when it is asked for the rest.
 
-liar.py PORT MEGABYTES   serves /NAME for each name in LIES; /body is what is right, /names the names and whether the
-download may end well ("same") or has to fail ("error"). Of the first answer it sends a part and then nothing more, so
-that it is under way when its path is lost.
+liar.py PORT MEGABYTES [SEED]   serves /NAME for each name in LIES; /body is what is right, /names the names and whether
+the download has to end well ("same"), has to fail ("error") or may do either. /random0 and so on lie by chance. Of the
+first answer it sends a part and then nothing more, so that it is under way when its path is lost.
 """
 import random
 import socket
@@ -99,6 +99,48 @@ LIES = {
     "first-chunked": (lambda n: rest(n), "error"),
     "first-just-now": (lambda n: rest(n), "error"),
 }
+
+
+def by_chance(n, r):
+    """What is right, with some of it changed; most of it by lines of the head."""
+    lines = [b"HTTP/1.1 206 Partial Content", b"Content-Length: %d" % (SIZE - n), b'ETag: "right"',
+             b"Content-Range: bytes %d-%d/%d" % (n, SIZE - 1, SIZE), b"Server: liar", b"Accept-Ranges: bytes"]
+    body = BODY[n:]
+    for _ in range(r.choice([0, 1, 1, 2, 3])):
+        what, i = r.randrange(11), r.randrange(1, len(lines))
+        digits = [k for k, c in enumerate(lines[i]) if c in b"0123456789"]
+        if what == 0:
+            lines.append(lines[i])
+        elif what == 1 and len(lines) > 2:
+            lines.pop(i)
+        elif what == 2 and digits:
+            k = r.choice(digits)
+            lines[i] = lines[i][:k] + b"%d" % r.randrange(10) + lines[i][k + 1:]
+        elif what == 3:
+            lines[i] = lines[i].swapcase()
+        elif what == 4:
+            k = r.randrange(len(lines[i]))
+            lines[i] = lines[i][:k] + b"\r\n " + lines[i][k:]
+        elif what == 5:
+            lines[i] = lines[i].replace(b'"right"', r.choice([b'W/"right"', b'"other"', b"right", b'"right']))
+        elif what == 6:
+            lines[0] = r.choice([b"HTTP/1.1 200 OK", b"HTTP/1.0 206 Part", b"HTTP/1.1 203 x", b"HTTP/2 206", b"HTTP/1.1"])
+        elif what == 7:
+            lines.append(r.choice([b"Content-Encoding: br", b"Transfer-Encoding: chunked", b"Connection: close",
+                                   b"Transfer-Encoding: x", b"Content-Type: multipart/byteranges", b"\0", b": x"]))
+        elif what == 8:
+            body = OTHER[n:] if r.random() < 0.5 else BODY
+        elif what == 9:
+            body = BODY[max(0, n + r.choice([-2, -1, 1, 2, 1000])):]
+        elif what == 10:
+            r.shuffle(lines)
+    out = b"\r\n".join(lines) + b"\r\n\r\n" + body
+    return out[:r.randrange(len(out))] if r.random() < 0.2 else out
+
+
+CHANCE = random.Random(int(sys.argv[3]) if len(sys.argv) > 3 else 3)
+for k in range(40):
+    LIES["random%d" % k] = (lambda n, seed=CHANCE.random(): by_chance(n, random.Random(seed)), "either")
 
 
 def first_answer(name):
