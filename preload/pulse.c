@@ -42,6 +42,14 @@ static bool facts_of(int fd, struct silence_facts *s)
 	return true;
 }
 
+/* Its loss is announced up to a second late where the link had another event within the last one
+ * (the kernel's linkwatch); an answer never is. */
+static void ask_carrier(int ifindex)
+{
+	if (agent_monitor())
+		mif_monitor_ask(agent_monitor(), ifindex);
+}
+
 /* Its connection over a path; not the placeholder. */
 static int connection(struct flow *f)
 {
@@ -117,6 +125,7 @@ bool pulse_look(struct flow *f, struct waits *w)
 		at_rest(f, &s);
 		break;
 	case SILENCE_ASK:
+		ask_carrier(f->ifindex);
 		link_ask(f->link, f->ifindex, silence_patience(s.rtt_us, s.var_us, false));
 		break;
 	case SILENCE_DOUBT:
@@ -125,9 +134,8 @@ bool pulse_look(struct flow *f, struct waits *w)
 		f->silent_ms = s.now_ms;
 		log_info("flow %u: silent: %u segments not acknowledged for %d ms", f->id,
 		         s.unacked, s.ack_age_ms);
-		/* Carrier loss is announced late; and is it the path, or this connection? */
-		if (agent_monitor())
-			mif_monitor_ask(agent_monitor(), f->ifindex);
+		/* Is it the path, or this connection? */
+		ask_carrier(f->ifindex);
 		link_ask(f->link, f->ifindex, silence_patience(s.rtt_us, s.var_us, false));
 		break;
 	}
@@ -177,8 +185,7 @@ void pulse_doubt(int ifindex, int64_t asked_ms)
 		return;
 	log_info("interface %d: no answer from the relay for %lld ms", ifindex,
 	         (long long)(clock_ms() - asked_ms));
-	if (agent_monitor())
-		mif_monitor_ask(agent_monitor(), ifindex);
+	ask_carrier(ifindex);
 	news = true;
 }
 
