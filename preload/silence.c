@@ -22,11 +22,13 @@ int silence_patience(int rtt_us, int var_us, bool alone)
 	return (int)(us / 1000) + SLACK_MS + (alone ? DELAYED_MS : 0);
 }
 
-/* The time without bytes after which a transfer is taken to have stopped. */
-static int lull(const struct silence_facts *f)
+/* The time without bytes after which a transfer of either kind is taken to have stopped. */
+static int lull(const struct silence_facts *f, int kind)
 {
 	int part = (f->rtt_us > 0 ? f->rtt_us : UNMEASURED_US) / 8000;
 
+	if (kind)
+		return silence_patience(f->rtt_us, f->var_us, false);
 	return part > LULL_MS ? part : LULL_MS;
 }
 
@@ -42,8 +44,11 @@ static void note(struct silence *s, const struct silence_facts *f, bool acked, b
 		int64_t at = f->now_ms - f->data_age_ms;
 
 		/* Looks are rarer than bytes: only what was noticed as a lull ends a run. */
-		if (!s->run_ms || s->asked)
-			s->run_ms = at;
+		for (int k = 0; k < SILENCE_LULLS; k++) {
+			if (!s->run[k].since_ms || s->run[k].over)
+				s->run[k].since_ms = at;
+			s->run[k].over = false;
+		}
 		s->came_ms = at;
 		s->asked = false;
 	}
@@ -106,15 +111,19 @@ enum silence_verdict silence_look(struct silence *s, const struct silence_facts 
 		s->late = false;
 		return SILENCE_ASK;
 	}
-	if (s->run_ms && !s->asked) {
-		int64_t due = s->came_ms + lull(f);
+	for (int k = 0; k < SILENCE_LULLS; k++) {
+		int64_t due = s->came_ms + lull(f, k);
 
-		if (now >= due) {
-			s->asked = true;
-			if (s->came_ms - s->run_ms >= STEADY_MS)
-				return SILENCE_ASK;
-		} else {
+		if (!s->run[k].since_ms || s->run[k].over)
+			continue;
+		if (now < due) {
 			sooner(next_ms, due);
+			continue;
+		}
+		s->run[k].over = true;
+		if (!s->asked && s->came_ms - s->run[k].since_ms >= STEADY_MS) {
+			s->asked = true;
+			return SILENCE_ASK;
 		}
 	}
 	if (*next_ms < now + LEAST_MS)

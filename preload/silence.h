@@ -26,16 +26,23 @@ struct silence_facts {
 	int rtt_us, var_us;       /* 0: not measured yet */
 };
 
+/* A smooth stream that stops for an eighth of a round trip has stopped. One that comes by fits and
+ * starts, as over a busy Wi-Fi, is only known by a longer lull. */
+#define SILENCE_LULLS 2
+
 struct silence {
 	bool begun;
 	uint64_t acked, received; /* when it was looked at last */
 	int64_t owed_ms;          /* since when an acknowledgement is waited for; 0: it is not */
 	int64_t came_ms;          /* when bytes came last */
-	int64_t run_ms;           /* since when they have come without a lull; 0: they have not */
-	int64_t moved_ms;         /* when anything was new last */
-	bool asked;               /* about this lull */
-	uint64_t base;            /* received when it began, or when it was asked at the end */
-	bool late;                /* what was read when it began had come long before */
+	struct {
+		int64_t since_ms; /* they have come without such a lull; 0: they have not */
+		bool over;
+	} run[SILENCE_LULLS];
+	int64_t moved_ms; /* when anything was new last */
+	bool asked;       /* about this lull */
+	uint64_t base;    /* received when it began, or when it was asked at the end */
+	bool late;        /* what was read when it began had come long before */
 };
 
 enum silence_verdict {

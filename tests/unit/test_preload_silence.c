@@ -184,6 +184,25 @@ static void a_transfer_that_stops_is_asked_about_once(void **state)
 	assert_int_equal(wait_for(&l, 5000, &after), SILENCE_ASK);
 }
 
+static void one_by_fits_and_starts_is_asked_about_later(void **state)
+{
+	struct line l = begun();
+	int after;
+
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		came(&l, 10000);
+		assert_int_equal(look(&l), SILENCE_NONE);
+		/* Looked at in each lull, too. */
+		for (int k = 0; k < 4; k++) {
+			pass(&l, 8);
+			assert_int_equal(look(&l), SILENCE_NONE);
+		}
+	}
+	assert_int_equal(wait_for(&l, 5000, &after), SILENCE_ASK);
+	assert_in_range(after, 5, 60);
+}
+
 static void a_transfer_is_asked_about_before_its_rest(void **state)
 {
 	struct line l = begun();
@@ -246,6 +265,7 @@ int main(void)
 	    cmocka_unit_test(what_acknowledges_nothing_new_is_no_silence),
 	    cmocka_unit_test(a_busy_sender_is_well),
 	    cmocka_unit_test(a_transfer_that_stops_is_asked_about_once),
+	    cmocka_unit_test(one_by_fits_and_starts_is_asked_about_later),
 	    cmocka_unit_test(a_transfer_is_asked_about_before_its_rest),
 	    cmocka_unit_test(who_reads_late_is_asked_for),
 	    cmocka_unit_test(an_answer_is_no_transfer),
