@@ -61,7 +61,8 @@ static bool has_number(const struct mif_message *m)
 {
 	return m->type == MIF_CONFIGURATION_DATA &&
 	       (m->information == MIF_MTU || m->information == MIF_NO_INTERNET ||
-	        m->information == MIF_DHCPV4_BOUND);
+	        m->information == MIF_DHCPV4_BOUND || m->information == MIF_CAPTIVE ||
+	        m->information == MIF_PORTAL_SESSION);
 }
 
 static void lifetime(const char *what, uint32_t s)

@@ -317,10 +317,11 @@ static void read_neighbours(struct mif_monitor *m)
 		                ? rtsock_receive(&m->dumps, m->buf, sizeof(m->buf))
 		                : -EBADF;
 
-		if (n < 0 && n != -EAGAIN)
+		/* The kernel has answered by the time the question was put; it is not kept. */
+		if (n < 0) {
 			close_one(m, &m->dumps);
-		if (n < 0)
 			return;
+		}
 		if (!m->mirror.domains)
 			continue;
 		int left = (int)n;

@@ -11,7 +11,7 @@ for entry in sys.argv[2:]:
     name, value = entry.split("=")
     address, _, asker = value.partition("@")
     zone.append((name.lower(), address, asker))
-sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
 sock.bind((sys.argv[1], 53))
 while True:
     query, peer = sock.recvfrom(512)
