@@ -255,7 +255,8 @@ static int start(void)
 	int r, raw = advert_open(), given = manager_socket();
 
 	if (raw < 0)
-		log_warn("no router advertisements (%s): they take CAP_NET_RAW", strerror(-raw));
+		log_warn("no router advertisements: %s%s", strerror(-raw),
+		         raw == -EPERM ? " (they take CAP_NET_RAW)" : "");
 	if (!loop_start() || !watch_signals())
 		return -errno;
 	r = mif_monitor_open_alone(&monitor, on_event, NULL, true);

@@ -23,8 +23,14 @@
 #define CLIENTS_MAX 4096
 #define CLIENTS_OF_USER 1024 /* but root's */
 #define LOAD_MS 10000        /* in which a client must have taken all there is */
-#define ASKS_PER_S 50        /* of one client; more are answered without asking the kernel */
+#define ASKS_PER_S 50        /* of one client, and of all: more are answered without asking the */
+#define ASKS_OF_ALL 500      /* kernel */
 #define REST 8 /* as many times as telling took it is not done again: large tables cost */
+
+struct rate {
+	int64_t since;
+	int count;
+};
 
 struct client {
 	struct watch watch;
@@ -37,8 +43,7 @@ struct client {
 	int64_t deadline; /* to have taken it */
 	bool asked;
 	uint64_t answer_after; /* the record of this number */
-	int asks;
-	int64_t asks_since;
+	struct rate asks;
 	struct client *next, **link;
 };
 
@@ -47,6 +52,7 @@ static char own_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 static struct mif_monitor *monitor;
 static uint64_t network;
 static struct client *clients;
+static struct rate asks_of_all;
 static unsigned count;
 static struct news news;
 static struct journal journal;
@@ -213,13 +219,11 @@ static void serve(struct client *c, int64_t now)
 	loop_watch(&c->watch, EPOLLIN | (sent == 0 ? EPOLLOUT : 0));
 }
 
-static bool may_ask(struct client *c, int64_t now)
+static bool within(struct rate *r, int most, int64_t now)
 {
-	if (now - c->asks_since >= 1000) {
-		c->asks_since = now;
-		c->asks = 0;
-	}
-	return ++c->asks <= ASKS_PER_S;
+	if (now - r->since >= 1000)
+		*r = (struct rate){now, 0};
+	return ++r->count <= most;
 }
 
 static void tell(int64_t now);
@@ -240,7 +244,8 @@ static void hear(struct client *c, int64_t now)
 			return;
 		}
 		/* The kernel answers at once; what it says is told before the answer. */
-		if (may_ask(c, now) && mif_monitor_ask(monitor, ifindex) == 0) {
+		if (within(&c->asks, ASKS_PER_S, now) && within(&asks_of_all, ASKS_OF_ALL, now) &&
+		    mif_monitor_ask(monitor, ifindex) == 0) {
 			mif_monitor_process(monitor);
 			tell(now);
 		}
@@ -345,7 +350,9 @@ void share_step(int64_t now)
 		tell(now);
 	for (c = clients; c; c = next) {
 		next = c->next;
-		if (c->at < journal.next || c->asked || (c->all && now > c->deadline))
+		/* Those that could take no more are served when they can. */
+		if (((c->at < journal.next || c->asked) && !(c->watch.events & EPOLLOUT)) ||
+		    (c->all && now > c->deadline))
 			serve(c, now);
 	}
 }

@@ -112,3 +112,33 @@ void mnl_attr_put_u32(struct nlmsghdr *h, uint16_t type, uint32_t data)
 {
 	mnl_attr_put(h, type, sizeof(data), &data);
 }
+
+void mnl_attr_put_u8(struct nlmsghdr *h, uint16_t type, uint8_t data)
+{
+	mnl_attr_put(h, type, sizeof(data), &data);
+}
+
+void mnl_attr_put_u64(struct nlmsghdr *h, uint16_t type, uint64_t data)
+{
+	mnl_attr_put(h, type, sizeof(data), &data);
+}
+
+void mnl_attr_put_strz(struct nlmsghdr *h, uint16_t type, const char *data)
+{
+	mnl_attr_put(h, type, strlen(data) + 1, data);
+}
+
+struct nlattr *mnl_attr_nest_start(struct nlmsghdr *h, uint16_t type)
+{
+	struct nlattr *a = mnl_nlmsg_get_payload_tail(h);
+
+	a->nla_type = NLA_F_NESTED | type;
+	a->nla_len = MNL_ATTR_HDRLEN;
+	h->nlmsg_len += MNL_ALIGN(sizeof(*a));
+	return a;
+}
+
+void mnl_attr_nest_end(struct nlmsghdr *h, struct nlattr *a)
+{
+	a->nla_len = (uint16_t)((char *)mnl_nlmsg_get_payload_tail(h) - (char *)a);
+}

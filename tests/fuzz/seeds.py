@@ -159,10 +159,30 @@ def http():
         write("http", name, b"\1" + struct.pack(">H", 5) + pieces)
 
 
+def additional():
+    write("additional", "domain", b'{"identifier":"pvd.example","expires":"2030-05-23T06:00:00+02:00","prefixes":["2001:db8::/32"],'
+          b'"dnsZones":["a.example"],"noInternet":true}')
+    write("additional", "portal", b'{"captive":true,"user-portal-url":"https://x/","venue-info-url":"http://y/","seconds-remaining":9}')
+
+
+def shared():
+    def message(kind, body):
+        return bytes([1, len(body) // 2, kind]) + body + bytes([0])  # take_damage(): none
+
+    link = struct.pack("=BxHiII", 0, 1, 2, 0x10043, 0) + struct.pack("=HHI", 8, 4, 1500) + struct.pack("=HH8s", 12, 3, b"wlan0")
+    address = struct.pack("=BBBBI", 2, 24, 0, 0, 2) + struct.pack("=HH4s", 8, 2, bytes([10, 1, 0, 2]))
+    begin, end, item = message(6, b""), message(7, b""), bytes([0, 1, 1, 0, 1, 2, 3, 1, 0])
+    whole = begin + message(0, link) + message(2, address) + item + end
+    write("shared", "whole", whole)
+    write("shared", "changes", whole + message(3, address) + item + message(1, link) + whole)
+
+
 server()
 client()
 ra()
 http()
+additional()
+shared()
 netlink()
 status()
 reply()

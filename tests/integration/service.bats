@@ -421,6 +421,36 @@ netlinks() { # PID: its sockets of rtnetlink
 	in_client "$mifcont" events --once --json | grep -q '"10.1.0.2"'
 }
 
+@test "a download under the library: its agent is served, is left, and moves the connection all the same" {
+	local fetch
+	lab_down
+	start_lab 5 100
+	export MIFCONT_SERVICE=$lab_dir/service.sock
+	log=$lab_dir/service.log
+	start_service
+	serve_file 30
+	covered curl -sS -o "$lab_dir/got" "http://10.9.0.2:8080/file" &
+	fetch=$!
+	for ((i = 0; i < 100; i++)); do
+		kill -USR1 "$service"
+		! grep -q ' 1 clients' "$log" || break
+		sleep 0.1
+	done
+	grep -q ' 1 clients' "$log"
+	lab_event wlan0 carrier-off
+	for ((i = 0; i < 100; i++)); do [ "$(handovers)" = 0 ] || break; sleep 0.1; done
+	[ "$(handovers)" != 0 ]
+	end_service KILL
+	lab_event wlan0 carrier-on
+	sleep 0.3
+	lab_event wwan0 carrier-off
+	wait "$fetch"
+	same "$lab_dir/got" "$lab_dir/www/file"
+	[ "$(handovers)" -ge 2 ]
+	# It says nothing of its own.
+	! grep -i 'cannot\|error' "$lab_dir/client.log"
+}
+
 # Processes whose agents look at the network, and the sockets of rtnetlink they have together.
 crowd() { # NUMBER
 	local i
