@@ -31,6 +31,8 @@ struct mif_monitor {
 	mif_event_fn *fn;
 	void *ctx;
 	struct served served;
+	mif_check_fn *check_fn;
+	void *check_ctx;
 	int (*move)(int fd);
 	void (*close)(int fd);
 	bool news; /* something was heard of the kernel since a service was last looked for */
@@ -362,6 +364,33 @@ int mif_monitor_ask(struct mif_monitor *m, int ifindex)
 bool mif_monitor_served(const struct mif_monitor *m)
 {
 	return served_live(&m->served);
+}
+
+static void on_check(void *ctx, const struct shared_check *c)
+{
+	const struct mif_monitor *m = ctx;
+
+	m->check_fn(m->check_ctx, c->ifindex, c->question, c->says, c->age_ms);
+}
+
+void mif_monitor_hear_checks(struct mif_monitor *m, mif_check_fn *fn, void *ctx)
+{
+	m->check_fn = fn;
+	m->check_ctx = ctx;
+	m->served.shared.checked = on_check;
+	m->served.shared.checked_ctx = m;
+	for (unsigned i = 0; i < m->served.shared.earlies; i++)
+		on_check(m, &m->served.shared.early[i]);
+	m->served.shared.earlies = 0;
+}
+
+void mif_monitor_tell_check(struct mif_monitor *m, int ifindex, uint64_t question, unsigned says)
+{
+	struct shared_check c = {.question = question, .ifindex = ifindex, .says = says};
+	uint32_t buf[SHARED_MESSAGE / sizeof(uint32_t)];
+
+	if (m && served_live(&m->served))
+		service_send(&m->served.socket, buf, shared_check(buf, &c));
 }
 
 /* --- domains --- */

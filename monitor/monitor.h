@@ -70,6 +70,15 @@ int mif_monitor_open_alone(struct mif_monitor **m, mif_event_fn *fn, void *ctx, 
 
 /* Is it the service that tells? */
 bool mif_monitor_served(const struct mif_monitor *m);
+
+/*
+ * Findings of connectivity checks, which the service hands on among the processes of a user. What
+ * was asked is a number all agree on; `says` 0: somebody is about to find out.
+ */
+typedef void mif_check_fn(void *ctx, int ifindex, uint64_t question, unsigned says,
+                          unsigned age_ms);
+void mif_monitor_hear_checks(struct mif_monitor *m, mif_check_fn *fn, void *ctx);
+void mif_monitor_tell_check(struct mif_monitor *m, int ifindex, uint64_t question, unsigned says);
 void mif_monitor_close(struct mif_monitor *m);
 
 /* Descriptors to poll for reading (at most MIF_MONITOR_FDS written to `fds`); returns their number.

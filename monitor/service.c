@@ -81,10 +81,14 @@ ssize_t service_receive(const struct rtsock *s, void *buf, size_t size)
 	}
 }
 
+int service_send(const struct rtsock *s, const void *message, size_t len)
+{
+	return send(s->fd, message, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
 int service_ask(const struct rtsock *s, int ifindex)
 {
 	uint32_t buf[SHARED_MESSAGE / sizeof(uint32_t)];
-	size_t len = shared_ask(buf, ifindex);
 
-	return send(s->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return service_send(s, buf, shared_ask(buf, ifindex));
 }

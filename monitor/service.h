@@ -21,4 +21,7 @@ ssize_t service_receive(const struct rtsock *s, void *buf, size_t size);
 /* SHARED_ASK. 0 or negative errno. */
 int service_ask(const struct rtsock *s, int ifindex);
 
+/* A message of shared_write.c. 0 or negative errno. */
+int service_send(const struct rtsock *s, const void *message, size_t len);
+
 #endif

@@ -246,6 +246,8 @@ static int load(struct shared *s)
 
 static int one(struct shared *s, const struct nlmsghdr *h, int64_t now)
 {
+	struct shared_check found;
+
 	switch (h->nlmsg_type) {
 	case SHARED_HELLO:
 		return s->state == SHARED_NEW ? greet(s, h) : -EPROTO;
@@ -260,6 +262,14 @@ static int one(struct shared *s, const struct nlmsghdr *h, int64_t now)
 		return 0;
 	case SHARED_ANSWER:
 		s->answers++;
+		return 0;
+	case SHARED_CHECK:
+		if (!shared_checked(h, h->nlmsg_len, &found))
+			return 0;
+		if (s->checked)
+			s->checked(s->checked_ctx, &found);
+		else if (s->earlies < SHARED_EARLY)
+			s->early[s->earlies++] = found;
 		return 0;
 	case SHARED_NEW_ITEM:
 	case SHARED_DEL_ITEM:

@@ -28,6 +28,19 @@ enum shared_type {
 	SHARED_DEL_ITEM,
 	SHARED_ASK, /* from the client: uint32 interface, the state of which it wants to know now */
 	SHARED_ANSWER, /* it has been told by now */
+	SHARED_CHECK,  /* either way: what a connectivity check has found, struct shared_check */
+};
+
+/*
+ * One process's finding, for the others of its user: what `says` means is theirs, but that 0 is:
+ * somebody is about to find out. `question` tells what was asked.
+ */
+struct shared_check {
+	uint64_t question;
+	int32_t ifindex;
+	uint32_t says;
+	uint32_t age_ms; /* of the finding */
+	uint32_t unused;
 };
 
 /* --- for the service: each writes one message to `buf` (SHARED_MESSAGE bytes, aligned for
@@ -41,18 +54,28 @@ size_t shared_route(void *buf, const struct if_route *r, bool gone);
 size_t shared_item(void *buf, const struct pvd_key *of, enum pvd_source source,
                    const struct pvd_item *item, bool gone);
 size_t shared_ask(void *buf, int ifindex);
+size_t shared_check(void *buf, const struct shared_check *c);
 
 /* The interface a client's record asks for; 0: it is no such record. */
 int shared_asked(const void *record, size_t len);
 
+/* Its finding; false: it is no such record. */
+bool shared_checked(const void *record, size_t len, struct shared_check *out);
+
 /* --- for the client --- */
+
+#define SHARED_EARLY 16
 
 enum shared_state { SHARED_NEW, SHARED_GREETED, SHARED_LOADING, SHARED_LIVE };
 
 struct shared {
 	struct mirror *mirror;
 	struct pvd_table *domains;
-	uint64_t network; /* ours */
+	uint64_t network;                                         /* ours */
+	void (*checked)(void *ctx, const struct shared_check *c); /* may be NULL */
+	void *checked_ctx;
+	struct shared_check early[SHARED_EARLY]; /* heard before anybody was there to listen */
+	unsigned earlies;
 	enum shared_state state;
 	unsigned answers;          /* to what was asked, so far */
 	struct heard_item *loaded; /* items between BEGIN and END: they count when all are there */

@@ -60,6 +60,25 @@ size_t shared_ask(void *buf, int ifindex)
 	return h->nlmsg_len;
 }
 
+size_t shared_check(void *buf, const struct shared_check *c)
+{
+	struct nlmsghdr *h = begin(buf, SHARED_CHECK);
+
+	memcpy(mnl_nlmsg_put_extra_header(h, sizeof(*c)), c, sizeof(*c));
+	return h->nlmsg_len;
+}
+
+bool shared_checked(const void *record, size_t len, struct shared_check *out)
+{
+	const struct nlmsghdr *h = record;
+
+	if (len < sizeof(*h) + sizeof(*out) || h->nlmsg_type != SHARED_CHECK ||
+	    h->nlmsg_len != sizeof(*h) + sizeof(*out))
+		return false;
+	memcpy(out, h + 1, sizeof(*out));
+	return out->ifindex > 0;
+}
+
 int shared_asked(const void *record, size_t len)
 {
 	const struct nlmsghdr *h = record;

@@ -102,6 +102,7 @@ static void open_monitor(void)
 		return;
 	}
 	mif_monitor_move_fds(monitor, own_fd, own_close);
+	check_open(monitor);
 }
 
 static void sleep_on(struct waits *w)

@@ -23,6 +23,7 @@ static struct check {
 	struct mif_path path; /* ifindex 0: free */
 	enum pol_connectivity says;
 	bool asking, sent;
+	bool elsewhere;   /* another process is; or `says` is what it has found */
 	unsigned number;  /* of the question: an answer to an older one is none */
 	int64_t since_ms; /* begun, or answered */
 	struct dial dial;
@@ -31,6 +32,7 @@ static struct check {
 } checks[CHECKS] = {[0 ... CHECKS - 1] = {.dial = {.fd = -1, .slot = -1}}};
 
 static unsigned numbers;
+static struct mif_monitor *shared; /* hands findings on */
 
 bool check_wanted(void)
 {
@@ -52,6 +54,23 @@ static void close_dial(struct check *c)
 	c->dial.fd = c->dial.slot = -1;
 }
 
+/* The same for all who ask the same. */
+static uint64_t question(void)
+{
+	const struct pol_check *p = pol_check(process_policy());
+	const char *parts[] = {p->host ? p->host : "", p->path ? p->path : "",
+	                       p->expect ? p->expect : "204"};
+	uint64_t h = 0xcbf29ce484222325u ^ p->port; /* FNV-1a */
+
+	for (int i = 0; i < 3; i++)
+		for (const char *c = parts[i];; c++) {
+			h = (h ^ (uint8_t)*c) * 0x100000001b3u;
+			if (!*c)
+				break;
+		}
+	return h;
+}
+
 static void answered(struct check *c, enum pol_connectivity says, const char *why)
 {
 	close_dial(c);
@@ -60,6 +79,8 @@ static void answered(struct check *c, enum pol_connectivity says, const char *wh
 	c->says = says;
 	log_info("interface %s: connectivity %s (%s)", c->path.name, pol_connectivity_name(says),
 	         why);
+	if (!c->elsewhere)
+		mif_monitor_tell_check(shared, c->path.ifindex, question(), says);
 	choose_again();
 }
 
@@ -106,11 +127,44 @@ static struct check *room(void)
 	return oldest;
 }
 
+static void begin(struct check *c);
+
+/* Another process has found something out, or is about to. */
+static void heard(void *ctx, int ifindex, uint64_t asked, unsigned says, unsigned age_ms)
+{
+	struct check *c = of(ifindex);
+
+	(void)ctx;
+	if (!check_wanted() || asked != question() || says > POL_NET_FULL)
+		return;
+	if (!c && (c = room()) != NULL) {
+		close_dial(c);
+		*c = (struct check){.path = {.ifindex = ifindex}, .dial = {.fd = -1, .slot = -1}};
+		mif_interface(shared, ifindex, c->path.name, NULL, NULL);
+	}
+	/* Who asks itself goes on; of two answers the later one counts. */
+	if (!c || (c->asking && !c->elsewhere && says == POL_NET_UNKNOWN))
+		return;
+	c->elsewhere = true;
+	if (says != POL_NET_UNKNOWN) {
+		answered(c, (enum pol_connectivity)says, "another process has asked");
+		c->since_ms -= age_ms;
+		return;
+	}
+	c->asking = true;
+	c->since_ms = clock_ms();
+}
+
+void check_open(struct mif_monitor *m)
+{
+	shared = m;
+	mif_monitor_hear_checks(m, heard, NULL);
+}
+
 void check_ask(const struct mif_path *path)
 {
 	const struct pol_check *p = pol_check(process_policy());
 	struct check *c = of(path->ifindex);
-	union flow_address a;
 
 	if (!p->host || (c && c->asking))
 		return;
@@ -124,6 +178,15 @@ void check_ask(const struct mif_path *path)
 	                    .number = ++numbers,
 	                    .since_ms = clock_ms(),
 	                    .dial = {.fd = -1, .slot = -1}};
+	begin(c);
+}
+
+static void begin(struct check *c)
+{
+	const struct pol_check *p = pol_check(process_policy());
+	union flow_address a;
+
+	mif_monitor_tell_check(shared, c->path.ifindex, question(), POL_NET_UNKNOWN);
 	memset(&a, 0, sizeof(a));
 	if (inet_pton(AF_INET, p->host, &a.in.sin_addr) == 1) {
 		a.in.sin_family = AF_INET;
@@ -132,7 +195,7 @@ void check_ask(const struct mif_path *path)
 		a.in6.sin6_family = AF_INET6;
 		a.in6.sin6_port = htons(p->port);
 	} else {
-		if (!lookup_over(path->name, p->host, p->port, resolved,
+		if (!lookup_over(c->path.name, p->host, p->port, resolved,
 		                 (void *)(uintptr_t)c->number))
 			answered(c, POL_NET_LIMITED, "its name is not resolved");
 		return;
@@ -245,7 +308,12 @@ void check_step(const struct waits *w)
 
 		if (!c->asking)
 			continue;
-		if (clock_ms() - c->since_ms >= PATIENCE_MS) {
+		if (c->elsewhere && clock_ms() - c->since_ms >= PATIENCE_MS) {
+			/* Whoever asked is gone. */
+			c->elsewhere = c->asking = false;
+			c->says = POL_NET_UNKNOWN;
+			choose_again();
+		} else if (clock_ms() - c->since_ms >= PATIENCE_MS) {
 			answered(c, POL_NET_LIMITED, "no answer");
 		} else if (c->dial.fd >= 0 && !c->sent) {
 			int r = dial_progress(&c->dial, w);

@@ -33,6 +33,9 @@ void check_forget(int ifindex);
 /* Is anybody asked by this policy? */
 bool check_wanted(void);
 
+/* Listens to what other processes of the user have found, where a service hands it on. */
+void check_open(struct mif_monitor *m);
+
 void check_wait(struct waits *w);
 void check_step(const struct waits *w);
 

@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "service/findings.h"
 #include "service/journal.h"
 #include "service/loop.h"
 #include "service/news.h"
@@ -56,6 +57,7 @@ static struct rate asks_of_all;
 static unsigned count;
 static struct news news;
 static struct journal journal;
+static struct findings findings;
 static bool noted = true;
 static int64_t not_before;
 
@@ -226,6 +228,25 @@ static bool within(struct rate *r, int most, int64_t now)
 	return ++r->count <= most;
 }
 
+static bool send_check(struct client *c, const struct shared_check *found)
+{
+	uint32_t buf[SHARED_MESSAGE / sizeof(uint32_t)];
+
+	/* Who does not read asks himself; nothing depends on it. */
+	return send_record(c, buf, shared_check(buf, found)) >= 0;
+}
+
+/* To the others of the same user. */
+static void hand_on(const struct client *from, const struct shared_check *found, int64_t now)
+{
+	if (!mif_interface(monitor, found->ifindex, NULL, NULL, NULL))
+		return;
+	findings_put(&findings, from->user, found, now);
+	for (struct client *c = clients; c; c = c->next)
+		if (c != from && c->user == from->user)
+			send_check(c, found);
+}
+
 static void tell(int64_t now);
 
 static void hear(struct client *c, int64_t now)
@@ -234,10 +255,16 @@ static void hear(struct client *c, int64_t now)
 
 	for (int i = 0; i < ASKS_PER_S; i++) {
 		ssize_t n = recv(c->watch.fd, buf, sizeof(buf), MSG_DONTWAIT);
+		struct shared_check found;
 		int ifindex;
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
+		if (n > 0 && shared_checked(buf, (size_t)n, &found)) {
+			if (within(&c->asks, ASKS_PER_S, now))
+				hand_on(c, &found, now);
+			continue;
+		}
 		ifindex = n > 0 ? shared_asked(buf, (size_t)n) : 0;
 		if (!ifindex) {
 			drop(c, n > 0 ? "speaks nonsense" : "gone");
@@ -276,6 +303,17 @@ static unsigned of_user(uid_t user)
 	return n;
 }
 
+/* All there is, and what others of the user have found. */
+static void welcome(struct client *c, int64_t now)
+{
+	struct shared_check found;
+	unsigned at = 0;
+
+	while (findings_next(&findings, c->user, now, &at, &found))
+		send_check(c, &found);
+	serve(c, now);
+}
+
 static void admit(int fd, uid_t user)
 {
 	uint32_t buf[SHARED_MESSAGE / sizeof(uint32_t)];
@@ -298,7 +336,7 @@ static void admit(int fd, uid_t user)
 	if (!loop_watch(&c->watch, EPOLLIN) || send_record(c, buf, shared_hello(buf, network)) <= 0)
 		drop(c, "cannot be told");
 	else
-		serve(c, clock_ms());
+		welcome(c, clock_ms());
 }
 
 static void on_listener(void *ctx, int fd, uint32_t events)
@@ -365,6 +403,11 @@ int64_t share_due(void)
 		if (c->all && (due < 0 || c->deadline < due))
 			due = c->deadline + 1;
 	return due;
+}
+
+void share_left(int ifindex)
+{
+	findings_forget(&findings, ifindex);
 }
 
 unsigned share_clients(void)

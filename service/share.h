@@ -21,6 +21,9 @@ int64_t share_due(void);
 /* Something may have changed. */
 void share_note(void);
 
+/* The interface has left its network: what was found there counts no more. */
+void share_left(int ifindex);
+
 unsigned share_clients(void);
 void share_end(void); /* says farewell by closing, and removes the socket it made */
 

@@ -26,23 +26,15 @@ static int feed(struct shared *s, const void *record, size_t len, int64_t now)
 
 static size_t message(struct input *in, uint8_t *out)
 {
-	static const uint16_t types[] = {16,
-	                                 17,
-	                                 20,
-	                                 21,
-	                                 24,
-	                                 25,
-	                                 SHARED_BEGIN,
-	                                 SHARED_END,
-	                                 SHARED_ANSWER,
-	                                 SHARED_NEW_ITEM,
-	                                 SHARED_DEL_ITEM,
-	                                 SHARED_HELLO};
+	/* The kernel's about links, addresses and routes, and the service's own. */
+	static const uint16_t kernel[] = {16, 17, 20, 21, 24, 25};
+	const unsigned own = SHARED_CHECK - SHARED_HELLO + 1;
 	struct nlmsghdr *h = (struct nlmsghdr *)out;
 	size_t len = take_u8(in) * 2u;
+	unsigned type = take_u8(in) % (6 + own);
 
 	memset(h, 0, sizeof(*h));
-	h->nlmsg_type = types[take_u8(in) % 12];
+	h->nlmsg_type = type < 6 ? kernel[type] : (uint16_t)(SHARED_HELLO + type - 6);
 	h->nlmsg_len = (uint32_t)(sizeof(*h) + len);
 	take_bytes(in, h + 1, len);
 	take_damage(in, out, h->nlmsg_len);

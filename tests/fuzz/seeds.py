@@ -171,7 +171,7 @@ def shared():
 
     link = struct.pack("=BxHiII", 0, 1, 2, 0x10043, 0) + struct.pack("=HHI", 8, 4, 1500) + struct.pack("=HH8s", 12, 3, b"wlan0")
     address = struct.pack("=BBBBI", 2, 24, 0, 0, 2) + struct.pack("=HH4s", 8, 2, bytes([10, 1, 0, 2]))
-    begin, end, item = message(6, b""), message(7, b""), bytes([0, 1, 1, 0, 1, 2, 3, 1, 0])
+    begin, end, item = message(7, b""), message(8, b""), bytes([0, 1, 1, 0, 1, 2, 3, 1, 0])
     whole = begin + message(0, link) + message(2, address) + item + end
     write("shared", "whole", whole)
     write("shared", "changes", whole + message(3, address) + item + message(1, link) + whole)

@@ -96,6 +96,11 @@ forgets() { # PVD LINE
 	return 1
 }
 
+# Nothing of that on standard input. (A plain ! never fails a test.)
+absent() { # PATTERN
+	if grep -E "$1"; then return 1; fi
+}
+
 # Made up anew by each process, of what is seen of the network then.
 implicit() { # INTERFACE
 	alone "$mifcont" mif --json --once "announce pvd $1" |
@@ -145,7 +150,7 @@ await() {
 	knows wlan0 "RA route 2001:db8:ff::/48"
 	known wlan0 | grep -q '^RA gateway fe80::'
 	# Of the other network nothing of it is known.
-	! known wwan0 | grep -E '2001:db8|a\.example'
+	known wwan0 | absent '2001:db8|a\.example'
 	# Its last advertisement takes back what it was.
 	kill "$radvd"
 	forgets wlan0 "RA dns-server 2001:db8:a::53"
@@ -162,7 +167,7 @@ await() {
 	known wlan0 | grep -qx "RA captive-portal https://x.example/"
 	known wlan0 | grep -qx "RA nat64-prefix 64:ff9b:1::/96"
 	known wlan0 | grep -qx "RA mtu 1400"
-	! known wlan0 | grep -E '2001:db8:a::6[67]'
+	known wlan0 | absent '2001:db8:a::6[67]'
 	forgets wlan0 "RA dns-server 2001:db8:a::1"
 	ra dns 2001:db8:a::2 0
 	forgets wlan0 "RA dns-server 2001:db8:a::2"
@@ -179,7 +184,7 @@ await() {
 	ra prefix 2001:db8:b1::/64 600 300 dns 2001:db8:b1::53 600 pvd Corp.Example 1 0 - search corp.example 600
 	knows corp.example "RA dns-server 2001:db8:b1::53"
 	known corp.example | grep -qx "RA search-domain corp.example"
-	! known wlan0 | grep -E '2001:db8:b1|corp'
+	known wlan0 | absent '2001:db8:b1|corp'
 	# The inner header is the router's as far as the domain goes.
 	ra lifetime 0 pvd quiet.example 1 0 r 600 prefix 2001:db8:b2::/64 600 300
 	ra lifetime 0 prefix 2001:db8:b2::/64 600 300 pvd quiet.example 1 0 lr 600 dns 2001:db8:b2::53 600
@@ -191,7 +196,7 @@ await() {
 	[ "$(jq -r 'select(.address == "10.1.0.2") | .pvd' "$out")" = quiet.example ]
 	ra lifetime 0 prefix 2001:db8:b1::/64 0 0 dns 2001:db8:b1::53 0 pvd corp.example 1 0 - search corp.example 0
 	forgets corp.example "RA prefix 2001:db8:b1::/64"
-	! known corp.example | grep .
+	known corp.example | absent .
 }
 
 # --- HTTPS ---
@@ -270,7 +275,7 @@ advertise() { # NAME N SEQUENCE [FLAGS]
 	grep -q '^2001:db8:b1:.* good.example /.well-known/pvd application/pvd+json$' "$lab_dir/https.log"
 	grep -q '^2001:db8:b4:.* wide.example ' "$lab_dir/https.log"
 	grep -q '^2001:db8:b4:.* wide.example 28 ' "$lab_dir/dns.log"
-	! grep -v '^2001:db8:b' "$lab_dir/dns.log"
+	grep -v '^2001:db8:b' "$lab_dir/dns.log" | absent .
 	asked=$(grep -c . "$lab_dir/https.log")
 	# The same again: nobody is asked. And those that failed are not tried with another number either.
 	advertise good.example 1 1
@@ -282,7 +287,7 @@ advertise() { # NAME N SEQUENCE [FLAGS]
 	answer good.example application/pvd+json "$(information good.example 2001:db8:b1::/48 ',"dnsZones":["new.example"]')"
 	advertise good.example 1 2
 	forgets good.example "additional no-internet 1"
-	! known good.example | grep '^additional'
+	known good.example | absent '^additional'
 	knows good.example "additional dns-zone new.example" ||
 		knows good.example "additional dns-zone new.example"
 	# A prefix that the information does not have.
@@ -291,11 +296,11 @@ advertise() { # NAME N SEQUENCE [FLAGS]
 	# Without the flag nobody may ask.
 	advertise silent.example 2 1 -
 	sleep 1.2
-	! grep silent "$lab_dir/dns.log"
+	absent silent <"$lab_dir/dns.log"
 	# What was learned here ends with the network.
 	lab_event wlan0 carrier-off
 	logged 'Interface is going away wlan0'
-	! known good.example | grep .
+	known good.example | absent .
 }
 
 @test "a captive portal: asked where it is announced, closed, then open" {
@@ -388,19 +393,30 @@ netlinks() { # PID: its sockets of rtnetlink
 @test "strangers are not listened to: another user's service, another network's" {
 	command -v setpriv >/dev/null || skip "setpriv is missing"
 	setpriv --reuid 65534 --clear-groups true 2>/dev/null || skip "only one user here"
-	# Of nobody, who says that nothing is there.
+	# One that is right in all but whose it is.
 	chmod 755 "$lab_dir"
 	mkdir -m 777 "$lab_dir/public"
-	lab_spawn client "$lab_dir/fake.log" setpriv --reuid 65534 --clear-groups socat -d -d \
-		"UNIX-LISTEN:$lab_dir/public/sock,type=5,fork,mode=777" SYSTEM:cat
-	for ((i = 0; i < 100; i++)); do [ ! -S "$lab_dir/public/sock" ] || break; sleep 0.05; done
+	cp "$lab_build/mifcontd" "$lab_build/mifcont" "$lab_dir/public"
+	lab_spawn client "$lab_dir/other.log" setpriv --reuid 65534 --clear-groups "$lab_dir/public/mifcontd" \
+		--socket "$lab_dir/public/sock" --log debug
+	log=$lab_dir/other.log
+	logged 'ready at'
 	MIFCONT_SERVICE=$lab_dir/public/sock in_client "$mifcont" events --once --json >"$out"
-	grep -q accepting "$lab_dir/fake.log"
+	logged 'client of user 0: gone'
 	grep -q '"10.1.0.2"' "$out"
+	MIFCONT_SERVICE=$lab_dir/public/sock follow
+	[ "$(netlinks "$follower")" != 0 ]
+	# For its own user it is the one to listen to.
+	lab_spawn client "$out" env "MIFCONT_SERVICE=$lab_dir/public/sock" setpriv --reuid 65534 --clear-groups \
+		"$lab_dir/public/mifcont" events --json
+	follower=$lab_pid
+	await '.reason == "present" and .address == "fd00:2::2"'
+	[ "$(netlinks "$follower")" = 0 ]
+	log=$lab_dir/service.log
 	start_service
 	in_router "$mifcont" events --once --json >"$out"
 	grep -q '"r-wlan0"' "$out"
-	! grep -q '"wlan0"' "$out"
+	absent '"wlan0"' <"$out"
 }
 
 @test "a service that hangs is left; it ends without a trace; without its privilege it goes on" {
@@ -448,23 +464,74 @@ netlinks() { # PID: its sockets of rtnetlink
 	same "$lab_dir/got" "$lab_dir/www/file"
 	[ "$(handovers)" -ge 2 ]
 	# It says nothing of its own.
-	! grep -i 'cannot\|error' "$lab_dir/client.log"
+	absent 'cannot|error' <"$lab_dir/client.log"
 }
 
-# Processes whose agents look at the network, and the sockets of rtnetlink they have together.
-crowd() { # NUMBER
+# An echo client under the library, its lines written to descriptor NUMBER; `said` when it is connected.
+talker() { # NUMBER
+	mkfifo "$lab_dir/lines$1"
+	covered timeout 100 python3 -c 'import socket, sys
+s = socket.create_connection(("10.9.0.2", 9001))
+s.settimeout(40)
+print("connected", flush=True)
+for line in sys.stdin:
+    s.sendall(line.encode())
+    print("same" if s.recv(100).decode() == line else "another", flush=True)' <"$lab_dir/lines$1" >"$lab_dir/said$1" 2>&1 &
+	eval "exec $1>\"$lab_dir/lines$1\""
+	said "$1" connected
+}
+
+said() { # NUMBER LINES...
 	local i
-	crowd=()
-	for ((i = 0; i < $1; i++)); do
-		lab_spawn client "$lab_dir/crowd.log" "$mifcont" events
-		crowd+=("$lab_pid")
+	for ((i = 0; i < 300; i++)); do
+		[ "$(paste -sd' ' "$lab_dir/said$1")" != "${*:2}" ] || return 0
+		sleep 0.1
 	done
+	cat "$lab_dir/said$1"
+	return 1
 }
 
-sockets() {
-	local n=0 pid
-	for pid in "${crowd[@]}"; do n=$((n + $(find "/proc/$pid/fd" -lname 'socket:*' 2>/dev/null | wc -l))); done
-	echo $n
+@test "what one process has found out about a network, the next one of its user is told" {
+	lab_down
+	start_lab
+	export MIFCONT_SERVICE=$lab_dir/service.sock
+	log=$lab_dir/service.log
+	cat >"$lab_dir/policy.conf" <<-END
+		connectivity { url = "http://10.9.0.2:8999/check" }
+		interface "wlan*" { prefer = 200 }
+		interface "wwan*" { prefer = 100 }
+		peer "*" { continuity = redial  replay = line }
+	END
+	lab_spawn server "$lab_dir/canary.log" python3 "$lab_root/tests/lab/answers.py" 8999 204
+	lab_spawn server "$lab_dir/echo.log" python3 "$lab_root/tests/lab/echo_server.py" 9001
+	wait_port 8999
+	wait_port 9001
+	start_service
+	talker 7
+	lab_event wlan0 down
+	echo hello >&7
+	said 7 connected same
+	[ "$(grep -c 10.2.0.2 "$lab_dir/canary.log")" = 1 ]
+	lab_event wlan0 up
+	talker 8
+	lab_event wlan0 down
+	echo hello >&8
+	said 8 connected same
+	[ "$(grep -c 10.2.0.2 "$lab_dir/canary.log")" = 1 ]
+	grep -q 'interface wwan0: connectivity full (another process has asked)' "$lab_dir/client.log"
+	exec 7>&- 8>&-
+}
+
+# So many processes that look at the network.
+crowd() { # NUMBER
+	rm -f "$lab_dir/crowd"
+	# shellcheck disable=SC2016  # for the other shell
+	lab_spawn client "$lab_dir/crowd.log" bash -c 'for ((i = 0; i < $1; i++)); do
+		"$2" events >/dev/null & echo $!
+	done >"$3.new"; mv "$3.new" "$3"; wait' - "$1" "$mifcont" "$lab_dir/crowd"
+	for ((i = 0; i < 200; i++)); do [ ! -f "$lab_dir/crowd" ] || break; sleep 0.1; done
+	mapfile -t crowd < <(grep -x '[0-9]*' "$lab_dir/crowd")
+	[ "${#crowd[@]}" = "$1" ]
 }
 
 @test "two hundred processes: one listener with the service, two hundred without" {
