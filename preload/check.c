@@ -330,6 +330,7 @@ void check_step(const struct waits *w)
 
 void check_forked(void)
 {
+	shared = NULL;
 	for (int i = 0; i < CHECKS; i++)
 		checks[i] = (struct check){.dial = {.fd = -1, .slot = -1}};
 }

@@ -28,6 +28,8 @@
 #define ASKS_OF_ALL 500      /* kernel */
 #define REST 8 /* as many times as telling took it is not done again: large tables cost */
 
+#define UNTOLD UINT64_MAX
+
 struct rate {
 	int64_t since;
 	int count;
@@ -43,7 +45,7 @@ struct client {
 	bool behind;      /* is to get the whole table */
 	int64_t deadline; /* to have taken it */
 	bool asked;
-	uint64_t answer_after; /* the record of this number */
+	uint64_t answer_after; /* the record of this number; UNTOLD: of a number not yet known */
 	struct rate asks;
 	struct client *next, **link;
 };
@@ -247,8 +249,6 @@ static void hand_on(const struct client *from, const struct shared_check *found,
 			send_check(c, found);
 }
 
-static void tell(int64_t now);
-
 static void hear(struct client *c, int64_t now)
 {
 	uint32_t buf[SHARED_MESSAGE / sizeof(uint32_t)];
@@ -274,10 +274,10 @@ static void hear(struct client *c, int64_t now)
 		if (within(&c->asks, ASKS_PER_S, now) && within(&asks_of_all, ASKS_OF_ALL, now) &&
 		    mif_monitor_ask(monitor, ifindex) == 0) {
 			mif_monitor_process(monitor);
-			tell(now);
+			noted = true;
 		}
 		c->asked = true;
-		c->answer_after = journal.next;
+		c->answer_after = noted ? UNTOLD : journal.next;
 	}
 	if (c->asked)
 		share_step(now);
@@ -378,6 +378,9 @@ static void tell(int64_t now)
 	                &packer);
 	flush(&packer);
 	not_before = now + (clock_ns() - began) / 1000000 * REST;
+	for (struct client *c = clients; c; c = c->next)
+		if (c->asked && c->answer_after == UNTOLD)
+			c->answer_after = journal.next;
 }
 
 void share_step(int64_t now)
