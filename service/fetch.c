@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "service/fetch.h"
 
-#include <arpa/inet.h>
-#include <ares.h>
 #include <curl/curl.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -14,14 +12,12 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "service/loop.h"
+#include "service/names.h"
 
 #define REDIRECTIONS 5
-#define ADDRESSES 4
 #define ALL_MS 20000
-#define TRY_MS 1500
-#define SOCKETS 16 /* of one resolver */
 
-enum step { RESOLVING, RESOLVED, GETTING, GOT, ENDED };
+enum step { RESOLVING, GETTING, GOT, ENDED };
 
 struct fetch {
 	struct fetch_how how;
@@ -33,12 +29,9 @@ struct fetch {
 	int64_t deadline;
 	int redirections;
 
-	ares_channel names;
-	struct watch sockets[SOCKETS];
+	struct names names;
 	char host[256];
 	char port[8];
-	unsigned addresses;
-	char address[ADDRESSES][INET6_ADDRSTRLEN];
 
 	CURL *easy;
 	struct curl_slist *headers, *resolve;
@@ -60,118 +53,10 @@ static void end(struct fetch *f, enum fetch_result r, const char *why)
 		snprintf(f->why, sizeof(f->why), "%s", why);
 }
 
-/* --- the name --- */
-
-static void on_names(void *ctx, int fd, uint32_t events)
-{
-	const struct fetch *f = ctx;
-	bool in = events & (EPOLLIN | EPOLLERR | EPOLLHUP), out = events & EPOLLOUT;
-
-	ares_process_fd(f->names, in ? fd : ARES_SOCKET_BAD, out ? fd : ARES_SOCKET_BAD);
-}
-
-static void on_names_socket(void *ctx, ares_socket_t fd, int readable, int writable)
-{
-	struct fetch *f = ctx;
-	struct watch *w = NULL;
-
-	for (int i = 0; i < SOCKETS; i++) {
-		if (f->sockets[i].events && f->sockets[i].fd == fd)
-			w = &f->sockets[i];
-		else if (!w && !f->sockets[i].events)
-			w = &f->sockets[i];
-	}
-	/* Without a place the question times out. */
-	if (!w)
-		return;
-	if (!w->events)
-		*w = (struct watch){.fd = fd, .ready = on_names, .ctx = f};
-	loop_watch(w, (readable ? EPOLLIN : 0) | (writable ? EPOLLOUT : 0));
-}
-
-static void on_addresses(void *ctx, int status, int timeouts, struct ares_addrinfo *info)
-{
-	struct fetch *f = ctx;
-
-	(void)timeouts;
-	for (struct ares_addrinfo_node *i = info ? info->nodes : NULL;
-	     i && f->addresses < ADDRESSES; i = i->ai_next) {
-		const void *ip = i->ai_family == AF_INET6
-		                     ? (const void *)&((struct sockaddr_in6 *)i->ai_addr)->sin6_addr
-		                     : (const void *)&((struct sockaddr_in *)i->ai_addr)->sin_addr;
-
-		if (i->ai_family == f->how.source.family)
-			inet_ntop(i->ai_family, ip, f->address[f->addresses++], INET6_ADDRSTRLEN);
-	}
-	if (info)
-		ares_freeaddrinfo(info);
-	/* The channel is not to be destroyed from here; nor is there anything to be said when it
-	 * is. */
-	if (status == ARES_EDESTRUCTION)
-		return;
-	f->step = RESOLVED;
-	if (!f->addresses)
-		end(f, FETCH_UNREACHED, ares_strerror(status ? status : ARES_ENODATA));
-}
-
-static void use_servers(const struct fetch *f)
-{
-	struct ares_addr_port_node node[FETCH_SERVERS] = {0};
-
-	for (unsigned i = 0; i < f->how.servers; i++) {
-		node[i].family = f->how.server[i].family;
-		if (node[i].family == AF_INET)
-			memcpy(&node[i].addr.addr4, f->how.server[i].ip, 4);
-		else
-			memcpy(&node[i].addr.addr6, f->how.server[i].ip, 16);
-		node[i].next = i + 1 < f->how.servers ? &node[i + 1] : NULL;
-	}
-	ares_set_servers_ports(f->names, node);
-	ares_set_local_dev(f->names, f->how.interface);
-	if (f->how.source.family == AF_INET6)
-		ares_set_local_ip6(f->names, f->how.source.ip);
-	else
-		ares_set_local_ip4(f->names, ntohl(*(const uint32_t *)f->how.source.ip));
-}
-
 static void look_up(struct fetch *f)
 {
-	struct ares_addrinfo_hints hints = {.ai_family = f->how.source.family,
-	                                    .ai_socktype = SOCK_STREAM,
-	                                    .ai_flags = ARES_AI_NOSORT};
-	char no_files[] = "b";
-	struct ares_options o = {
-	    .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
-	    .timeout = TRY_MS,
-	    .tries = 2,
-	    .lookups = no_files,
-	    .sock_state_cb = on_names_socket,
-	    .sock_state_cb_data = f,
-	};
-
 	f->step = RESOLVING;
-	if (!f->how.servers) {
-		end(f, FETCH_UNREACHED, "no name server");
-		return;
-	}
-	if (ares_init_options(&f->names, &o,
-	                      ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
-	                          ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS) {
-		f->names = NULL;
-		end(f, FETCH_UNREACHED, "no resolver");
-		return;
-	}
-	use_servers(f);
-	ares_getaddrinfo(f->names, f->host, NULL, &hints, on_addresses, f);
-}
-
-static void end_names(struct fetch *f)
-{
-	if (f->names)
-		ares_destroy(f->names);
-	f->names = NULL;
-	for (int i = 0; i < SOCKETS; i++)
-		loop_watch(&f->sockets[i], 0);
+	names_start(&f->names, &f->how, f->host);
 }
 
 /* --- the URL --- */
@@ -276,9 +161,9 @@ static void set(struct fetch *f)
 	char line[1024], accept[128];
 	int n = snprintf(line, sizeof(line), "%s:%s:", f->host, f->port);
 
-	for (unsigned i = 0; i < f->addresses; i++)
+	for (unsigned i = 0; i < f->names.count; i++)
 		n += snprintf(line + n, sizeof(line) - (size_t)n, "%s%s%s%s", i ? "," : "",
-		              f->how.source.family == AF_INET6 ? "[" : "", f->address[i],
+		              f->how.source.family == AF_INET6 ? "[" : "", f->names.address[i],
 		              f->how.source.family == AF_INET6 ? "]" : "");
 	snprintf(accept, sizeof(accept), "Accept: %s", f->how.type);
 	f->resolve = curl_slist_append(NULL, line);
@@ -353,7 +238,6 @@ static void redirected(struct fetch *f)
 		end(f, FETCH_REFUSED, "a redirection that is not followed");
 		return;
 	}
-	f->addresses = 0;
 	look_up(f);
 }
 
@@ -471,7 +355,7 @@ struct fetch *fetch_start(const struct fetch_how *how, fetch_fn *done, void *ctx
 
 void fetch_cancel(struct fetch *f)
 {
-	end_names(f);
+	names_end(&f->names);
 	forget_http(f);
 	*f->link = f->next;
 	if (f->next)
@@ -479,29 +363,19 @@ void fetch_cancel(struct fetch *f)
 	free(f);
 }
 
-static void names_due(const struct fetch *f, int64_t now, int64_t *due)
-{
-	struct timeval most = {60, 0}, t;
-	int64_t at;
-
-	if (!f->names)
-		return;
-	ares_timeout(f->names, &most, &t);
-	at = now + (int64_t)t.tv_sec * 1000 + t.tv_usec / 1000 + 1;
-	if (*due < 0 || at < *due)
-		*due = at;
-}
-
 int64_t fetch_due(int64_t now)
 {
 	int64_t due = fetches ? multi_due : -1;
 
 	for (const struct fetch *f = fetches; f; f = f->next) {
-		if (f->step == ENDED || f->step == GOT || f->step == RESOLVED)
+		int64_t names = f->step == RESOLVING ? names_due(&f->names, now) : -1;
+
+		if (f->step == ENDED || f->step == GOT)
 			return now;
 		if (due < 0 || f->deadline < due)
 			due = f->deadline;
-		names_due(f, now, &due);
+		if (names >= 0 && names < due)
+			due = names;
 	}
 	return due;
 }
@@ -537,12 +411,15 @@ void fetch_step(int64_t now)
 	collect();
 	for (f = fetches; f; f = next) {
 		next = f->next;
-		if (f->names && f->step == RESOLVING)
-			ares_process_fd(f->names, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-		if (f->step != RESOLVING)
-			end_names(f);
-		if (f->step == RESOLVED)
-			get(f);
+		if (f->step == RESOLVING)
+			names_step(&f->names);
+		if (f->step == RESOLVING && f->names.over) {
+			names_end(&f->names);
+			if (f->names.count)
+				get(f);
+			else
+				end(f, FETCH_UNREACHED, f->names.why);
+		}
 		if (f->step != ENDED && f->step != GOT && now >= f->deadline)
 			end(f, FETCH_UNREACHED, "no answer in time");
 		if (f->step != ENDED && f->step != GOT)

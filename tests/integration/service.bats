@@ -231,7 +231,7 @@ information() { # IDENTIFIER PREFIX MORE
 # The router is a name server and a server of HTTPS for all names given, in the networks b1, b2 ...
 serve() { # NAME...
 	local n entries=()
-	for n in 1 2 3 4 5; do
+	for n in 1 2 3 4 5 6; do
 		ip -n "$lab-r" addr add "2001:db8:b$n::1/64" dev r-wlan0 nodad
 	done
 	for n in "$@"; do
@@ -250,9 +250,9 @@ advertise() { # NAME N SEQUENCE [FLAGS]
 @test "additional information: fetched within the domain, believed only if all is right" {
 	local asked
 	authority
-	for n in good moved other wide; do certificate $n.example; done
+	for n in good moved other wide typed; do certificate $n.example; done
 	certificate good.example false.example
-	serve good.example moved.example other.example wide.example false.example
+	serve good.example moved.example other.example wide.example false.example typed.example
 	answer good.example application/pvd+json "$(information good.example 2001:db8:b1::/48 ',"dnsZones":["zone.example"],"noInternet":true')"
 	redirect moved.example http://good.example/
 	answer other.example application/pvd+json "$(information good.example 2001:db8:b1::/48)"
@@ -287,9 +287,13 @@ advertise() { # NAME N SEQUENCE [FLAGS]
 	answer good.example application/pvd+json "$(information good.example 2001:db8:b1::/48 ',"dnsZones":["new.example"]')"
 	advertise good.example 1 2
 	forgets good.example "additional no-internet 1"
-	known good.example | absent '^additional'
+	logged 'good.example: other additional information'
 	knows good.example "additional dns-zone new.example" ||
 		knows good.example "additional dns-zone new.example"
+	# The type counts.
+	answer typed.example text/plain "$(information typed.example 2001:db8:b6::/48)"
+	advertise typed.example 6 1
+	logged 'typed.example: no additional information: another type' 300
 	# A prefix that the information does not have.
 	ra prefix 2001:db8:d::/64 600 300 pvd good.example 2 0 h
 	forgets good.example "additional dns-zone new.example"
@@ -307,10 +311,14 @@ advertise() { # NAME N SEQUENCE [FLAGS]
 	authority
 	certificate portal.example
 	serve portal.example
+	# As many a home's router does: the name server has but its link-local address.
+	local router
+	router=$(in_router ip -j -6 addr show dev r-wlan0 scope link | jq -r '.[].addr_info[] | select(.local) | .local')
+	lab_spawn router "$lab_dir/dns-link" python3 "$lab_root/tests/lab/dns.py" "$router%r-wlan0" portal.example=2001:db8:b1::1
 	answer portal.example application/captive+json \
 		'{"captive":true,"user-portal-url":"https://portal.example/page","venue-info-url":"https://portal.example/venue"}'
 	start_service --ca-file "$lab_dir/ca.pem"
-	ra prefix 2001:db8:b1::/64 600 300 dns 2001:db8:b1::1 600 portal https://portal.example/api
+	ra prefix 2001:db8:b1::/64 600 300 dns "$router" 600 portal https://portal.example/api
 	knows wlan0 "portal captive 1"
 	known wlan0 | grep -qx "portal portal-page https://portal.example/page"
 	known wlan0 | grep -qx "portal venue-page https://portal.example/venue"

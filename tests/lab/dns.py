@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A name server for the lab: dns.py ADDRESS NAME=ADDRESS[@FROM-PREFIX] ...
+"""A name server for the lab: dns.py ADDRESS[%INTERFACE] NAME=ADDRESS[@FROM-PREFIX] ...
 
 Answers A and AAAA from its arguments; with @PREFIX only askers whose address begins so. Others get NXDOMAIN."""
 import socket
@@ -12,7 +12,8 @@ for entry in sys.argv[2:]:
     address, _, asker = value.partition("@")
     zone.append((name.lower(), address, asker))
 sock = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
-sock.bind((sys.argv[1], 53))
+address, _, interface = sys.argv[1].partition("%")
+sock.bind((address, 53, 0, socket.if_nametoindex(interface)) if interface else (address, 53))
 while True:
     query, peer = sock.recvfrom(512)
     try:
