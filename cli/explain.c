@@ -173,6 +173,8 @@ void explain_peer(const struct pol *p, const char *file, const struct mif_monito
 		       "%s:%d peer \"%s\"\n",
 		       host, file, unnamed->line, unnamed->pattern);
 	printf("  continuity  %s: %s\n", pol_continuity_name(r->continuity), meaning(r, udp));
+	if (r->resolve_path)
+		puts("  resolve     path: names are looked up in the network of the path");
 	if (r->continuity == POL_SESSION && !udp)
 		printf("  relay       %s%s, port %d\n",
 		       r->relay_host ? "at " : "on the peer's own host",

@@ -65,6 +65,9 @@ ssize_t pwritev64v2(int, const struct iovec *, int, off64_t, int);
 #endif
 int fcntl64(int, int, ...);
 
+#define NETDB_INTERNAL (-1)
+#define NETDB_SUCCESS 0
+
 #ifndef STATX_INO
 #include <linux/stat.h>
 #endif

@@ -29,6 +29,7 @@ enum key {
 	STICKY,
 	BOUND,
 	ON_HANDOVER,
+	RESOLVE,
 	RELAY, /* with those that follow: only of sessions */
 	RELAY_KEY,
 	IDENTITY,
@@ -43,9 +44,9 @@ enum key {
 };
 
 static const char *const key_names[KEYS] = {
-    "prefer",        "metered",     "nat64",  "continuity", "replay",   "sticky",
-    "address-bound", "on-handover", "relay",  "relay-key",  "identity", "standby",
-    "stable",        "hold",        "spread", "silence",    "url",      "expect"};
+    "prefer",      "metered", "nat64",   "continuity", "replay",   "sticky",  "address-bound",
+    "on-handover", "resolve", "relay",   "relay-key",  "identity", "standby", "stable",
+    "hold",        "spread",  "silence", "url",        "expect"};
 
 struct load {
 	const char *file;
@@ -97,8 +98,8 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	if (is(cfg, "peer"))
 		expected = "continuity = WORD, replay = WORD, sticky = true, address-bound = true, "
-		           "on-handover = \"COMMAND\", relay = \"HOST:PORT\", relay-key = \"KEY\", "
-		           "identity = \"FILE\" or "
+		           "on-handover = \"COMMAND\", resolve = WORD, relay = \"HOST:PORT\", "
+		           "relay-key = \"KEY\", identity = \"FILE\" or "
 		           "standby = WORD";
 	else if (is(cfg, "interface"))
 		expected = "prefer = NUMBER, metered = true or nat64 = \"PREFIX\"";
@@ -148,6 +149,8 @@ static const char *expected(enum key key, const char *text)
 		return value_relay_key(text, k) ? NULL : VALUE_RELAY_KEY_EXPECTED;
 	case IDENTITY:
 		return value_identity(text) ? NULL : VALUE_IDENTITY_EXPECTED;
+	case RESOLVE:
+		return value_resolve(text, &b) ? NULL : VALUE_RESOLVE_EXPECTED;
 	case STANDBY:
 		return value_standby(text, &s) ? NULL : VALUE_STANDBY_EXPECTED;
 	case STABLE:
@@ -317,6 +320,8 @@ static int on_peer(cfg_t *cfg, cfg_opt_t *opt)
 		         "you or to root, and to be writable by nobody else");
 		return -1;
 	}
+	if ((text = cfg_getstr(sec, "resolve")))
+		value_resolve(text, &r->rule.resolve_path);
 	if ((text = cfg_getstr(sec, "relay")))
 		value_relay(text, (char **)&r->rule.relay_host, &r->rule.relay_port);
 	if ((text = cfg_getstr(sec, "relay-key")))
@@ -455,12 +460,19 @@ static bool parse(const char *text)
 	    CFG_END(),
 	};
 	cfg_opt_t peer[] = {
-	    CFG_STR("continuity", NULL, CFGF_NONE),  CFG_STR("replay", NULL, CFGF_NONE),
-	    CFG_STR("sticky", NULL, CFGF_NONE),      CFG_STR("address-bound", NULL, CFGF_NONE),
-	    CFG_STR("on-handover", NULL, CFGF_NONE), CFG_STR("relay", NULL, CFGF_NONE),
-	    CFG_STR("relay-key", NULL, CFGF_NONE),   CFG_STR("identity", NULL, CFGF_NONE),
-	    CFG_STR("standby", NULL, CFGF_NONE),     CFG_END(),
+	    CFG_STR("continuity", NULL, CFGF_NONE),
+	    CFG_STR("replay", NULL, CFGF_NONE),
+	    CFG_STR("sticky", NULL, CFGF_NONE),
+	    CFG_STR("address-bound", NULL, CFGF_NONE),
+	    CFG_STR("on-handover", NULL, CFGF_NONE),
+	    CFG_STR("resolve", NULL, CFGF_NONE),
+	    CFG_STR("relay", NULL, CFGF_NONE),
+	    CFG_STR("relay-key", NULL, CFGF_NONE),
+	    CFG_STR("identity", NULL, CFGF_NONE),
+	    CFG_STR("standby", NULL, CFGF_NONE),
+	    CFG_END(),
 	};
+
 	cfg_opt_t stability[] = {
 	    CFG_STR("stable", NULL, CFGF_NONE),
 	    CFG_STR("hold", NULL, CFGF_NONE),

@@ -52,6 +52,14 @@ void pol_free(struct pol *p)
 	free(p);
 }
 
+bool pol_resolves(const struct pol *p)
+{
+	for (unsigned i = 0; i < p->peers; i++)
+		if (p->peer[i].rule.resolve_path)
+			return true;
+	return false;
+}
+
 const struct pol_rule *pol_match(const struct pol *p, const struct pol_peer *peer)
 {
 	for (unsigned i = 0; i < p->peers; i++)

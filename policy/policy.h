@@ -35,6 +35,7 @@ struct pol_rule {
 	bool relay_key_known; /* `relay_key` is the only one it may have */
 	uint8_t relay_key[32];
 	bool address_bound; /* its flows end rather than go on from another address */
+	bool resolve_path;  /* its names are asked for in the network of the path */
 	bool sticky;        /* no better path attracts its flows while theirs works */
 	const char
 	    *on_handover; /* command run outside the program when a flow has moved; or NULL */
@@ -88,6 +89,9 @@ void pol_free(struct pol *p);
  * False: none. Ignores the environment in set-user-ID programs.
  */
 bool pol_find(char *path, size_t len);
+
+/* Has any rule resolve = path? */
+bool pol_resolves(const struct pol *p);
 
 /* First matching rule, or the built-in `auto`. Never NULL. */
 const struct pol_rule *pol_match(const struct pol *p, const struct pol_peer *peer);

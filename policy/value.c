@@ -81,6 +81,12 @@ bool value_continuity(const char *text, enum pol_continuity *c)
 	return false;
 }
 
+bool value_resolve(const char *text, bool *path)
+{
+	*path = strcmp(text, "path") == 0;
+	return *path || strcmp(text, "host") == 0;
+}
+
 bool value_standby(const char *text, enum pol_standby *s)
 {
 	for (int i = POL_STANDBY_NO; i <= POL_STANDBY_METERED; i++)

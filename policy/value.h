@@ -17,6 +17,7 @@ bool value_time(const char *text, int *ms);
 /* The word behind "type:", as the monitor calls it; NULL: none of VALUE_TYPE_EXPECTED. */
 const char *value_type(const char *text);
 
+bool value_resolve(const char *text, bool *path);
 bool value_standby(const char *text, enum pol_standby *s);
 
 /* Both to be freed by the caller. */
@@ -41,6 +42,8 @@ bool value_nat64(const char *text, struct nat64_prefix *p);
 #define VALUE_BOOL_EXPECTED "true or false"
 #define VALUE_CONTINUITY_EXPECTED "auto, none, reset, redial, http, session or mptcp"
 #define VALUE_REPLAY_EXPECTED "line, length-prefix or none"
+#define VALUE_RESOLVE_EXPECTED                                                                     \
+	"host (as the C library does) or path (in the network of the connection)"
 #define VALUE_STANDBY_EXPECTED "no, yes (not over a metered interface) or metered (over one, too)"
 #define VALUE_RELAY_EXPECTED                                                                       \
 	"\"same-host:7343\", or an address or name and a port: \"192.0.2.1:7343\", "               \

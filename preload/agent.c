@@ -32,6 +32,7 @@
 #include "preload/pump.h"
 #include "preload/raw.h"
 #include "preload/status.h"
+#include "preload/there.h"
 #include "preload/waits.h"
 #include "preload/watch.h"
 
@@ -83,12 +84,20 @@ static void on_mif(void *ctx, const struct mif_event *ev)
 	choose_note(ev);
 	if (ev->type == MIF_ADDRESS_ANNOUNCEMENT)
 		links_path_new(ev->ifindex);
+	if (ev->type == MIF_INTERFACE_GOING_UP || ev->type == MIF_INTERFACE_GOING_AWAY)
+		there_forget(ev->ifindex);
 	/* Nothing is lost yet; idle sessions have nobody else who would notice. */
 	if (ev->type == MIF_ROUTER_NOT_REACHED)
 		links_ask(ev->ifindex);
 	else
 		network_changed = true;
 	log_debug("%s %s: %s", mif_event_name(ev->type), ev->name, ev->reason);
+}
+
+static void on_domain(void *ctx, int ifindex)
+{
+	(void)ctx;
+	(void)ifindex;
 }
 
 static void open_monitor(void)
@@ -103,6 +112,9 @@ static void open_monitor(void)
 	}
 	mif_monitor_move_fds(monitor, own_fd, own_close);
 	check_open(monitor);
+	/* For the name servers of router advertisements: nobody says them twice. */
+	if (pol_resolves(process_policy()))
+		mif_monitor_follow_domains(monitor, on_domain, NULL);
 }
 
 static void sleep_on(struct waits *w)

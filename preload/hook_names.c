@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The resolver's calls: passed through; what they answer is noted. */
+/* The resolver's calls: passed through, or, where the policy wants it, answered by the network of
+ * the path; what they answer is noted. */
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "preload/hook.h"
 #include "preload/names.h"
 #include "preload/process.h"
 #include "preload/real.h"
+#include "preload/resolve.h"
 
 /* There is no system call to fall back on for another library's constructor that is early. */
 static void bind_early(void)
@@ -24,11 +27,24 @@ static bool worth_it(const char *name)
 	       name[strspn(name, "0123456789.")] && process_ours();
 }
 
+static int ask(const char *name, const char *service, const struct addrinfo *hints,
+               struct addrinfo **result)
+{
+	int saved = errno, r;
+
+	if (worth_it(name) && resolve_getaddrinfo(name, service, hints, result, &r)) {
+		errno = saved;
+		return r;
+	}
+	errno = saved;
+	return real.getaddrinfo(name, service, hints, result);
+}
+
 EXPORT int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
                        struct addrinfo **result)
 {
 	bind_early();
-	int r = real.getaddrinfo(name, service, hints, result);
+	int r = ask(name, service, hints, result);
 
 	if (r == 0 && worth_it(name)) {
 		int saved = errno;
@@ -65,11 +81,44 @@ static void note_host(const char *name, const struct hostent *h)
 	errno = saved;
 }
 
+/* As libc's own: one answer at a time. */
+static struct hostent answer;
+static char answer_buf[1024];
+
+static bool by_path(const char *name, int family, struct hostent **h)
+{
+	int saved = errno, error, h_error;
+	bool done = worth_it(name) && resolve_hostent(name, family, &answer, answer_buf,
+	                                              sizeof(answer_buf), &error, &h_error);
+
+	errno = saved;
+	if (!done)
+		return false;
+	*h = h_error == NETDB_SUCCESS ? &answer : NULL;
+	h_errno = h_error;
+	return true;
+}
+
+/* The same into the caller's memory. */
+static bool by_path_r(const char *name, int family, struct hostent *into, char *buf, size_t len,
+                      struct hostent **result, int *err, int *r)
+{
+	int saved = errno;
+	bool done = worth_it(name) && resolve_hostent(name, family, into, buf, len, r, err);
+
+	errno = saved;
+	if (done)
+		*result = *err == NETDB_SUCCESS ? into : NULL;
+	return done;
+}
+
 EXPORT struct hostent *gethostbyname(const char *name)
 {
 	bind_early();
-	struct hostent *h = real.gethostbyname(name);
+	struct hostent *h;
 
+	if (!by_path(name, AF_INET, &h))
+		h = real.gethostbyname(name);
 	note_host(name, h);
 	return h;
 }
@@ -77,8 +126,10 @@ EXPORT struct hostent *gethostbyname(const char *name)
 EXPORT struct hostent *gethostbyname2(const char *name, int family)
 {
 	bind_early();
-	struct hostent *h = real.gethostbyname2(name, family);
+	struct hostent *h;
 
+	if (!by_path(name, family, &h))
+		h = real.gethostbyname2(name, family);
 	note_host(name, h);
 	return h;
 }
@@ -87,8 +138,10 @@ EXPORT int gethostbyname_r(const char *name, struct hostent *into, char *buf, si
                            struct hostent **result, int *err)
 {
 	bind_early();
-	int r = real.gethostbyname_r(name, into, buf, len, result, err);
+	int r;
 
+	if (!by_path_r(name, AF_INET, into, buf, len, result, err, &r))
+		r = real.gethostbyname_r(name, into, buf, len, result, err);
 	if (r == 0)
 		note_host(name, *result);
 	return r;
@@ -98,8 +151,10 @@ EXPORT int gethostbyname2_r(const char *name, int family, struct hostent *into, 
                             size_t len, struct hostent **result, int *err)
 {
 	bind_early();
-	int r = real.gethostbyname2_r(name, family, into, buf, len, result, err);
+	int r;
 
+	if (!by_path_r(name, family, into, buf, len, result, err, &r))
+		r = real.gethostbyname2_r(name, family, into, buf, len, result, err);
 	if (r == 0)
 		note_host(name, *result);
 	return r;

@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "preload/dial.h"
 #include "preload/own.h"
 #include "preload/raw.h"
 
@@ -23,6 +24,7 @@
 static struct channel {
 	ares_channel ares; /* NULL: free */
 	char device[IFNAMSIZ];
+	bool there; /* it asks the servers of one network, not the host's */
 	unsigned questions;
 	ares_socket_t fds[ARES_GETSOCK_MAXNUM];
 	int slot[ARES_GETSOCK_MAXNUM];
@@ -31,6 +33,7 @@ static struct channel {
 struct question {
 	struct channel *channel;
 	lookup_fn *done;
+	lookup_said_fn *said; /* instead */
 	void *arg;
 	uint16_t port;
 };
@@ -93,6 +96,12 @@ static const struct ares_socket_functions functions = {on_socket, on_close, on_c
 
 /* --- questions --- */
 
+static enum lookup_status meaning(int status)
+{
+	return status == ARES_ENOTFOUND || status == ARES_ENODATA ? LOOKUP_NO_NAME
+	                                                          : LOOKUP_NO_ANSWER;
+}
+
 static void answered(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 {
 	struct question *q = arg;
@@ -119,52 +128,111 @@ static void answered(void *arg, int status, int timeouts, struct ares_addrinfo *
 	if (info)
 		ares_freeaddrinfo(info);
 	q->channel->questions--;
-	q->done(q->arg, addr, n);
+	if (q->said)
+		q->said(q->arg, n ? LOOKUP_FOUND : meaning(status), addr, n);
+	else
+		q->done(q->arg, addr, n);
 	free(q);
 }
 
-static struct channel *open_channel(const char *device)
+static bool set_servers(struct channel *c, const struct lookup_where *where)
 {
-	struct ares_options o = {.timeout = TRY_MS, .tries = TRIES};
-	struct channel *c = NULL;
+	struct ares_addr_port_node node[LOOKUP_SERVERS];
 
-	for (int i = 0; i < CHANNELS; i++) {
-		if (channels[i].ares && strcmp(channels[i].device, device) == 0)
-			return &channels[i];
-		if (!channels[i].ares && !c)
-			c = &channels[i];
+	memset(node, 0, sizeof(node));
+	for (unsigned i = 0; i < where->servers; i++) {
+		const union flow_address *a = &where->server[i];
+
+		node[i].family = a->sa.sa_family;
+		node[i].udp_port = node[i].tcp_port = address_port(a);
+		if (a->sa.sa_family == AF_INET)
+			node[i].addr.addr4 = a->in.sin_addr;
+		else
+			memcpy(&node[i].addr.addr6, &a->in6.sin6_addr, 16);
+		if (i)
+			node[i - 1].next = &node[i];
 	}
-	if (!c || ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS ||
-	    ares_init_options(&c->ares, &o, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES) != ARES_SUCCESS) {
-		if (c)
-			c->ares = NULL;
-		return NULL;
+	return ares_set_servers_ports(c->ares, node) == ARES_SUCCESS;
+}
+
+static bool init_channel(struct channel *c, const struct lookup_where *where)
+{
+	char *suffixes[LOOKUP_SUFFIXES];
+	struct ares_options o = {
+	    .timeout = TRY_MS, .tries = TRIES, .ndots = 1, .domains = suffixes};
+	int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES;
+
+	/* The host's files come first, as they do in libc. */
+	if (where->servers)
+		mask |= ARES_OPT_DOMAINS | ARES_OPT_NDOTS;
+	for (unsigned i = 0; i < where->suffixes; i++)
+		suffixes[i] = (char *)where->suffix[i];
+	o.ndomains = (int)where->suffixes;
+	if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS ||
+	    ares_init_options(&c->ares, &o, mask) != ARES_SUCCESS) {
+		c->ares = NULL;
+		return false;
 	}
-	snprintf(c->device, sizeof(c->device), "%s", device);
+	memcpy(c->device, where->device, sizeof(c->device));
+	c->there = where->servers > 0;
 	c->questions = 0;
 	for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++)
 		c->slot[i] = -1;
 	ares_set_socket_functions(c->ares, &functions, c);
-	return c;
+	if (!where->servers || set_servers(c, where))
+		return true;
+	ares_destroy(c->ares);
+	c->ares = NULL;
+	return false;
 }
 
-bool lookup_over(const char *device, const char *host, uint16_t port, lookup_fn *done, void *arg)
+static struct channel *open_channel(const struct lookup_where *where)
 {
-	struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-	struct channel *c = open_channel(device);
+	struct channel *c = NULL;
+
+	for (int i = 0; i < CHANNELS; i++) {
+		if (channels[i].ares && strcmp(channels[i].device, where->device) == 0 &&
+		    channels[i].there == (where->servers > 0))
+			return &channels[i];
+		if (!channels[i].ares && !c)
+			c = &channels[i];
+	}
+	return c && init_channel(c, where) ? c : NULL;
+}
+
+static bool ask(struct channel *c, const char *host, int family, const struct question *model)
+{
+	struct ares_addrinfo_hints hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
 	struct question *q = c ? malloc(sizeof(*q)) : NULL;
 
 	if (!q)
 		return false;
-	*q = (struct question){c, done, arg, port};
+	*q = *model;
+	q->channel = c;
 	c->questions++;
 	ares_getaddrinfo(c->ares, host, NULL, &hints, answered, q);
 	return true;
 }
 
+bool lookup_over(const char *device, const char *host, uint16_t port, lookup_fn *done, void *arg)
+{
+	struct lookup_where where = {.servers = 0};
+
+	snprintf(where.device, sizeof(where.device), "%s", device);
+	return ask(open_channel(&where), host, AF_UNSPEC,
+	           &(struct question){.done = done, .arg = arg, .port = port});
+}
+
 bool lookup_begin(const char *host, uint16_t port, lookup_fn *done, void *arg)
 {
 	return lookup_over("", host, port, done, arg);
+}
+
+bool lookup_there(const struct lookup_where *where, const char *host, lookup_said_fn *done,
+                  void *arg)
+{
+	return ask(open_channel(where), host, AF_UNSPEC,
+	           &(struct question){.said = done, .arg = arg});
 }
 
 static void wait_for(struct channel *c, struct waits *w)
@@ -193,10 +261,14 @@ static void step(struct channel *c, const struct waits *w)
 	}
 	/* For what has waited too long. */
 	ares_process_fd(c->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	if (!c->questions) {
-		ares_destroy(c->ares);
-		c->ares = NULL;
-	}
+}
+
+static void close_if_idle(struct channel *c)
+{
+	if (c->questions)
+		return;
+	ares_destroy(c->ares);
+	c->ares = NULL;
 }
 
 void lookup_wait(struct waits *w)
@@ -209,11 +281,67 @@ void lookup_wait(struct waits *w)
 void lookup_step(const struct waits *w)
 {
 	for (int i = 0; i < CHANNELS; i++)
-		if (channels[i].ares)
+		if (channels[i].ares) {
 			step(&channels[i], w);
+			close_if_idle(&channels[i]);
+		}
 }
 
 void lookup_forget(void)
 {
 	memset(channels, 0, sizeof(channels));
+}
+
+/* --- a thread's own --- */
+
+struct waiting {
+	bool over;
+	enum lookup_status status;
+	unsigned n;
+	union flow_address addr[LOOKUP_ADDRESSES];
+};
+
+static void noted(void *arg, enum lookup_status status, const union flow_address *addr, unsigned n)
+{
+	struct waiting *a = arg;
+
+	a->over = true;
+	a->status = status;
+	a->n = n;
+	memcpy(a->addr, addr, n * sizeof(*addr));
+}
+
+unsigned lookup_now(const struct lookup_where *where, const char *host, int family,
+                    int64_t until_ms, enum lookup_status *status,
+                    union flow_address out[LOOKUP_ADDRESSES])
+{
+	struct waiting answer = {.status = LOOKUP_NO_ANSWER};
+	struct channel *c = calloc(1, sizeof(*c));
+	struct waits *w = malloc(sizeof(*w));
+
+	if (c && w && init_channel(c, where)) {
+		ask(c, host, family, &(struct question){.said = noted, .arg = &answer});
+		while (!answer.over && c->questions && clock_ms() < until_ms) {
+			int64_t left;
+
+			w->n = 0;
+			w->until_ms = until_ms;
+			wait_for(c, w);
+			left = w->until_ms - clock_ms();
+			if (left < 0)
+				left = 0;
+			if (raw_ppoll(w->p, (nfds_t)w->n,
+			              &(struct timespec){left / 1000, left % 1000 * 1000000},
+			              NULL) < 0)
+				for (int i = 0; i < w->n; i++)
+					w->p[i].revents = 0;
+			step(c, w);
+		}
+		ares_destroy(c->ares); /* with what it still asks */
+	}
+	free(w);
+	free(c);
+	memcpy(out, answer.addr, answer.n * sizeof(*out));
+	*status = answer.status;
+	return answer.n;
 }

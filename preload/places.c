@@ -9,6 +9,7 @@
 #include "preload/names.h"
 #include "preload/process.h"
 #include "preload/raw.h"
+#include "preload/there.h"
 
 static bool same_ip(const union flow_address *a, const union flow_address *b)
 {
@@ -26,18 +27,29 @@ static void set_port(union flow_address *a, uint16_t port)
 		a->in.sin_port = htons(port);
 }
 
-void places_add(struct places *p, const union flow_address *a)
+static void append(struct places *p, const union flow_address *a, int only)
 {
-	for (unsigned i = 0; i < p->n; i++)
-		if (same_ip(&p->at[i], a))
-			return;
 	if (p->n == PLACES_MAX)
 		return;
 	p->at[p->n] = *a;
 	p->translated[p->n] = false;
+	p->only[p->n] = only;
 	if (!address_port(a) && p->n)
 		set_port(&p->at[p->n], address_port(&p->at[0]));
 	p->n++;
+}
+
+void places_add(struct places *p, const union flow_address *a)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		if (!p->only[i] && same_ip(&p->at[i], a))
+			return;
+	append(p, a, 0);
+}
+
+void places_add_there(struct places *p, const union flow_address *a, int ifindex)
+{
+	append(p, a, ifindex);
 }
 
 static bool translate(const union flow_address *a, const struct nat64_prefix *prefix,
@@ -64,7 +76,7 @@ void places_translate(struct places *p)
 			union flow_address a;
 			unsigned n = p->n;
 
-			if (!translate(&p->at[i], prefix, &a))
+			if (p->only[i] || !translate(&p->at[i], prefix, &a))
 				continue;
 			places_add(p, &a);
 			if (p->n > n)
@@ -77,6 +89,11 @@ bool places_leads(const struct places *p, unsigned i, const struct mif_path *pat
 	const struct nat64_prefix *prefix =
 	    pol_nat64(process_policy(), path->name, mif_kind_name(path->kind));
 
+	if (p->only[i])
+		return p->only[i] == path->ifindex;
+	for (unsigned k = 0; k < p->n; k++)
+		if (p->only[k] == path->ifindex)
+			return false;
 	if (!p->translated[i])
 		return true;
 	for (unsigned k = 0; k < p->n && !p->translated[k]; k++) {
@@ -118,6 +135,7 @@ void places_of(const struct flow *f, struct places *p)
 	p->n = 0;
 	if (f->kind != FLOW_SESSION) {
 		places_add(p, &f->peer);
+		there_places(f, p);
 		if (f->kind != FLOW_UDP)
 			add_named(f, p);
 		if (f->kind != FLOW_UDP)

@@ -17,11 +17,16 @@
 struct places {
 	union flow_address at[PLACES_MAX];
 	bool translated[PLACES_MAX]; /* made by places_translate() */
+	int only[PLACES_MAX];        /* good by this interface alone; 0: by any */
 	unsigned n;
 };
 
 /* One more, unless it is there or there is no room; with port 0 it gets the first one's. */
 void places_add(struct places *p, const union flow_address *a);
+
+/* One that is said in the network of one interface: there it takes the place of what was said
+ * elsewhere. */
+void places_add_there(struct places *p, const union flow_address *a, int ifindex);
 
 /*
  * Adds behind them how a NAT64 reaches the IPv4 ones, by all prefixes of the policy. Each is good

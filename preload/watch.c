@@ -22,6 +22,7 @@
 #include "preload/pump.h"
 #include "preload/raw.h"
 #include "preload/splice.h"
+#include "preload/there.h"
 #include "preload/udp.h"
 #include "preload/web.h"
 
@@ -302,6 +303,10 @@ static void act(struct flow *f, const struct pol_decision *d, const struct mif_p
 			waits_until(w, now + 100);
 			return;
 		}
+	}
+	if (there_wait(f, &paths[0], w)) {
+		f->retry_ms = now; /* with the answer */
+		return;
 	}
 	log_info("flow %u: %s", f->id, d->reason);
 	if (!move_to(f, paths, n, gentle, d->urgent)) {

@@ -49,8 +49,9 @@ static void first_match_wins(void **state)
 	                     "peer \"*:27\" { continuity = session relay = \"relay.example:7343\"\n"
 	                     "  relay-key = \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"\n"
 	                     "  identity = \"/etc/mifcont/client.key\" }\n"
-	                     "peer \"*:28\" { continuity = session standby = no }\n"
+	                     "peer \"*:28\" { continuity = session standby = no resolve = host }\n"
 	                     "peer \"*:29\" { continuity = session standby = metered }\n"
+	                     "peer \"*:30\" { continuity = none resolve = path }\n"
 	                     "peer \"*\" { continuity = none }\n",
 	                     err, sizeof(err));
 	bool named, metered;
@@ -90,6 +91,11 @@ static void first_match_wins(void **state)
 	assert_int_equal(pol_match(p, &a)->standby, POL_STANDBY_NO);
 	a.port = 29;
 	assert_int_equal(pol_match(p, &a)->standby, POL_STANDBY_METERED);
+	assert_false(pol_match(p, &a)->resolve_path);
+	a.port = 30;
+	assert_true(pol_match(p, &a)->resolve_path);
+	assert_true(pol_resolves(p));
+	assert_false(pol_resolves(pol_builtin()));
 	/* Where nothing is said the interface's kind decides. */
 	assert_int_equal(pol_metered(p, "wlan0", "wifi"), -1);
 	assert_int_equal(pol_metered(p, "eth0", "wifi"), 1);
@@ -252,6 +258,10 @@ static void errors_name_file_line_and_what_was_expected(void **state)
 	    {"peer \"*\" { continuity = session\n standby = sometimes }",
 	     ":2: standby = \"sometimes\" not understood; expected no, yes (not over a metered "
 	     "interface) or metered (over one, too)"},
+	    {"peer \"*\" { continuity = auto\n resolve = here }",
+	     ":2: resolve = \"here\" not understood; expected host (as the C library does) or path "
+	     "(in "
+	     "the network of the connection)"},
 	    {"peer \"*\" { continuity = redial\n standby = yes }",
 	     ":2: standby without session; expected continuity = session beside it"},
 	    {"interface \"*\" {\n nat64 = \"64:ff9b::/95\" }",
