@@ -103,8 +103,7 @@ static const struct pvd *claimed_by(const struct domains *d, const struct if_add
 static bool is_of(const struct domains *d, int ifindex, const struct pvd *explicit_one,
                   const struct if_address *a)
 {
-	return a->key.ifindex == ifindex && iftable_address_valid(a) &&
-	       claimed_by(d, a) == explicit_one;
+	return a->key.ifindex == ifindex && a->announced && claimed_by(d, a) == explicit_one;
 }
 
 bool domains_has(const struct domains *d, const struct domain *dom, const struct if_address *a)
@@ -114,9 +113,9 @@ bool domains_has(const struct domains *d, const struct domain *dom, const struct
 
 static bool usable(const struct domains *d, int ifindex)
 {
-	const struct if_link *l = iftable_link(d->table, ifindex);
+	const struct if_link *l = iftable_told(d->table, ifindex);
 
-	return l && !(l->flags & IFF_LOOPBACK) && iftable_link_usable(l);
+	return l && l->told_usable;
 }
 
 static bool configured(const struct domains *d, int ifindex, const struct pvd *explicit_one)
@@ -324,7 +323,7 @@ void domains_lost(struct domains *d, int ifindex)
 		return;
 	attach_lost(&l->attachment);
 	l->dirty = true;
-	forget(d, ifindex, !iftable_link(d->table, ifindex));
+	forget(d, ifindex, !iftable_told(d->table, ifindex));
 	tell(d, ifindex);
 }
 
@@ -348,7 +347,7 @@ static void wonder(const struct domains *d, const struct domains_link *l)
 static void settle(struct domains *d, struct domains_link *l, int64_t now)
 {
 	struct attach_network n;
-	const struct if_link *link = iftable_link(d->table, l->ifindex);
+	const struct if_link *link = iftable_told(d->table, l->ifindex);
 
 	memset(&n, 0, sizeof(n));
 	if (!link || !usable(d, l->ifindex) || !configured(d, l->ifindex, NULL)) {
@@ -383,7 +382,7 @@ void domains_settle(struct domains *d, int64_t now)
 			continue;
 		l->dirty = false;
 		settle(d, l, now);
-		if (iftable_link(d->table, l->ifindex))
+		if (iftable_told(d->table, l->ifindex))
 			continue;
 		/* Indices are not given out again soon, and then to something else. */
 		forget(d, l->ifindex, true);
@@ -429,7 +428,7 @@ bool domains_find(const struct domains *d, const char *id, int ifindex, struct d
 	for (const struct if_link *l = d->table->links; l; l = l->hh.next) {
 		unsigned n;
 
-		if (l->mark.gone || (ifindex && l->ifindex != ifindex))
+		if (ifindex && l->ifindex != ifindex)
 			continue;
 		n = domains_of(d, l->ifindex, of);
 		for (unsigned i = 0; i < n; i++)

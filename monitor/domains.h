@@ -4,6 +4,8 @@
  * addresses. Pure: from the table of links, addresses and routes, and the table of what is known of
  * domains, to which it adds what the first one says.
  *
+ * Of links and addresses those count that the listener was told of.
+ *
  * A domain is there when it is configured: its interface is usable and has a valid address of it
  * that is more than link-local. An address inside a prefix of an explicit domain of its interface
  * belongs to that one alone; IPv4 addresses to the explicit one that DHCPv4 is bound to; all others
@@ -78,7 +80,7 @@ unsigned domains_of(const struct domains *d, int ifindex, struct domain out[DOMA
 /* The one of this identifier, on this interface or (0) on any; false: there is none. */
 bool domains_find(const struct domains *d, const char *id, int ifindex, struct domain *out);
 
-/* Is the address of that domain, and valid? Link-local ones are their interface's implicit
+/* Is the address of that domain, and announced? Link-local ones are their interface's implicit
  * domain's. */
 bool domains_has(const struct domains *d, const struct domain *dom, const struct if_address *a);
 

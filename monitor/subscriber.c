@@ -391,13 +391,13 @@ static bool announce_domain(struct subscriber *s, struct told_interface *i, cons
 
 static bool visible(const struct if_link *l)
 {
-	return l && !l->port && !(l->flags & IFF_LOOPBACK);
+	return l && l->announced;
 }
 
 /* The difference for one interface. False: no more room, or memory; to be gone on with. */
 static bool compare(struct subscriber *s, struct told_interface *i)
 {
-	const struct if_link *l = iftable_link(s->domains->table, i->ifindex);
+	const struct if_link *l = iftable_told(s->domains->table, i->ifindex);
 	struct domain of[DOMAINS_OF_INTERFACE];
 	unsigned n = visible(l) ? domains_of(s->domains, i->ifindex, of) : 0;
 
@@ -419,9 +419,9 @@ static bool compare(struct subscriber *s, struct told_interface *i)
 		free_interface(s, i);
 		return true;
 	}
-	if (strcmp(i->name, l->name) != 0) {
+	if (strcmp(i->name, l->told_name) != 0) {
 		i->told = false;
-		memcpy(i->name, l->name, sizeof(i->name));
+		memcpy(i->name, l->told_name, sizeof(i->name));
 	}
 	if (s->wants_interfaces && !i->told) {
 		struct mif_message m = about(i, MIF_INTERFACE);
@@ -551,7 +551,7 @@ static int announce_domains(struct subscriber *s, const struct mif_message *msg,
 	if (msg->interface) {
 		struct told_interface *i;
 
-		if (!visible(iftable_link(s->domains->table, msg->interface)))
+		if (!visible(iftable_told(s->domains->table, msg->interface)))
 			return on ? -ENODEV : 0;
 		subscriber_note(s, msg->interface);
 		i = find_interface(s, msg->interface);

@@ -59,6 +59,13 @@ struct if_link *iftable_link(const struct iftable *t, int ifindex)
 	return l && !l->mark.gone ? l : NULL;
 }
 
+struct if_link *iftable_told(const struct iftable *t, int ifindex)
+{
+	struct if_link *l = iftable_link_any(t, ifindex);
+
+	return l && l->announced ? l : NULL;
+}
+
 static struct if_address *address_any(const struct iftable *t, const struct if_address_key *k)
 {
 	struct if_address *a;

@@ -106,6 +106,12 @@ struct if_link *iftable_link(const struct iftable *t, int ifindex);
 /* As above but also a link that is gone and not yet purged. */
 struct if_link *iftable_link_any(const struct iftable *t, int ifindex);
 
+/*
+ * A link as the listener knows it: during a dump the table may be ahead of what was told. NULL: it
+ * was not told of such a one.
+ */
+struct if_link *iftable_told(const struct iftable *t, int ifindex);
+
 /* Up with carrier, and carrying its own traffic. True of a loopback interface that is up. */
 bool iftable_link_usable(const struct if_link *l);
 
