@@ -6,6 +6,7 @@
  */
 #include <sys/mman.h>
 
+#include "monitor/subscriber.h"
 #include "tests/fuzz/listener.h"
 #include "tests/unit/fake_rtnetlink.h"
 
@@ -20,6 +21,14 @@ static struct {
 	struct fake f;
 	struct listener heard;
 	struct mirror_request request; /* the one that is out */
+	struct domains domains;
+	struct subscriber subscriber; /* of everything */
+	struct {
+		int ifindex;
+		char id[MIF_NAME];
+		int addresses;
+	} domain[64]; /* what it was told */
+	int known;
 } now;
 
 /* --- messages --- */
@@ -118,9 +127,10 @@ static void a_route(void)
 /* A message that is right as far as its header goes. */
 static void any_message(void)
 {
-	static const uint16_t types[] = {RTM_NEWLINK,  RTM_DELLINK,  RTM_NEWADDR, RTM_DELADDR,
-	                                 RTM_NEWROUTE, RTM_DELROUTE, NLMSG_ERROR, NLMSG_DONE};
-	struct nlmsghdr *h = fake_header(types[take_u8(&now.in) % 8], 0, 0);
+	static const uint16_t types[] = {RTM_NEWLINK,  RTM_DELLINK,     RTM_NEWADDR, RTM_DELADDR,
+	                                 RTM_NEWROUTE, RTM_DELROUTE,    NLMSG_ERROR, NLMSG_DONE,
+	                                 RTM_NEWNEIGH, RTM_NEWNDUSEROPT};
+	struct nlmsghdr *h = fake_header(types[take_u8(&now.in) % 10], 0, 0);
 	size_t len = take_u8(&now.in) * (take_u8(&now.in) % 8 ? 1u : 4u);
 
 	take_bytes(&now.in, mnl_nlmsg_put_extra_header(h, len), len);
@@ -257,6 +267,91 @@ static void told(struct mirror *m)
 	}
 }
 
+/* --- a subscriber of the MIF API --- */
+
+static int domain_of(const struct mif_message *m)
+{
+	for (int i = 0; i < now.known; i++)
+		if (now.domain[i].ifindex == m->interface && strcmp(now.domain[i].id, m->pvd) == 0)
+			return i;
+	return -1;
+}
+
+/* The draft's order, and nothing twice. */
+static void got(const struct mif_message *m)
+{
+	int d = domain_of(m);
+
+	switch (m->type) {
+	case MIF_PVD:
+		must(d < 0 && now.known < 64, "a domain is announced twice");
+		now.domain[now.known].ifindex = m->interface;
+		now.domain[now.known].addresses = 0;
+		memcpy(now.domain[now.known++].id, m->pvd, sizeof(m->pvd));
+		break;
+	case MIF_NO_PVD:
+		must(d >= 0 && !now.domain[d].addresses, "a domain ends before its addresses");
+		now.domain[d] = now.domain[--now.known];
+		break;
+	case MIF_ADDRESS: /* once more is an update */
+		must(d >= 0, "an address without a domain");
+		break;
+	case MIF_NO_ADDRESS:
+	case MIF_ELEMENT:
+	case MIF_NO_ELEMENT:
+		must(d >= 0, "of a domain that is not there");
+		break;
+	case MIF_NO_INTERFACE:
+		for (int i = 0; i < now.known; i++)
+			must(now.domain[i].ifindex != m->interface,
+			     "an interface ends before its domains");
+		break;
+	default:
+		break;
+	}
+}
+
+static void on_event(void *ctx, const struct mif_event *ev)
+{
+	hear(ctx, ev);
+	domains_event(&now.domains, ev);
+	subscriber_event(&now.subscriber, ev);
+}
+
+static void on_domain(void *ctx, int ifindex)
+{
+	(void)ctx;
+	subscriber_note(&now.subscriber, ifindex);
+}
+
+static void subscribe(void)
+{
+	static const enum mif_type all[] = {MIF_ANNOUNCE_INTERFACES, MIF_ANNOUNCE_PVD,
+	                                    MIF_ANNOUNCE_ELEMENT, MIF_ANNOUNCE_ADDRESS};
+
+	domains_init(&now.domains, &now.f.m.table, "fuzz");
+	now.domains.changed = on_domain;
+	must(subscriber_init(&now.subscriber, &now.domains) == 0, "memory");
+	now.f.m.domains = &now.domains;
+	for (int i = 0; i < 4; i++)
+		must(subscriber_post(&now.subscriber, &(struct mif_message){.type = all[i]}) == 0,
+		     "refused");
+}
+
+/* As the monitor does at the end of a turn; and the subscriber reads, or does not. */
+static void turn(void)
+{
+	struct mif_message m;
+
+	now.f.m.table.now = now.f.now;
+	pvd_expire(&now.domains.pvds, now.f.now);
+	if (now.f.m.enumerated)
+		domains_settle(&now.domains, now.f.now);
+	for (int left = take_u8(&now.in) % 64; left && subscriber_get(&now.subscriber, &m); left--)
+		got(&m);
+	must(now.subscriber.waiting <= SUBSCRIBER_QUEUE, "more messages than there is room for");
+}
+
 static void asked_for_paths(const struct iftable *t)
 {
 	static const char *const peers[] = {"10.1.0.9", "192.0.2.1", "2001:db8::9", "fe80::9"};
@@ -310,16 +405,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	now.f = *made;
 	fake_free(made);
 	now.in = (struct input){data, size};
-	mirror_init(&now.f.m, hear, &now.heard);
+	mirror_init(&now.f.m, on_event, &now.heard);
+	subscribe();
 	/* Half of the histories begin when the monitor knows its world. */
 	if (take_u8(&now.in) & 1)
 		settle(&now.f);
 	for (int i = 0; i < STEPS && now.in.left; i++) {
-		step[take_u8(&now.in) % (sizeof(step) / sizeof(*step))]();
+		unsigned k = take_u8(&now.in) % (sizeof(step) / sizeof(*step));
+
+		if (step[k] == flush)
+			turn();
+		step[k]();
 		counts(&now.f.m.table);
 		told(&now.f.m);
 	}
+	turn();
 	asked_for_paths(&now.f.m.table);
+	subscriber_free(&now.subscriber);
+	domains_free(&now.domains);
 	mirror_free(&now.f.m);
 	return 0;
 }
