@@ -309,6 +309,30 @@ static void identifiers(void **state)
 	end(a);
 }
 
+/* There and back before anybody looks: what was learned before has to be learned again all the
+ * same. */
+static void a_flap_between_two_looks(void **state)
+{
+	struct api *a = following();
+	struct pvd_item dns = {
+	    .info = PVD_DNS_SERVER, .family = AF_INET, .ip = {10, 2, 0, 1}, .until = PVD_FOREVER};
+
+	(void)state;
+	pvd_put(&a->d.pvds, 3, "", PVD_BY_USEROPT, PVD_RA, &dns, a->f->now);
+	new_link(a->f, (struct fake_link){3, "wwan0", NO_CARRIER, IF_OPER_DOWN, NULL, NULL, 0});
+	new_link(a->f, wwan);
+	assert_string_equal(heard(a), "Interface is going away wwan0\n"
+	                              "No Address Announcement wwan0 B 10.2.0.2\n"
+	                              "No Provisioning Domain Announcement wwan0 B\n"
+	                              "Interface is going up wwan0\n"
+	                              "Provisioning Domain Announcement wwan0 B\n"
+	                              "Address Announcement wwan0 B 10.2.0.2\n");
+	assert_int_equal(pvd_items(pvd_find(&a->d.pvds, 3, ""), PVD_RA, PVD_DNS_SERVER,
+	                           (const struct pvd_item *[PVD_ITEMS]){NULL}),
+	                 0);
+	end(a);
+}
+
 static void not_without_an_address(void **state)
 {
 	struct api *a = following();
@@ -467,6 +491,7 @@ int main(void)
 	    cmocka_unit_test(the_order_of_the_end),
 	    cmocka_unit_test(a_subscription_ends_with_its_subject),
 	    cmocka_unit_test(identifiers),
+	    cmocka_unit_test(a_flap_between_two_looks),
 	    cmocka_unit_test(not_without_an_address),
 	    cmocka_unit_test(an_explicit_domain_takes_its_addresses),
 	    cmocka_unit_test(configuration),
