@@ -291,6 +291,7 @@ void domains_note(struct domains *d, int ifindex)
 		if (!l)
 			return;
 		l->ifindex = ifindex;
+		l->wonder_ms = PVD_FOREVER;
 		HASH_ADD_INT(d->links, ifindex, l);
 		if (!l->hh.tbl) {
 			free(l);
@@ -335,13 +336,32 @@ void domains_event(struct domains *d, const struct mif_event *ev)
 		domains_note(d, ev->ifindex);
 }
 
-static void wonder(const struct domains *d, const struct domains_link *l)
+/* Who the routers are the kernel knows once something was sent by them: it is asked, and again for
+ * a minute and a half. Nothing is sent for it. */
+static void wonder(struct domains *d, struct domains_link *l, int64_t now)
 {
+	static const int64_t pause_ms[] = {500, 2000, 8000, 20000, 60000};
 	const struct attach_network *n = &l->attachment.now;
+	bool any = false;
 
 	for (unsigned i = 0; d->wonder && i < n->routers; i++)
-		if (!n->router[i].lladdr_len)
+		if (!n->router[i].lladdr_len) {
+			any = true;
 			d->wonder(d->ctx, l->ifindex, n->router[i].family, n->router[i].ip);
+		}
+	l->wonder_ms = PVD_FOREVER;
+	if (any && l->wondered < sizeof(pause_ms) / sizeof(*pause_ms))
+		l->wonder_ms = now + pause_ms[l->wondered++];
+}
+
+int64_t domains_due(const struct domains *d)
+{
+	int64_t due = PVD_FOREVER;
+
+	for (const struct domains_link *l = d->links; l; l = l->hh.next)
+		if (l->wonder_ms < due)
+			due = l->wonder_ms;
+	return due;
 }
 
 static void settle(struct domains *d, struct domains_link *l, int64_t now)
@@ -353,6 +373,7 @@ static void settle(struct domains *d, struct domains_link *l, int64_t now)
 	if (!link || !usable(d, l->ifindex) || !configured(d, l->ifindex, NULL)) {
 		if (l->attachment.id[0])
 			attach_lost(&l->attachment);
+		l->wonder_ms = PVD_FOREVER;
 		pvd_withdraw(&d->pvds, l->ifindex, "", PVD_BY_KERNEL);
 		tell(d, l->ifindex);
 		return;
@@ -361,9 +382,10 @@ static void settle(struct domains *d, struct domains_link *l, int64_t now)
 	read_routes(d, l->ifindex, read_addresses(d, l->ifindex, d->scratch, &n), d->scratch, &n);
 	if (!l->attachment.known)
 		memcpy(l->name, link->name, sizeof(l->name));
-	attach_seen(&l->attachment, &n, d->salt, l->name);
+	if (attach_seen(&l->attachment, &n, d->salt, l->name))
+		l->wondered = 0;
 	feed(d, link, now);
-	wonder(d, l);
+	wonder(d, l, now);
 	tell(d, l->ifindex);
 }
 
@@ -378,6 +400,8 @@ void domains_settle(struct domains *d, int64_t now)
 	d->settling = true;
 	HASH_ITER(hh, d->links, l, next)
 	{
+		if (!l->dirty && now >= l->wonder_ms)
+			wonder(d, l, now);
 		if (!l->dirty)
 			continue;
 		l->dirty = false;

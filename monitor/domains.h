@@ -25,6 +25,8 @@ struct domains_link {
 	struct attachment attachment;
 	char name[IFNAMSIZ]; /* when first attached: it goes into identifiers */
 	bool dirty;
+	int64_t wonder_ms; /* when to ask again who its routers are; PVD_FOREVER */
+	unsigned wondered;
 	UT_hash_handle hh;
 };
 
@@ -60,6 +62,9 @@ void domains_free(struct domains *d);
 /* Something about the interface changed; domains_settle() then works it out. */
 void domains_note(struct domains *d, int ifindex);
 void domains_settle(struct domains *d, int64_t now);
+
+/* When domains_settle() is to be called even if nothing changes: clock_ms(), or PVD_FOREVER. */
+int64_t domains_due(const struct domains *d);
 
 /*
  * The interface went away, be it for a moment: what was learned by it has to be learned again. What

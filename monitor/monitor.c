@@ -200,12 +200,14 @@ int mif_monitor_timeout(const struct mif_monitor *m)
 {
 	int64_t asks = m->events.fd < 0 ? -1 : mirror_due(&m->mirror);
 	int64_t due = earlier(asks, served_due(&m->served));
-	int64_t expiry = pvd_due(&m->domains.pvds), left;
+	int64_t expiry = pvd_due(&m->domains.pvds), wonder = domains_due(&m->domains), left;
 
 	if (m->error)
 		return -1;
 	if (m->more)
 		return 0;
+	if (expiry > wonder)
+		expiry = wonder;
 	if (due < 0 || due > expiry)
 		due = expiry;
 	if (due == PVD_FOREVER)

@@ -173,6 +173,25 @@ everything() {
 	[ "$(pvd_of wlan0)" != "$(pvd_of wwan0)" ]
 }
 
+@test "a network that is addressed like another is told from it by its router" {
+	local one
+	in_client ip -6 route del default dev wlan0
+	session
+	everything
+	one=$(pvd_of wlan0)
+	in_client timeout 2 bash -c ': >/dev/tcp/10.1.0.1/9' 2>/dev/null || :
+	sleep 3 # for the kernel to be asked
+	lab_event wlan0 carrier-off
+	await '.event == "No Provisioning Domain Announcement" and .interface == "wlan0"'
+	ip -n "$lab-r" link set r-wlan0 address 02:00:00:00:00:77
+	ip -n "$lab-r" link set r-wlan0 up
+	await '.event == "Provisioning Domain Announcement" and .interface == "wlan0"' 2
+	in_client timeout 2 bash -c ': >/dev/tcp/10.1.0.1/9' 2>/dev/null || :
+	# Known only now; then the one ends and the other begins.
+	await '.event == "Provisioning Domain Announcement" and .interface == "wlan0"' 3
+	[ "$(pvd_of wlan0)" != "$one" ]
+}
+
 @test "addresses: verified, given a lifetime, deprecated, expired" {
 	session
 	everything

@@ -309,6 +309,43 @@ static void identifiers(void **state)
 	end(a);
 }
 
+static unsigned asked;
+
+static void count(void *ctx, int ifindex, uint8_t family, const uint8_t ip[16])
+{
+	(void)ctx, (void)ip;
+	asked += ifindex == 3 && family == AF_INET;
+}
+
+/* The kernel may learn of a router's link-layer address long after the attachment; it is not asked
+ * for ever. */
+static void routers_are_asked_after(void **state)
+{
+	struct api *a = start();
+	const uint8_t router[16] = {10, 2, 0, 1}, lladdr[6] = {2, 0, 0, 0, 0, 1};
+
+	(void)state;
+	a->d.wonder = count;
+	asked = 0;
+	domains_note(&a->d, 3);
+	turn(a);
+	assert_int_equal(asked, 1);
+	turn(a);
+	assert_int_equal(asked, 1);
+	assert_true(domains_due(&a->d) > a->f->now);
+	a->f->now = domains_due(&a->d);
+	turn(a);
+	assert_int_equal(asked, 2);
+	domains_lladdr(&a->d, 3, AF_INET, router, lladdr, sizeof(lladdr));
+	for (int i = 0; i < 20 && domains_due(&a->d) != PVD_FOREVER; i++) {
+		a->f->now = domains_due(&a->d);
+		turn(a);
+	}
+	assert_int_equal(domains_due(&a->d), PVD_FOREVER);
+	assert_int_equal(asked, 2);
+	end(a);
+}
+
 /* There and back before anybody looks: what was learned before has to be learned again all the
  * same. */
 static void a_flap_between_two_looks(void **state)
@@ -491,6 +528,7 @@ int main(void)
 	    cmocka_unit_test(the_order_of_the_end),
 	    cmocka_unit_test(a_subscription_ends_with_its_subject),
 	    cmocka_unit_test(identifiers),
+	    cmocka_unit_test(routers_are_asked_after),
 	    cmocka_unit_test(a_flap_between_two_looks),
 	    cmocka_unit_test(not_without_an_address),
 	    cmocka_unit_test(an_explicit_domain_takes_its_addresses),
