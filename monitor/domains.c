@@ -143,8 +143,10 @@ static enum pvd_source route_source(const struct if_route *r, bool dynamic)
 {
 	if (r->protocol == RTPROT_RA)
 		return PVD_RA;
-	if (r->protocol == RTPROT_DHCP || (r->protocol == RTPROT_BOOT && dynamic))
+	if (r->protocol == RTPROT_DHCP)
 		return r->key.family == AF_INET ? PVD_DHCPV4 : PVD_DHCPV6;
+	if (r->protocol == RTPROT_BOOT && r->key.family == AF_INET && dynamic)
+		return PVD_DHCPV4;
 	return PVD_STATIC;
 }
 

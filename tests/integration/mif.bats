@@ -241,6 +241,58 @@ everything() {
 		{ post get "$pvd" RA dns-server; await '.event == "No Configuration Data" and .element == "RA"'; }
 }
 
+@test "a DHCP lease: address with its lifetime, server, domain, and their end" {
+	local pvd
+	command -v dhclient >/dev/null || skip "dhclient is missing"
+	command -v dnsmasq >/dev/null || skip "dnsmasq is missing"
+	in_client ip addr flush dev wlan0 scope global
+	session
+	post announce interfaces
+	post announce pvd
+	post announce element
+	post announce address
+	await '.event == "Interface Announcement" and .interface == "wwan0"'
+	lab_spawn router "$lab_dir/dnsmasq" dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --bind-interfaces \
+		--interface=r-wlan0 --dhcp-range=10.1.0.100,10.1.0.110,300 --dhcp-leasefile="$lab_dir/served" --log-dhcp \
+		--dhcp-option=option:router,10.1.0.1 --dhcp-option=option:dns-server,10.1.0.1,10.1.0.54 \
+		--dhcp-option=option:domain-name,lease.example --user=root --pid-file
+	# What a manager's script does.
+	cat >"$lab_dir/script" <<-'END'
+		#!/bin/sh
+		case $reason in
+		BOUND | RENEW | REBIND)
+			ip addr replace "$new_ip_address/24" dev "$interface" valid_lft "$new_dhcp_lease_time" preferred_lft "$new_dhcp_lease_time"
+			ip route replace default via "$new_routers" dev "$interface" proto dhcp metric 100
+			;;
+		RELEASE | STOP | EXPIRE) ip addr flush dev "$interface" scope global ;;
+		esac
+	END
+	chmod +x "$lab_dir/script"
+	# The lease's file is where the library looks, in its view of the host.
+	client() {
+		timeout 60 ip netns exec "$lab-c" dhclient -4 -v "$@" -sf "$lab_dir/script" -pf "$lab_dir/dhclient.pid" \
+			-lf "$lab_dir/empty/dhclient.wlan0.leases" wlan0 >>"$lab_dir/dhclient" 2>&1 3>&-
+	}
+	client -1 || { cat "$lab_dir/dhclient" "$lab_dir/dnsmasq"; false; }
+	await '.event == "Address Announcement" and (.address | tostring | startswith("10.1.0.1")) and .valid <= 300'
+	pvd=$(pvd_of wlan0)
+	await ".event == \"Configuration Element Announcement\" and .element == \"DHCPv4\" and .pvd == \"$pvd\""
+	for ((i = 0; i < 20; i++)); do
+		post get "$pvd" DHCPv4
+		sleep 0.2
+		! jq -e 'select(.event == "Configuration Data" and .address == "10.1.0.54")' "$out" >/dev/null || break
+	done
+	await '.event == "Configuration Data" and .information == "gateway" and .address == "10.1.0.1" and .element == "DHCPv4"'
+	await '.event == "Configuration Data" and .information == "dns-server" and .address == "10.1.0.54"'
+	await '.event == "Configuration Data" and .information == "search-domain" and .text == "lease.example"'
+	# The routes of the other family are not DHCP's.
+	! jq -e 'select(.element == "DHCPv6")' "$out"
+	client -r
+	await '.event == "No Address Announcement" and (.address | tostring | startswith("10.1.0.1"))'
+	await ".event == \"No Configuration Element Announcement\" and .element == \"DHCPv4\" and .pvd == \"$pvd\""
+	await ".event == \"No Provisioning Domain Announcement\" and .pvd == \"$pvd\""
+}
+
 @test "a manager's files: an element that comes, changes and goes; nothing is guessed" {
 	session
 	everything
