@@ -31,7 +31,8 @@ int watch_change(struct mif *m, struct watch *w, uint32_t events)
 
 void watch_remove(struct mif *m, struct watch *w)
 {
-	epoll_ctl(m->epoll, EPOLL_CTL_DEL, w->fd, NULL);
+	if (m->owner == getpid())
+		epoll_ctl(m->epoll, EPOLL_CTL_DEL, w->fd, NULL);
 }
 
 static int poll_bare(struct mif *m, int fd)
@@ -196,6 +197,7 @@ int mif_open_tapped(struct mif **out, mif_event_fn *tap, void *ctx)
 		return -ENOMEM;
 	m->tap = tap;
 	m->tap_ctx = ctx;
+	m->owner = getpid();
 	m->epoll = m->timer = m->wake = m->resolvers.inotify = -1;
 	m->timer_ms = -1;
 	r = start(m);

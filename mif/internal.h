@@ -3,6 +3,8 @@
 #ifndef MIF_INTERNAL_H
 #define MIF_INTERNAL_H
 
+#include <sys/types.h>
+
 #include "monitor/mif.h"
 #include "monitor/monitor.h"
 #include "monitor/resolvers.h"
@@ -31,8 +33,9 @@ struct mif {
 	mif_event_fn *tap;
 	void *tap_ctx;
 	int epoll, timer, wake;
-	bool woken;                             /* `wake` is readable */
-	int64_t timer_ms;                       /* what the timer is set to */
+	pid_t owner;      /* a forked child shares the epoll, and only closes */
+	bool woken;       /* `wake` is readable */
+	int64_t timer_ms; /* what the timer is set to */
 	int polled[MIF_MONITOR_FDS + 1], polls; /* the monitor's descriptors and inotify */
 };
 

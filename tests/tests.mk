@@ -38,6 +38,11 @@ $(B)/suites/%.so: tests/suites/%.c | $(B)/.deps-build
 	@mkdir -p $(@D)
 	$(call quiet,LD,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) -shared $(LDFLAGS) -o $@ $< -ldl -lpthread
 
+# A program of libmif's.
+$(B)/lab/mif_calls: tests/lab/mif_calls.c $(B)/libmif.so
+	@mkdir -p $(@D)
+	$(call quiet,LAB,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -L$(B) -lmif -Wl,-rpath,$(abspath $(B))
+
 # Speaks the protocol itself.
 relay_client_objs = $(foreach r,common session,$(call obj,$(r)))
 $(B)/lab/relay_client: tests/lab/relay_client.c $(relay_client_objs)

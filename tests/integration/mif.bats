@@ -416,6 +416,15 @@ everything() {
 	done
 }
 
+@test "the calls: descriptors, sockets of the program's own, errno, children, and what is refused" {
+	lab_spawn server "$lab_dir/udp" python3 "$lab_root/tests/lab/udp_echo.py" server 9300
+	for ((i = 0; i < 100; i++)); do
+		! in_server ss -Hlun "sport = :9300" | grep -q . || break
+		sleep 0.05
+	done
+	managed "$lab_build/lab/mif_calls" wwan0 10.2.0.2 10.9.0.2 9300
+}
+
 install_it() {
 	make -s -C "$lab_root" install B="${lab_build#"$lab_root"/}" DESTDIR="$lab_dir/to" prefix=/usr >/dev/null
 	export PKG_CONFIG_PATH=$lab_dir/to/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$lab_dir/to

@@ -87,16 +87,16 @@ compare() {
 	python3 "$storm" check "$dir/mif" "$dir/monitor" "$dir/table"
 }
 
-@test "15,000 changes of all kinds" {
+@test "10,000 changes of all kinds" {
 	listen
-	blow 1 15000
+	blow 1 10000
 	settled
 	compare
 }
 
-@test "40,000 addresses as fast as they come" {
+@test "20,000 addresses as fast as they come" {
 	listen
-	blow 2 41000 '^addr'
+	blow 2 20500 '^addr'
 	settled
 	compare
 }
@@ -104,7 +104,7 @@ compare() {
 @test "unread for as long: overruns end in the same tables" {
 	listen
 	kill -STOP "${pids[0]}" "${pids[1]}"
-	blow 3 10000
+	blow 3 7000
 	kill -CONT "${pids[0]}" "${pids[1]}"
 	settled
 	compare
