@@ -86,6 +86,9 @@ int fcntl64(int, int, ...);
 #ifndef SYS_close_range
 #define SYS_close_range 436 /* on every architecture */
 #endif
+#ifndef SYS_epoll_pwait2
+#define SYS_epoll_pwait2 441
+#endif
 
 int close_range(unsigned, unsigned, int);
 void closefrom(int);
