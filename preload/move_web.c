@@ -198,7 +198,7 @@ static int judge(struct move *m)
 
 	if (why)
 		return refuse(m, why);
-	if (a->discard && m->gentle) {
+	if (a->discard && m->gentle && !m->urgent) {
 		a->costly = a->answer + 1;
 		return -ECANCELED;
 	}

@@ -14,8 +14,10 @@
 #include "preload/pump.h"
 #include "preload/raw.h"
 #include "preload/splice.h"
+#include "preload/web.h"
 
 #define TOGETHER_MS 8
+#define STALLED_MS 3000 /* a download: nobody but its server can be asked */
 
 static struct doubts doubts;
 static bool news;
@@ -68,7 +70,7 @@ void pulse_begin(struct flow *f)
 
 void pulse_wanted(struct flow *f, bool wanted)
 {
-	if (f->kind != FLOW_SESSION || wanted == f->pulse)
+	if ((f->kind != FLOW_SESSION && f->kind != FLOW_HTTP) || wanted == f->pulse)
 		return;
 	f->pulse = wanted;
 	atomic_store(&f->stirred, !wanted);
@@ -97,6 +99,34 @@ static void at_rest(struct flow *f, const struct silence_facts *then)
 		atomic_store(&f->stirred, true);
 }
 
+/* A relay can be asked whether it is there; a web server only for what is wanted. */
+static void ask_far_end(struct flow *f, const struct silence_facts *s)
+{
+	if (f->link)
+		link_ask(f->link, f->ifindex, silence_patience(s->rtt_us, s->var_us, false));
+}
+
+/*
+ * A download of which nothing comes any more, and its reader waits. True: it is to be looked at
+ * still.
+ */
+static bool stalls(struct flow *f, const struct silence_facts *s)
+{
+	if (f->kind != FLOW_HTTP || !web_awaits(f))
+		return false;
+	if (s->data_age_ms < STALLED_MS) {
+		f->pulse_ms = s->now_ms + STALLED_MS - s->data_age_ms;
+	} else {
+		f->pulse_ms = s->now_ms + STALLED_MS;
+		if (!f->silent_ms) {
+			f->silent_ms = s->now_ms;
+			log_info("flow %u: silent: nothing of the answer has come for %d ms", f->id,
+			         s->data_age_ms);
+		}
+	}
+	return true;
+}
+
 bool pulse_look(struct flow *f, struct waits *w)
 {
 	struct silence_facts s;
@@ -122,11 +152,12 @@ bool pulse_look(struct flow *f, struct waits *w)
 	case SILENCE_NONE:
 		break;
 	case SILENCE_REST:
-		at_rest(f, &s);
+		if (!stalls(f, &s))
+			at_rest(f, &s);
 		break;
 	case SILENCE_ASK:
 		ask_carrier(f->ifindex);
-		link_ask(f->link, f->ifindex, silence_patience(s.rtt_us, s.var_us, false));
+		ask_far_end(f, &s);
 		break;
 	case SILENCE_DOUBT:
 		if (f->silent_ms)
@@ -136,7 +167,7 @@ bool pulse_look(struct flow *f, struct waits *w)
 		         s.unacked, s.ack_age_ms);
 		/* Is it the path, or this connection? */
 		ask_carrier(f->ifindex);
-		link_ask(f->link, f->ifindex, silence_patience(s.rtt_us, s.var_us, false));
+		ask_far_end(f, &s);
 		break;
 	}
 	if (atomic_load(&f->stirred))

@@ -30,8 +30,9 @@
 #define SHORT_OUTAGE_MS 3000 /* `reset` */
 #define WORTH_IT (1u << 18)  /* bytes to come: for fewer a download is not moved for the better */
 #define UNANSWERED_MS 60000  /* no server is reached over the paths there are */
-#define REFUSED_MS 3000      /* "unknown session" from every path for this long ends it */
-#define HEIRS_MS 500         /* how often it is asked whether relatives still have a flow */
+#define SILENT_MS 500   /* nothing came back for so long that a request is made again elsewhere */
+#define REFUSED_MS 3000 /* "unknown session" from every path for this long ends it */
+#define HEIRS_MS 500    /* how often it is asked whether relatives still have a flow */
 #define STALLED_MS 2000 /* a closed flow that is not confirmed: is its connection still there? */
 #define GIVE_UP_MS 86400000LL /* the relay lingers no longer by default */
 #define CLOSING_MS                                                                                 \
@@ -168,7 +169,8 @@ static bool web_movable(struct flow *f, const struct pol_decision *d, int64_t no
 		return false;
 	}
 	/* The next look at what is worth no handover yet. */
-	int64_t again = now + 200;
+	int64_t again = now + (gentle && p.way != HTTP_IDLE ? 1000 : 200);
+	bool silent = gentle && d->urgent && f->silent_ms && now - f->silent_ms >= SILENT_MS;
 
 	int64_t since = f->lost_ms ? f->lost_ms : splice_parked(f) ? f->parked_ms : now;
 
@@ -187,7 +189,8 @@ static bool web_movable(struct flow *f, const struct pol_decision *d, int64_t no
 		break;
 	case HTTP_REST:
 		/* What comes soon is better awaited. */
-		if (gentle ? web_left(f) >= WORTH_IT && !web_costly(f) : web_left(f) > c.unread)
+		if (gentle ? silent || (web_left(f) >= WORTH_IT && !web_costly(f))
+		           : web_left(f) > c.unread)
 			return true;
 		break;
 	case HTTP_AGAIN:
@@ -195,7 +198,9 @@ static bool web_movable(struct flow *f, const struct pol_decision *d, int64_t no
 		/* The answer may have come before the path went. */
 		if (!gentle && (!c.unread || now - f->lost_ms > 100))
 			return true;
-		again = now + 20;
+		if (silent && c.unacked && !c.unread)
+			return true;
+		again = now + (gentle ? 1000 : 20);
 		break;
 	case HTTP_LOST:
 		if (!gentle) {

@@ -179,6 +179,14 @@ uint64_t web_left(const struct flow *f)
 	return w && w->stream.in.at == HTTP_IN_BODY ? w->stream.in.left : HTTP_UNKNOWN;
 }
 
+bool web_awaits(struct flow *f)
+{
+	struct http_plan p;
+	struct stream_counts c = {0};
+
+	return web_plan(f, &p, &c) && p.way == HTTP_REST && c.unread == 0;
+}
+
 bool web_costly(const struct flow *f)
 {
 	const struct web *w = atomic_load(&f->web);

@@ -77,6 +77,9 @@ bool web_plan(struct flow *f, struct http_plan *p, struct stream_counts *c);
 /* Of a download under way: how much is still to come; HTTP_UNKNOWN: nobody knows. */
 uint64_t web_left(const struct flow *f);
 
+/* Is the program waiting for more of an answer's body? */
+bool web_awaits(struct flow *f);
+
 /* Is it one of which all would come again? Then it is moved only if it has to be. */
 bool web_costly(const struct flow *f);
 

@@ -31,7 +31,7 @@ $(B)/tests/test_service_%: tests/unit/test_service_%.c $(B)/service/%.o $(unit_o
 
 $(B)/lab/%: tests/lab/%.c | $(B)/.deps-build
 	@mkdir -p $(@D)
-	$(call quiet,LAB,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lpthread
+	$(call quiet,LAB,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -ldl -lpthread
 
 # Preloaded into the suites of others, before the library.
 $(B)/suites/%.so: tests/suites/%.c | $(B)/.deps-build

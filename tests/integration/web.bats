@@ -203,3 +203,30 @@ await() { # FILE PID
 	[ "$(stat -c %s "$lab_dir/chunks")" = 10240 ]
 	[ "$(handovers)" = 0 ]
 }
+
+@test "a download leaves a path that is up and dead; one that is read slowly stays" {
+	local pid rest
+	command -v nginx >/dev/null || skip "no nginx"
+	lab_up 5 40
+	web_policy
+	web_file file 12
+	web_nginx 8080
+	wait_port 8080
+	covered timeout 60 curl -sS -o "$lab_dir/got" http://10.9.0.2:8080/file &
+	pid=$!
+	for ((i = 0; i < 100; i++)); do
+		[ "$(stat -c %s "$lab_dir/got" 2>/dev/null || echo 0)" -lt 1000000 ] || break
+		sleep 0.05
+	done
+	lab_event wlan0 dead
+	wait $pid
+	same "$lab_dir/got" "$lab_dir/www/file"
+	grep -q 'silent: nothing of the answer' "$lab_dir/client.log"
+	grep -q ': on wwan0, in the middle of an answer' "$lab_dir/client.log"
+	lab_event wlan0 alive
+	# A program that reads slowly is not one that waits.
+	rest=$(handovers)
+	covered timeout 60 curl -sS --limit-rate 1500K -o "$lab_dir/slow" http://10.9.0.2:8080/file
+	same "$lab_dir/slow" "$lab_dir/www/file"
+	[ "$(handovers)" = "$rest" ]
+}
