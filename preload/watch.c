@@ -164,6 +164,13 @@ static bool web_movable(struct flow *f, const struct pol_decision *d, int64_t no
 	struct stream_counts c = {0};
 	struct http_plan p;
 
+	/* A handover was given up, and the old connection could not be put back at once. */
+	if (splice_parked(f) && !atomic_load(&f->failed)) {
+		splice_unpark(f);
+		atomic_store(&f->state, f->lost_ms ? FLOW_WAITING : FLOW_STABLE);
+		waits_until(w, now + 10);
+		return false;
+	}
 	if (!web_plan(f, &p, &c)) {
 		waits_until(w, now + 10);
 		return false;

@@ -164,6 +164,27 @@ def post():
     must(answer(s) == b"1", "posted once")
 
 
+def post_blocked():
+    s = connect()
+    ask(s, "POST", "/unread", "Content-Length: 100000000")
+    begun = []
+
+    def write():
+        try:
+            while True:
+                s.sendall(bytes(1000000))
+        except (ConnectionResetError, BrokenPipeError):
+            begun.append(time.monotonic())
+
+    t = threading.Thread(target=write, daemon=True)
+    t.start()
+    time.sleep(1)
+    under_way()
+    lost = time.monotonic()
+    t.join(20)
+    must(begun and begun[0] > lost, "an error for who is blocked")
+
+
 def post_after():
     s = connect()
     ask(s, "GET", "/prompt")
@@ -206,8 +227,8 @@ def half_a_request():
     must(answer(s) == b"prompt", "answer")
 
 
-ALL = [idle, late, late_head, one_behind_the_other, half_a_head, other_head, chunks, ends, post, post_after, put, expect,
-       half_a_request]
+ALL = [idle, late, late_head, one_behind_the_other, half_a_head, other_head, chunks, ends, post, post_blocked, post_after,
+       put, expect, half_a_request]
 
 
 def run(case):
