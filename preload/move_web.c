@@ -283,6 +283,10 @@ const char *web_commit(struct move *m, const struct stream_counts *c)
 	          : p.way != HTTP_IDLE && p.way != HTTP_AGAIN)
 		return "the program has gone on meanwhile";
 	m->skip = asked ? s->in.count - a->next : 0;
+	if (m->urgent && (m->skip || c->unread)) {
+		f->silent_ms = 0;
+		return "what had fallen silent goes on";
+	}
 	if (a->way == HTTP_SAME && m->skip)
 		return "the program has gone on meanwhile";
 	m->replay = p.replay;
