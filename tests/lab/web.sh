@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154  # lab_dir is lab.sh's
-# Web servers for the lab, unmodified, with a configuration of their own; to be sourced after lab.sh.
+# Web servers for the lab, unmodified, with a configuration of their own, by which they are patient with connections at
+# rest; to be sourced after lab.sh.
 #
 #   web_policy [CONTINUITY]    the client's policy; http without an argument
 #   web_file NAME MB           a file of random bytes, an hour old, that all of them serve
@@ -49,6 +50,8 @@ web_apache() { # PORT
 		ServerRoot $d
 		ServerName lab
 		Listen $1
+		KeepAliveTimeout 60
+		MaxKeepAliveRequests 0
 		PidFile $d/pid
 		ErrorLog $d/error.log
 		DocumentRoot $lab_dir/www
@@ -69,6 +72,8 @@ web_lighttpd() { # PORT
 	cat >"$d/conf" <<-END
 		server.port = $1
 		server.document-root = "$lab_dir/www"
+		server.max-keep-alive-idle = 60
+		server.max-keep-alive-requests = 60000
 		server.errorlog = "$d/error.log"
 		mimetype.assign = ( "" => "application/octet-stream" )
 	END
