@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "monitor/monitor.h"
+#include "preload/barrier.h"
 #include "preload/check.h"
 #include "preload/choose.h"
 #include "preload/desk.h"
@@ -243,8 +244,22 @@ static void end_alone(void)
 		turn(10);
 }
 
+/* Nobody waits for the agent just now. */
+static bool idle(void)
+{
+	for (unsigned i = 0; i < flow_count(); i++) {
+		uint32_t s = atomic_load(&flow_at(i)->state);
+
+		if (s == FLOW_CONNECTING || s == FLOW_MOVING)
+			return false;
+	}
+	return true;
+}
+
 static void *run(void *arg)
 {
+	bool started = false;
+
 	(void)arg;
 	atomic_store(&agent_tid, thread_id());
 	if (!monitor)
@@ -256,6 +271,11 @@ static void *run(void *arg)
 	network_changed = true;
 	while (!atomic_load(&stop)) {
 		turn(atomic_load(&leaderless) ? ALONE_MS : -1);
+		/* It takes the kernel some milliseconds. */
+		if (!started && idle()) {
+			barrier_start();
+			started = true;
+		}
 		if (atomic_load(&leaderless) && alone()) {
 			end_alone();
 			break;

@@ -2,7 +2,6 @@
 #include "preload/awake.h"
 
 #include <poll.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -17,18 +16,6 @@ static struct slept slept;
 static int clock_fd = -1, slot = -1;
 static bool tried;
 
-/* A sandbox that programs without timers live in may know none; most know what else we do. */
-static bool sandboxed(void)
-{
-	char status[4096];
-	const char *at =
-	    proc_read("/proc/self/task/", (int)raw_gettid(), "/status", status, sizeof(status)) > 0
-	        ? strstr(status, "\nSeccomp:\t")
-	        : NULL;
-
-	return !at || at[10] != '0';
-}
-
 static void open_clock(void)
 {
 	/* Due in the year 2242. Once is enough: it is cancelled at each setting of the clock. */
@@ -37,8 +24,9 @@ static void open_clock(void)
 
 	tried = true;
 	/* Without it a sleep is noticed when something else wakes the agent: Wi-Fi that comes back,
-	 * as a rule. */
-	if (sandboxed())
+	 * as a rule. A sandbox that programs without timers live in may know none; most know what
+	 * else we do. */
+	if (proc_sandboxed())
 		return;
 	fd = raw_call3(SYS_timerfd_create, CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK, 0);
 	clock_fd = fd < 0 ? -1 : own_fd((int)fd);

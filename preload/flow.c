@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "preload/barrier.h"
 #include "preload/counts.h"
 #include "preload/kin.h"
 #include "preload/registrations.h"
@@ -19,7 +20,7 @@ _Atomic(struct flow *) *_Atomic flow_table[TABLE_CHUNKS];
 /* Flows live in blocks that are never unmapped: a pointer once read stays readable. */
 #define BLOCK 64
 static struct flow *_Atomic blocks[FLOW_MAX / BLOCK];
-static _Atomic unsigned made;
+_Atomic unsigned flows_made;
 static struct flock_word making;
 
 __thread struct thread this_thread;
@@ -41,9 +42,27 @@ static void *map(size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-static void uncount(struct flow *f, uint32_t gen)
+/*
+ * A call is counted where only its thread writes, in the thread's seat, or, without one, in the
+ * flow.
+ */
+static uintptr_t word_of(const struct flow *f, uint32_t gen)
 {
-	_Atomic uint32_t *n = &f->inflight[gen & 1];
+	return (uintptr_t)f | (gen & 1);
+}
+
+static _Atomic uintptr_t *seated_at(const struct call_record *r)
+{
+	return &this_thread.seat->on[r - this_thread.call];
+}
+
+static void uncount(struct call_record *r)
+{
+	if (r->seated) {
+		atomic_store_explicit(seated_at(r), 0, memory_order_release);
+		return;
+	}
+	_Atomic uint32_t *n = &r->flow->inflight[r->gen & 1];
 	uint32_t v = atomic_load(n);
 
 	/* Never below zero: the count may have been begun anew (calls_forget). */
@@ -53,9 +72,9 @@ static void uncount(struct flow *f, uint32_t gen)
 
 static void abandon(struct call_record *r)
 {
-	r->out = NULL;
+	r->writes = false;
 	if (!r->suspended)
-		uncount(r->flow, r->gen);
+		uncount(r);
 }
 
 bool writing_taken(struct flow *f)
@@ -98,14 +117,23 @@ void calls_abandon(void)
 static pthread_key_t end_key;
 static _Atomic bool end_watched;
 
+void thread_unseated(void)
+{
+	/* What it is in still (a handler has forked) goes on without. */
+	for (int i = 0; i < CALLS_NESTED; i++)
+		this_thread.call[i].seated = false;
+	this_thread.seated = false;
+	this_thread.seat = NULL;
+	this_thread.watched = false;
+}
+
 static void thread_ends(void *arg)
 {
 	(void)arg;
 	calls_abandon();
 	if (this_thread.seat)
 		seat_leave(this_thread.seat);
-	this_thread.seat = NULL;
-	this_thread.watched = false;
+	thread_unseated();
 }
 
 void calls_watch_threads(void)
@@ -120,7 +148,11 @@ static void watch_this_thread(void)
 		return;
 	this_thread.watched = true;
 	pthread_setspecific(end_key, &this_thread);
-	this_thread.seat = seat_take(thread_id());
+
+	struct seat *s = seat_take(thread_id());
+
+	this_thread.seat = s;
+	this_thread.seated = s != &seat_none;
 }
 
 struct seat *call_seat(void)
@@ -172,7 +204,7 @@ void call_suspend(struct call_record *r)
 {
 	if (!r->suspended) {
 		r->suspended = true;
-		uncount(r->flow, r->gen);
+		uncount(r);
 	}
 }
 
@@ -182,9 +214,14 @@ static void advance(struct call_record *r)
 
 	if (r->gen == g && !r->suspended)
 		return;
-	atomic_fetch_add(&r->flow->inflight[g & 1], 1);
-	if (!r->suspended)
-		uncount(r->flow, r->gen);
+	if (r->seated) {
+		atomic_store_explicit(seated_at(r), word_of(r->flow, g), memory_order_relaxed);
+		barrier_light();
+	} else {
+		atomic_fetch_add(&r->flow->inflight[g & 1], 1);
+		if (!r->suspended)
+			uncount(r);
+	}
 	r->gen = g;
 	r->suspended = false;
 }
@@ -202,6 +239,67 @@ void calls_resume(void)
 			advance(&this_thread.call[d]);
 }
 
+static void depth_set(uint32_t depth)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&this_thread.depth, depth, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/*
+ * The record stands before the word does: a handler that comes in between, and makes a call itself,
+ * then does not take the word's place. What it leaves there (calls_resume) is of its own time, so
+ * the word is put there until the generation is the same after it as before.
+ */
+static bool enter_seated(struct call_record *r)
+{
+	_Atomic uintptr_t *on = seated_at(r);
+	uint32_t depth = (uint32_t)(r - this_thread.call);
+
+	r->seated = true;
+	r->gen = atomic_load(&r->flow->gen);
+	depth_set(depth + 1);
+	for (uint32_t g;; r->gen = g) {
+		g = r->gen;
+		atomic_signal_fence(memory_order_seq_cst);
+		atomic_store_explicit(on, word_of(r->flow, g), memory_order_relaxed);
+		barrier_light();
+		g = atomic_load(&r->flow->gen);
+		if (g == r->gen)
+			break;
+	}
+	if (flow_of(r->fd) == r->flow)
+		return true;
+	depth_set(depth);
+	atomic_store_explicit(on, 0, memory_order_release);
+	return false;
+}
+
+static bool enter_counted(struct call_record *r)
+{
+	struct flow *f = r->flow;
+
+	for (;;) {
+		uint32_t g = atomic_load(&f->gen);
+
+		atomic_fetch_add(&f->inflight[g & 1], 1);
+		/*
+		 * Counted under g: an exchange that we did not see cannot complete before we leave.
+		 * If one happened in between, we might be counted on the wrong side.
+		 */
+		r->gen = g;
+		if (atomic_load(&f->gen) == g)
+			break;
+		atomic_fetch_sub(&f->inflight[g & 1], 1);
+	}
+	if (flow_of(r->fd) != f) {
+		uncount(r);
+		return false;
+	}
+	depth_set((uint32_t)(r - this_thread.call) + 1);
+	return true;
+}
+
 bool call_enter(struct call *c, struct flow *f, int fd, bool timed)
 {
 	uintptr_t stack = (uintptr_t)__builtin_frame_address(0);
@@ -215,7 +313,7 @@ bool call_enter(struct call *c, struct flow *f, int fd, bool timed)
 			records_leave_below(stack + SIGNAL_FRAME);
 		depth = atomic_load_explicit(&this_thread.depth, memory_order_relaxed);
 		for (uint32_t i = 0; i < depth; i++)
-			if (!this_thread.call[i].out)
+			if (!this_thread.call[i].writes)
 				call_suspend(&this_thread.call[i]);
 	}
 	if (depth == CALLS_NESTED)
@@ -224,32 +322,16 @@ bool call_enter(struct call *c, struct flow *f, int fd, bool timed)
 		kin_claim(f);
 		return false;
 	}
-	for (;;) {
-		uint32_t g = atomic_load(&f->gen);
-
-		atomic_fetch_add(&f->inflight[g & 1], 1);
-		/*
-		 * Counted under g: an exchange that we did not see cannot complete before we leave.
-		 * If one happened in between, we might be counted on the wrong side.
-		 */
-		if (atomic_load(&f->gen) == g) {
-			c->gen = g;
-			break;
-		}
-		atomic_fetch_sub(&f->inflight[g & 1], 1);
-	}
-	if (flow_of(fd) != f) {
-		atomic_fetch_sub(&f->inflight[c->gen & 1], 1);
-		return false;
-	}
 	if (timed && !c->began_ns)
 		c->began_ns = clock_ns();
 	c->flow = f;
-	this_thread.call[depth] = (struct call_record){
-	    .flow = f, .gen = c->gen, .fd = fd, .stack = stack, .timed = timed};
-	atomic_signal_fence(memory_order_seq_cst);
-	atomic_store_explicit(&this_thread.depth, depth + 1, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
+
+	struct call_record *r = &this_thread.call[depth];
+
+	*r = (struct call_record){.flow = f, .fd = fd, .stack = stack, .timed = timed};
+	if (!(this_thread.seated ? enter_seated(r) : enter_counted(r)))
+		return false;
+	c->gen = r->gen;
 	if (this_thread.seat)
 		seat_note(this_thread.seat, fd);
 	return true;
@@ -262,22 +344,19 @@ bool call_leave(struct call *c)
 	/* Given up already, with everything around it (calls_abandon). */
 	if (!r || r->flow != c->flow)
 		return false;
-	atomic_signal_fence(memory_order_seq_cst);
-	atomic_store_explicit(&this_thread.depth, (uint32_t)(r - this_thread.call),
-	                      memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
+	depth_set((uint32_t)(r - this_thread.call));
 	if (this_thread.seat) {
 		struct call_record *outer = call_current();
 
 		seat_note(this_thread.seat, outer ? outer->fd : SEAT_EMPTY);
-		atomic_store_explicit(&this_thread.seat->writes, outer && outer->out,
+		atomic_store_explicit(&this_thread.seat->writes, outer && outer->writes,
 		                      memory_order_relaxed);
 	}
 	bool nudged = r->nudged;
 
 	c->gen = r->gen;
 	if (!r->suspended)
-		uncount(c->flow, c->gen);
+		uncount(r);
 	/* What a handler has interrupted goes on when it returns, on what is there then. */
 	calls_resume();
 	return nudged;
@@ -292,29 +371,59 @@ void call_retag(bool restarted)
 		struct call_record *r = &this_thread.call[d];
 
 		/* What a write has moved, if it has, is not in the ring yet. */
-		if (d == depth - 1 ? !r->out || restarted : !r->suspended && !r->out)
+		if (d == depth - 1 ? !r->writes || restarted : !r->suspended && !r->writes)
 			advance(r);
 	}
 }
 
+static bool seated(uintptr_t word)
+{
+	int n = seats_used();
+
+	for (int i = 0; i < n; i++)
+		for (int d = 0; d < CALLS_NESTED; d++)
+			if (atomic_load_explicit(&seats[i].on[d], memory_order_acquire) == word)
+				return true;
+	return false;
+}
+
 bool calls_drained(const struct flow *f)
 {
-	return atomic_load(&f->inflight[(atomic_load(&f->gen) & 1) ^ 1]) == 0;
+	uint32_t before = atomic_load(&f->gen) - 1;
+
+	return barrier_heavy() && atomic_load(&f->inflight[before & 1]) == 0 &&
+	       !seated(word_of(f, before));
 }
 
 void calls_forget(struct flow *f)
 {
-	atomic_store(&f->inflight[(atomic_load(&f->gen) & 1) ^ 1], 0);
+	uint32_t before = atomic_load(&f->gen) - 1;
+	int n = seats_used();
+
+	atomic_store(&f->inflight[before & 1], 0);
+	for (int i = 0; i < n; i++)
+		for (int d = 0; d < CALLS_NESTED; d++) {
+			uintptr_t word = word_of(f, before);
+
+			atomic_compare_exchange_strong(&seats[i].on[d], &word, 0);
+		}
 }
 
+/* Nobody is between entering and leaving who has no seat; who has one touches nothing of a flow
+ * that his descriptor is not of. */
 static bool idle(const struct flow *f)
 {
 	return atomic_load(&f->inflight[0]) == 0 && atomic_load(&f->inflight[1]) == 0;
 }
 
+bool calls_none(const struct flow *f)
+{
+	return barrier_heavy() && idle(f) && !seated(word_of(f, 0)) && !seated(word_of(f, 1));
+}
+
 unsigned flow_count(void)
 {
-	return atomic_load(&made);
+	return atomic_load(&flows_made);
 }
 
 void flows_gone(void)
@@ -325,7 +434,7 @@ void flows_gone(void)
 		for (unsigned n = 0; chunk && n < TABLE_CHUNK; n++)
 			atomic_store(&chunk[n], NULL);
 	}
-	atomic_store(&made, 0);
+	atomic_store(&flows_made, 0);
 }
 
 struct flow *flow_at(unsigned i)
@@ -339,6 +448,7 @@ static void flow_reset(struct flow *f, enum flow_kind kind, uint32_t id)
 {
 	struct ring ring = f->ring;
 	struct web *web = f->web_mem;
+	size_t ring_size = f->ring_size;
 
 	/*
 	 * What precedes `kind` stays: a hook that read a stale pointer may be in the middle of
@@ -349,8 +459,8 @@ static void flow_reset(struct flow *f, enum flow_kind kind, uint32_t id)
 	/* The reservation is kept for the next user; the pages go back. */
 	if (ring.mem) {
 		madvise(ring.mem, ring.cap, MADV_DONTNEED);
-		ring_init(&ring, ring.mem, ring.cap);
-		f->ring = ring;
+		ring_init(&f->ring, ring.mem, RING_FIRST);
+		f->ring_size = ring_size;
 	}
 	f->web_mem = web;
 	f->kind = kind;
@@ -369,7 +479,7 @@ struct flow *flow_new(enum flow_kind kind)
 
 	if (!lock_take(&making, thread_id(), 1000))
 		return NULL;
-	unsigned n = atomic_load(&made);
+	unsigned n = atomic_load(&flows_made);
 
 	for (unsigned i = 0; i < n && !f; i++) {
 		struct flow *c = flow_at(i);
@@ -386,7 +496,7 @@ struct flow *flow_new(enum flow_kind kind)
 		}
 		if (atomic_load(&blocks[n / BLOCK])) {
 			f = flow_at(n);
-			atomic_store(&made, n + 1);
+			atomic_store(&flows_made, n + 1);
 		}
 	}
 	if (f) {
@@ -429,6 +539,7 @@ bool flow_add_fd(struct flow *f, int fd)
 	atomic_store(s, f);
 	/* It may have been registered while it was none. */
 	reg_cache_forget();
+	reg_became_flow(fd);
 	return true;
 }
 
@@ -492,10 +603,35 @@ bool flow_make_ring(struct flow *f, size_t size)
 
 		if (!mem)
 			return false;
-		ring_init(&f->ring, mem, size);
+		ring_init(&f->ring, mem, size < RING_FIRST ? size : RING_FIRST);
+		f->ring_size = size;
 	}
 	atomic_store(&f->keeps, true);
 	return true;
+}
+
+void flow_ring_room(struct flow *f, uint64_t more)
+{
+	struct ring *r = &f->ring;
+
+	if (r->cap >= f->ring_size || ring_room(r) >= more)
+		return;
+	atomic_store(&f->growing, true);
+	while (r->cap < f->ring_size && ring_room(r) < more)
+		ring_double(r);
+	atomic_store(&f->growing, false);
+}
+
+void flow_ring_clean(struct flow *f)
+{
+	int saved = errno;
+
+	madvise(f->ring.mem, f->ring.cap, MADV_DONTNEED);
+	errno = saved;
+	/* Empty, it may be of any size. */
+	if (f->ring.cap > RING_FIRST)
+		f->ring.cap = RING_FIRST;
+	f->ring_clean = true;
 }
 
 void flow_forked(struct flow *f, bool kept)

@@ -31,6 +31,7 @@
 
 #define FLOW_ALIASES 8
 #define FLOW_MAX 65536
+#define RING_FIRST (64u << 10)
 
 enum flow_kind {
 	FLOW_SESSION, /* TCP through a relay: exactly once */
@@ -67,41 +68,45 @@ union flow_address {
 
 struct flow {
 	/* --- read by hooks without a lock --- */
-	_Atomic uint32_t state;       /* enum flow_state */
-	_Atomic uint32_t gen;         /* grows with every exchange of the open file */
-	_Atomic uint32_t inflight[2]; /* calls entered, by parity of the generation they see */
+	_Alignas(64) _Atomic uint32_t state; /* enum flow_state */
+	_Atomic uint32_t gen;                /* grows with every exchange of the open file */
+	/* Calls entered by threads without a seat, by parity of the generation they see. */
+	_Atomic uint32_t inflight[2];
 	enum flow_kind kind;
+	/* What every call asks is together, on one line of the cache or two. */
+	_Atomic bool timed_in;  /* has SO_RCVTIMEO */
+	_Atomic bool timed_out; /* has SO_SNDTIMEO */
+	_Atomic bool stirred;   /* bytes have moved since its rest, or nobody looks for that */
+	_Atomic bool keeps;     /* bytes written are kept in the ring */
+	_Atomic bool carried;   /* the descriptors hold a pair, the agent carries the bytes */
+	_Atomic bool begun;     /* FLOW_RESET: the program has written something */
+	_Atomic bool growing;   /* the ring is doubled just now: not to be touched by a handler */
+	_Atomic(struct web *) web;  /* FLOW_HTTP: what is known of its requests and answers */
+	_Atomic uint32_t hold;      /* 1: the agent replays; writers wait (futex) */
+	struct flock_word writing;  /* one writer at a time: order in ring = order in stream */
+	_Atomic uint64_t confirmed; /* set by the agent, applied to the ring by its owner */
+	struct ring ring;
+	size_t ring_size; /* what it may grow to; it begins as RING_FIRST */
 	uint32_t id;
 	union flow_address peer;  /* what the program dialled */
 	union flow_address local; /* its first own address */
 	socklen_t address_len;
-	_Atomic bool keeps;         /* bytes written are kept in the ring */
 	_Atomic bool through_relay; /* the kernel's peer is the relay, not the program's */
 	_Atomic bool failed;        /* a hook met a path error; the agent is to act */
 	_Atomic bool peer_ended;    /* session: the relay has told the end of the s2c stream */
 	_Atomic bool peer_reset;
 	_Atomic uint64_t peer_end;
-	_Atomic bool begun;        /* FLOW_RESET: the program has written something */
 	_Atomic bool half_closed;  /* the program did shutdown(SHUT_WR) */
 	_Atomic bool want_confirm; /* the writer asks the agent to ask for an ACK */
 	_Atomic bool shared;       /* the process forked while the flow was open */
 	_Atomic bool foreign;      /* bytes moved that no hook saw: uncovered for good */
-	_Atomic bool stirred;      /* bytes have moved since its rest, or nobody looks for that */
-	_Atomic bool timed_in;     /* has SO_RCVTIMEO */
-	_Atomic bool timed_out;    /* has SO_SNDTIMEO */
-	_Atomic bool carried;      /* the descriptors hold a pair, the agent carries the bytes */
 	_Atomic uint32_t share;    /* futex: enum flow_share */
 	uint8_t ticket[16];        /* what a relative that has the descriptor, too, shows */
 	int owner;                 /* the process whose agent has the flow */
 
-	/* --- writers --- */
-	struct flock_word writing; /* one writer at a time: order in ring = order in stream */
+	/* --- writers, more of --- */
 	_Atomic bool writer_waits; /* who has the lock is not in the kernel, but waits for `hold` */
-	_Atomic uint32_t hold;     /* 1: the agent replays; writers wait (futex) */
 	_Atomic bool starved;      /* somebody was told EAGAIN while `hold` was set */
-	_Atomic uint64_t confirmed; /* set by the agent, applied to the ring by its owner */
-	struct ring ring;
-	_Atomic(struct web *) web; /* FLOW_HTTP: what is known of its requests and answers */
 	struct web *web_mem;       /* mapped once, kept for the next flow */
 
 	/* --- descriptors --- */
@@ -189,32 +194,36 @@ struct call {
  * longjmp() and a thread by pthread_cancel(): what is then left over must not be a pointer into a
  * stack that is gone.
  */
-#define CALLS_NESTED 4
-
 struct out;
 
 struct call_record {
 	struct flow *flow;
+	uintptr_t stack; /* where the call was made */
 	uint32_t gen;
 	int fd;
-	uintptr_t stack; /* where the call was made */
-	bool timed;      /* has a time limit: the hook sees to it that it goes on */
-	bool nudged;     /* ended by a nudge, not by a signal of the program's */
-	bool suspended;  /* not in the kernel, for a handler is running: not counted */
-	struct out *out; /* what is being written, while the kernel has it */
-	uint64_t serial; /* the same in *out, unless that is gone from the stack */
+	bool timed;     /* has a time limit: the hook sees to it that it goes on */
+	bool nudged;    /* ended by a nudge, not by a signal of the program's */
+	bool suspended; /* not in the kernel, for a handler is running: not counted */
+	bool seated;    /* counted in the thread's seat, not in the flow */
+	bool writes;    /* the kernel has something to write, see `written` */
 };
 
 struct thread {
-	uint32_t tid;
+	/* All that a usual call needs is on one line of the cache. */
+	_Alignas(64) uint32_t tid;
 	uint32_t nudges; /* how often the handler ran in this thread */
-	bool watched;    /* its end is */
-	bool poll_nudged;
-	const void *polling; /* the first argument of a wait that its hook makes again */
-	struct seat *seat;   /* NULL: none yet */
 	_Atomic uint32_t depth;
+	bool watched; /* its end is */
+	bool seated;  /* its seat is its own: calls are counted there, not in the flow */
+	bool poll_nudged;
+	struct seat *seat;   /* NULL: none yet */
+	const void *polling; /* the first argument of a wait that its hook makes again */
 	struct call_record call[CALLS_NESTED];
 	_Atomic uint32_t locks; /* write locks this thread has, the last taken last */
+	struct {
+		struct out *out;
+		uint64_t serial; /* the same in *out, unless that is gone from the stack */
+	} written[CALLS_NESTED];
 	struct {
 		struct flow *flow;
 		uintptr_t stack;
@@ -254,6 +263,9 @@ bool call_enter(struct call *c, struct flow *f, int fd, bool timed);
 /* Gives this thread a seat, if its end will be noticed. NULL: it has none. */
 struct seat *call_seat(void);
 
+/* This thread has its seat no more: it ends, or it is in a forked child. */
+void thread_unseated(void);
+
 /* True: the call was ended with EINTR by a nudge. */
 bool call_leave(struct call *c);
 
@@ -263,6 +275,12 @@ static inline struct call_record *call_current(void)
 	uint32_t depth = atomic_load_explicit(&this_thread.depth, memory_order_relaxed);
 
 	return depth ? &this_thread.call[depth - 1] : NULL;
+}
+
+/* What a call of this thread has given to the kernel to write; NULL: nothing. */
+static inline struct out *call_out(const struct call_record *r)
+{
+	return r->writes ? this_thread.written[r - this_thread.call].out : NULL;
 }
 
 /*
@@ -308,8 +326,11 @@ void calls_leave_below(uintptr_t stack);
 /* From now on calls_abandon() is done for every thread that has been in a call. */
 void calls_watch_threads(void);
 
-/* No hooked call is left on the file that was there before the last exchange. */
+/* Agent: no hooked call is left on the file that was there before the last exchange. */
 bool calls_drained(const struct flow *f);
+
+/* Agent: no call is left on a flow that is in the table no more. */
+bool calls_none(const struct flow *f);
 
 /* Some call's end was never seen (a longjmp out of a handler): start counting anew. */
 void calls_forget(struct flow *f);
@@ -359,12 +380,27 @@ static inline uint64_t flow_tail(const struct flow *f)
 	return __atomic_load_n(&f->ring.tail, __ATOMIC_RELAXED);
 }
 
-/* Reserves the ring; false: no memory, the flow stays uncovered. */
+/* Reserves the ring, a power of two; false: no memory, the flow stays uncovered. */
 bool flow_make_ring(struct flow *f, size_t size);
+
+/* So large that so much more fits in, if it may be. The caller has the write lock, or is the agent
+ * and carries the flow. */
+void flow_ring_room(struct flow *f, uint64_t more);
+
+/* All that it holds was confirmed: its pages are given back. The write lock is held. */
+void flow_ring_clean(struct flow *f);
 
 /* All flows ever made: for the agent. `i` from 0 to flow_count() - 1; may be FLOW_FREE. */
 struct flow *flow_at(unsigned i);
 unsigned flow_count(void);
+
+extern _Atomic unsigned flows_made;
+
+/* Was there ever one? */
+static inline bool flows_any(void)
+{
+	return atomic_load_explicit(&flows_made, memory_order_relaxed);
+}
 
 /* From now on there are none: their descriptors are ordinary ones. */
 void flows_gone(void);

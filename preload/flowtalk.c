@@ -49,13 +49,8 @@ static void confirmed(struct flow *f, uint64_t count)
 	 */
 	if (count >= f->asked_at && f->ring.mem && lock_try(&f->writing, thread_id())) {
 		ring_confirm(&f->ring, count);
-		if (ring_used(&f->ring) == 0 && !f->ring_clean) {
-			int saved = errno;
-
-			madvise(f->ring.mem, f->ring.cap, MADV_DONTNEED);
-			errno = saved;
-			f->ring_clean = true;
-		}
+		if (ring_used(&f->ring) == 0 && !f->ring_clean)
+			flow_ring_clean(f);
 		lock_release(&f->writing);
 	}
 }

@@ -18,6 +18,7 @@
 #include "preload/process.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/registrations.h"
 
 /* Takes the lock unless this thread has it already (a signal handler that interrupted a hook). */
 static bool enter(struct flow *f)
@@ -104,6 +105,7 @@ EXPORT int close(int fd)
 {
 	struct flow *f = flow_of(fd);
 
+	reg_closed(fd);
 	if (!f) {
 		if (own_is(fd) && process_ours()) {
 			/* For the program this number is not open. */

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 
 #include "preload/agent.h"
+#include "preload/barrier.h"
 #include "preload/filter.h"
 #include "preload/hook.h"
 #include "preload/process.h"
@@ -163,6 +164,7 @@ static bool confined(const void *filter, bool strict)
 		retire();
 		return false;
 	}
+	barrier_stop();
 	return aside();
 }
 

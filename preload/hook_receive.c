@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "preload/calls.h"
 #include "preload/hook.h"
 #include "preload/raw.h"
 #include "preload/real.h"
@@ -111,15 +112,35 @@ static bool leave_one(struct call *c, void *buf, size_t len, ssize_t n, int flag
 	return leave(c, &v, 1, n, flags);
 }
 
-EXPORT ssize_t read(int fd, void *buf, size_t len)
+/*
+ * Most calls are the usual ones: no time limit, no signal, and something is there. They are on
+ * paths of their own (calls.h); NULL: this one is not.
+ */
+static inline struct call_record *usual(struct flow *f, int fd, int flags)
 {
-	struct flow *f = flow_of(fd);
+	if (flags & MSG_WAITALL || atomic_load_explicit(&f->timed_in, memory_order_relaxed) ||
+	    atomic_load_explicit(&f->web, memory_order_relaxed))
+		return NULL;
+	return call_begin(f, fd);
+}
+
+/* One that ended otherwise: receive_again(). */
+static __attribute__((noinline)) bool usual_again(const struct call_record *r, struct flow *f,
+                                                  bool left, int fd, int flags, bool wanted,
+                                                  ssize_t *n)
+{
+	struct call c = {.flow = f, .gen = r->gen};
+	bool nudged = !left && call_leave(&c);
+
+	return receive_again(&c, fd, flags, wanted, nudged, n);
+}
+
+static __attribute__((noinline)) ssize_t read_on(struct flow *f, int fd, void *buf, size_t len)
+{
 	struct call c = {0};
 	bool nudged;
 	ssize_t n;
 
-	if (!f)
-		return real.read(fd, buf, len);
 	do {
 		if (!enter(&c, f, fd))
 			return real.read(fd, buf, len);
@@ -129,15 +150,36 @@ EXPORT ssize_t read(int fd, void *buf, size_t len)
 	return n;
 }
 
-EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
+static __attribute__((noinline)) ssize_t read_flow(struct flow *f, int fd, void *buf, size_t len)
+{
+	struct call_record *r = usual(f, fd, 0);
+
+	if (!r)
+		return read_on(f, fd, buf, len);
+	ssize_t n = real.read(fd, buf, len);
+	bool left = call_end(r, f);
+
+	if (likely(left && n > 0)) {
+		flow_moves(f);
+		return n;
+	}
+	return usual_again(r, f, left, fd, 0, len > 0, &n) ? read_on(f, fd, buf, len) : n;
+}
+
+EXPORT ssize_t read(int fd, void *buf, size_t len)
 {
 	struct flow *f = flow_of(fd);
+
+	return f ? read_flow(f, fd, buf, len) : real.read(fd, buf, len);
+}
+
+static __attribute__((noinline)) ssize_t readv_on(struct flow *f, int fd, const struct iovec *iov,
+                                                  int count)
+{
 	struct call c = {0};
 	bool nudged;
 	ssize_t n;
 
-	if (!f)
-		return real.readv(fd, iov, count);
 	do {
 		if (!enter(&c, f, fd))
 			return real.readv(fd, iov, count);
@@ -145,6 +187,30 @@ EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 		nudged = leave(&c, iov, (size_t)count, n, 0);
 	} while (receive_again(&c, fd, 0, count > 0, nudged, &n));
 	return n;
+}
+
+static __attribute__((noinline)) ssize_t readv_flow(struct flow *f, int fd, const struct iovec *iov,
+                                                    int count)
+{
+	struct call_record *r = usual(f, fd, 0);
+
+	if (!r)
+		return readv_on(f, fd, iov, count);
+	ssize_t n = real.readv(fd, iov, count);
+	bool left = call_end(r, f);
+
+	if (likely(left && n > 0)) {
+		flow_moves(f);
+		return n;
+	}
+	return usual_again(r, f, left, fd, 0, count > 0, &n) ? readv_on(f, fd, iov, count) : n;
+}
+
+EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
+{
+	struct flow *f = flow_of(fd);
+
+	return f ? readv_flow(f, fd, iov, count) : real.readv(fd, iov, count);
 }
 
 EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t at, int flags)
@@ -174,15 +240,13 @@ EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int count, off64_t at
 	return preadv2(fd, iov, count, at, flags);
 }
 
-EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
-                        socklen_t *from_len)
+static __attribute__((noinline)) ssize_t recvfrom_on(struct flow *f, int fd, void *buf, size_t len,
+                                                     int flags, struct sockaddr *from,
+                                                     socklen_t *from_len)
 {
-	struct flow *f = flow_of(fd);
 	struct call c = {0};
 	ssize_t n, total = 0;
 
-	if (!f)
-		return real.recvfrom(fd, buf, len, flags, from, from_len);
 	for (;;) {
 		uint32_t nudges = this_thread.nudges;
 		size_t want = len - (size_t)total;
@@ -202,14 +266,41 @@ EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockadd
 	return n > 0 ? total + n : total ? total : n;
 }
 
-EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
+static __attribute__((noinline)) ssize_t recvfrom_flow(struct flow *f, int fd, void *buf,
+                                                       size_t len, int flags, struct sockaddr *from,
+                                                       socklen_t *from_len)
+{
+	struct call_record *r = usual(f, fd, flags);
+
+	if (!r)
+		return recvfrom_on(f, fd, buf, len, flags, from, from_len);
+	ssize_t n = real.recvfrom(fd, buf, len, flags, from, from_len);
+	bool left = call_end(r, f);
+
+	if (likely(left && n > 0)) {
+		flow_moves(f);
+		return n;
+	}
+	return usual_again(r, f, left, fd, flags, len > 0, &n)
+	           ? recvfrom_on(f, fd, buf, len, flags, from, from_len)
+	           : n;
+}
+
+EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
+                        socklen_t *from_len)
 {
 	struct flow *f = flow_of(fd);
+
+	return f ? recvfrom_flow(f, fd, buf, len, flags, from, from_len)
+	         : real.recvfrom(fd, buf, len, flags, from, from_len);
+}
+
+static __attribute__((noinline)) ssize_t recv_on(struct flow *f, int fd, void *buf, size_t len,
+                                                 int flags)
+{
 	struct call c = {0};
 	ssize_t n, total = 0;
 
-	if (!f)
-		return real.recv(fd, buf, len, flags);
 	for (;;) {
 		uint32_t nudges = this_thread.nudges;
 		size_t want = len - (size_t)total;
@@ -227,6 +318,31 @@ EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 			break;
 	}
 	return n > 0 ? total + n : total ? total : n;
+}
+
+static __attribute__((noinline)) ssize_t recv_flow(struct flow *f, int fd, void *buf, size_t len,
+                                                   int flags)
+{
+	struct call_record *r = usual(f, fd, flags);
+
+	if (!r)
+		return recv_on(f, fd, buf, len, flags);
+	ssize_t n = real.recv(fd, buf, len, flags);
+	bool left = call_end(r, f);
+
+	if (likely(left && n > 0)) {
+		flow_moves(f);
+		return n;
+	}
+	return usual_again(r, f, left, fd, flags, len > 0, &n) ? recv_on(f, fd, buf, len, flags)
+	                                                       : n;
+}
+
+EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
+{
+	struct flow *f = flow_of(fd);
+
+	return f ? recv_flow(f, fd, buf, len, flags) : real.recv(fd, buf, len, flags);
 }
 
 /* Descriptors that have come: their numbers may have been a flow's. */
@@ -296,19 +412,11 @@ static ssize_t receive_rest(int fd, struct msghdr *m, int flags, size_t done)
 	return (ssize_t)done;
 }
 
-EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
+static __attribute__((noinline)) ssize_t recvmsg_on(struct flow *f, int fd, struct msghdr *m,
+                                                    int flags)
 {
-	struct flow *f = flow_of(fd);
 	struct call c = {0};
-	bool nudged;
-	ssize_t n;
 
-	if (!f) {
-		n = real.recvmsg(fd, m, flags);
-		if (n >= 0 && m->msg_controllen && flow_count())
-			received(m);
-		return n;
-	}
 	for (;;) {
 		struct iovec part[PIECES];
 		size_t pieces;
@@ -316,8 +424,9 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 
 		if (!enter(&c, f, fd))
 			return real.recvmsg(fd, m, flags);
-		n = real.recvmsg(fd, m, flags);
-		nudged = leave(&c, m->msg_iov, m->msg_iovlen, n, flags);
+		ssize_t n = real.recvmsg(fd, m, flags);
+		bool nudged = leave(&c, m->msg_iov, m->msg_iovlen, n, flags);
+
 		if (flags & MSG_WAITALL && n > 0 &&
 		    cut_short(nudges, flags, n, room_after(m, 0, part, &pieces))) {
 			if (!(flags & MSG_PEEK))
@@ -326,6 +435,41 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 			return n;
 		}
 	}
+}
+
+static __attribute__((noinline)) ssize_t recvmsg_flow(struct flow *f, int fd, struct msghdr *m,
+                                                      int flags)
+{
+	struct call_record *r = usual(f, fd, flags);
+
+	if (!r)
+		return recvmsg_on(f, fd, m, flags);
+	ssize_t n = real.recvmsg(fd, m, flags);
+	bool left = call_end(r, f);
+
+	if (likely(left && n > 0)) {
+		flow_moves(f);
+		return n;
+	}
+	return usual_again(r, f, left, fd, flags, m->msg_iovlen > 0, &n)
+	           ? recvmsg_on(f, fd, m, flags)
+	           : n;
+}
+
+static __attribute__((noinline)) ssize_t recvmsg_other(int fd, struct msghdr *m, int flags)
+{
+	ssize_t n = real.recvmsg(fd, m, flags);
+
+	if (n >= 0 && m->msg_controllen && flow_count())
+		received(m);
+	return n;
+}
+
+EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
+{
+	struct flow *f = flow_of(fd);
+
+	return f ? recvmsg_flow(f, fd, m, flags) : recvmsg_other(fd, m, flags);
 }
 
 static int64_t now_ns(void)

@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "preload/agent.h"
+#include "preload/calls.h"
 #include "preload/counts.h"
 #include "preload/hook.h"
 #include "preload/kin.h"
@@ -29,12 +30,14 @@ struct out {
 	/* For a signal handler that interrupts the call and writes itself (catch_up). */
 	size_t done;   /* what was written, and is in the ring, before the kernel has it now */
 	size_t caught; /* of what the kernel has taken now, in the ring already */
+	bool noting;   /* the call is just putting it there itself */
 	uint64_t serial;
 };
 
 #define CARRY_MS                                                                                   \
 	1500 /* a passed descriptor waits for its flow to be carried; a millisecond as a rule */
-#define PIECES 64 /* of a long vector go at a time; a stream has no message boundaries */
+#define SPARE 16384 /* for a handler that writes while the call is putting it into the ring */
+#define PIECES 64   /* of a long vector go at a time; a stream has no message boundaries */
 
 /* What a call may still take: milliseconds; -1: for ever. */
 static int left_ms(const struct call *c, int fd)
@@ -130,6 +133,26 @@ static ssize_t send_once(int fd, const struct out *o, size_t done, int flags)
 }
 
 /*
+ * Replaces a word that only this thread writes, its signal handlers included: in one instruction,
+ * which need not lock out others. False: a handler was quicker.
+ */
+static inline bool move_own(uint64_t *word, uint64_t from, uint64_t to)
+{
+#if defined(__x86_64__)
+	bool moved;
+
+	__asm__ volatile("cmpxchg %3, %1"
+	                 : "=@ccz"(moved), "+m"(*word), "+a"(from)
+	                 : "r"(to)
+	                 : "memory");
+	return moved;
+#else
+	return __atomic_compare_exchange_n(word, &from, to, false, __ATOMIC_RELAXED,
+	                                   __ATOMIC_RELAXED);
+#endif
+}
+
+/*
  * Into the ring, at `tail`, what is at `from` of the pieces. It is there when the tail has moved,
  * in one step; a signal handler that did it in the meantime (catch_up) has moved the tail, and then
  * it is not done twice.
@@ -152,8 +175,7 @@ static void append(struct flow *f, const struct out *o, uint64_t tail, size_t fr
 		len -= n;
 		from = 0;
 	}
-	if (!__atomic_compare_exchange_n(&f->ring.tail, &tail, draft.tail, false, __ATOMIC_RELAXED,
-	                                 __ATOMIC_RELAXED))
+	if (!move_own(&f->ring.tail, tail, draft.tail))
 		return;
 	if (draft.tail - f->ring.base > f->ring.cap)
 		f->ring.base = draft.tail - f->ring.cap;
@@ -161,9 +183,32 @@ static void append(struct flow *f, const struct out *o, uint64_t tail, size_t fr
 		web_wrote(f, o->iov, o->count, first, all);
 }
 
-/* The kernel has taken so many bytes of the call. */
-static void keep(struct flow *f, const struct out *o, size_t taken)
+/*
+ * Before the kernel has it, so that nothing has to be moved while a handler may catch up: room for
+ * it, and for as much by a handler.
+ */
+static inline void make_room(struct flow *f, size_t len)
 {
+	if (atomic_load_explicit(&f->keeps, memory_order_relaxed)) {
+		ring_confirm(&f->ring, atomic_load(&f->confirmed));
+		flow_ring_room(f, 2 * (uint64_t)len + SPARE);
+	}
+}
+
+/* Only a session has somebody to ask; a re-dialled flow is trimmed by what the peer's kernel has.
+ */
+static inline void ask(struct flow *f)
+{
+	if (ring_used(&f->ring) > (1u << 20) && f->ring.tail - f->asked_at > (1u << 20) &&
+	    !atomic_exchange(&f->want_confirm, true))
+		agent_kick();
+}
+
+/* The kernel has taken so many bytes of the call. */
+static void keep(struct flow *f, struct out *o, size_t taken)
+{
+	o->noting = true;
+	atomic_signal_fence(memory_order_seq_cst);
 	ring_confirm(&f->ring, atomic_load(&f->confirmed));
 
 	uint64_t tail = f->ring.tail;
@@ -171,11 +216,34 @@ static void keep(struct flow *f, const struct out *o, size_t taken)
 	atomic_signal_fence(memory_order_seq_cst);
 	if (taken > o->caught)
 		append(f, o, tail, o->done + o->caught, taken - o->caught);
-	/* Only a session has somebody to ask; a re-dialled flow is trimmed by what the peer's
-	 * kernel has. */
-	if (ring_used(&f->ring) > (1u << 20) && f->ring.tail - f->asked_at > (1u << 20) &&
-	    !atomic_exchange(&f->want_confirm, true))
-		agent_kick();
+	ask(f);
+}
+
+/* The same where all is in one piece. */
+static inline void keep_one(struct flow *f, struct out *o, const void *data, size_t len)
+{
+	struct ring *r = &f->ring;
+
+	o->noting = true;
+	atomic_signal_fence(memory_order_seq_cst);
+
+	uint64_t confirmed = atomic_load_explicit(&f->confirmed, memory_order_acquire);
+
+	if (confirmed > r->base)
+		ring_confirm(r, confirmed);
+
+	uint64_t tail = r->tail;
+	size_t at = (size_t)tail & (r->cap - 1);
+
+	atomic_signal_fence(memory_order_seq_cst);
+	if (!likely(!o->caught && len <= r->cap - at)) {
+		keep(f, o, len);
+		return;
+	}
+	memcpy(r->mem + at, data, len);
+	if (move_own(&r->tail, tail, tail + len) && tail + len - r->base > r->cap)
+		r->base = tail + len - r->cap;
+	ask(f);
 }
 
 static ssize_t fail_like_the_kernel(const struct out *o, int err)
@@ -187,11 +255,38 @@ static ssize_t fail_like_the_kernel(const struct out *o, int err)
 	return -1;
 }
 
+/* What it writes, while it is in the middle of that; NULL: it is not, or has been jumped out of. */
+static struct out *writing(const struct call_record *r)
+{
+	struct out *o = call_out(r);
+
+	return o && o->serial == this_thread.written[r - this_thread.call].serial ? o : NULL;
+}
+
+/*
+ * In a handler: room in the ring for so much. False: there is none, and what is there must not be
+ * moved, for a call that was interrupted is just writing into it.
+ */
+static bool room_within(struct flow *f, uint64_t more)
+{
+	bool noting = atomic_load(&f->growing);
+
+	for (uint32_t d = atomic_load(&this_thread.depth); d-- > 0;) {
+		const struct call_record *r = &this_thread.call[d];
+		const struct out *o = r->flow == f ? writing(r) : NULL;
+
+		noting |= o && o->noting;
+	}
+	if (!noting)
+		flow_ring_room(f, more);
+	return f->ring.cap >= f->ring_size || ring_room(&f->ring) >= more;
+}
+
 /* The call this thread is in that writes to the flow. */
 static struct call_record *interrupted_writer(struct flow *f)
 {
 	for (uint32_t d = atomic_load(&this_thread.depth); d-- > 0;)
-		if (this_thread.call[d].flow == f && this_thread.call[d].out)
+		if (this_thread.call[d].flow == f && this_thread.call[d].writes)
 			return &this_thread.call[d];
 	return NULL;
 }
@@ -205,11 +300,11 @@ static struct call_record *interrupted_writer(struct flow *f)
 static bool catch_up(struct call_record *r, int fd, size_t next)
 {
 	struct flow *f = r->flow;
-	struct out *o = r->out;
+	struct out *o = writing(r);
 	struct counts k = {0};
 
-	if (!o || o->serial != r->serial || lock_owner(&f->table) == thread_id() ||
-	    !lock_take(&f->table, thread_id(), 1000))
+	if (!o || !room_within(f, o->total - o->done + next) ||
+	    lock_owner(&f->table) == thread_id() || !lock_take(&f->table, thread_id(), 1000))
 		return false;
 	/*
 	 * What the call found is on the descriptor still, or put aside until the call is over. On
@@ -244,7 +339,7 @@ void writers_jump(uintptr_t stack)
 	for (uint32_t d = atomic_load(&this_thread.depth); d-- > 0;) {
 		struct call_record *r = &this_thread.call[d];
 
-		if (r->stack < stack && r->out && atomic_load(&r->flow->keeps) &&
+		if (r->stack < stack && r->writes && atomic_load(&r->flow->keeps) &&
 		    lock_owner(&r->flow->writing) == thread_id() && !catch_up(r, r->fd, 0))
 			atomic_store(&r->flow->foreign, true);
 	}
@@ -260,144 +355,279 @@ static int unlock(struct flow *f, int have)
 	return have == WITHIN ? WITHIN : NOT_LOCKED;
 }
 
-static ssize_t partly(struct flow *f, int have, size_t done, int err)
+/* A write under way. */
+struct sending {
+	struct flow *flow;
+	int fd;
+	struct out *out;
+	bool timed;
+	struct call call;
+	size_t done;
+	int have;
+	int extra; /* a timed call that was nudged waits by itself */
+	uint32_t nudges;
+	ssize_t result;
+};
+
+/* It is over: with what was written so far, or the error. */
+static bool over(struct sending *s, int err)
 {
-	unlock(f, have);
+	unlock(s->flow, s->have);
 	errno = err;
-	return done ? (ssize_t)done : -1;
+	s->result = s->done ? (ssize_t)s->done : -1;
+	return false;
 }
 
 static __thread uint64_t serials;
 
-static ssize_t send_kept(struct flow *f, int fd, struct out *o)
+/* From here on the kernel has it, for a handler to see. */
+static inline void hand_over(struct call_record *r, struct out *o, size_t done)
 {
-	bool timed = atomic_load_explicit(&f->timed_out, memory_order_relaxed);
-	struct call c = {.began_ns = timed ? clock_ns() : 0};
-	size_t done = 0;
-	int have = NOT_LOCKED;
-	int extra = 0; /* a timed call that was nudged waits by itself */
+	o->done = done;
+	o->caught = 0;
+	o->noting = false;
+	o->serial = (uint64_t)(uintptr_t)o ^ ++serials;
+	this_thread.written[r - this_thread.call].out = o;
+	this_thread.written[r - this_thread.call].serial = o->serial;
+	atomic_signal_fence(memory_order_seq_cst);
+	r->writes = true;
+	if (this_thread.seat)
+		atomic_store_explicit(&this_thread.seat->writes, 1, memory_order_relaxed);
+}
+
+/* Has the lock, is in the call, and nobody replays: true. Else it is over. */
+static bool send_ready(struct sending *s)
+{
+	struct flow *f = s->flow;
+	struct out *o = s->out;
 
 	for (;;) {
-		uint32_t nudges = this_thread.nudges;
-		int r = have == NOT_LOCKED ? writer_enter(f, fd, o->flags, &c) : 0;
+		s->nudges = this_thread.nudges;
+		int r = s->have == NOT_LOCKED ? writer_enter(f, s->fd, o->flags, &s->call) : 0;
 
 		struct call_record *outer = r == -EDEADLK ? interrupted_writer(f) : NULL;
 
-		if (outer && atomic_load(&f->keeps) && !catch_up(outer, fd, o->total)) {
+		if (r == -EDEADLK && atomic_load(&f->keeps) &&
+		    (atomic_load(&f->growing) || (outer && !catch_up(outer, s->fd, o->total)))) {
 			/* In the middle of this thread's own write: order in the ring is lost. */
 			atomic_store(&f->foreign, true);
-			return send_once(fd, o, done, o->flags);
+			s->result = send_once(s->fd, o, s->done, o->flags);
+			return false;
 		}
 		if (r < 0 && r != -EDEADLK)
-			return partly(f, have, done, -r);
-		if (have == NOT_LOCKED) {
-			have = r == -EDEADLK ? WITHIN : LOCKED;
-			if (have == LOCKED)
+			return over(s, -r);
+		if (s->have == NOT_LOCKED) {
+			s->have = r == -EDEADLK ? WITHIN : LOCKED;
+			if (s->have == LOCKED)
 				writing_taken(f);
 		}
-		if (!call_enter(&c, f, fd, timed)) {
-			unlock(f, have);
-			return send_once(fd, o, done, o->flags);
+		if (!call_enter(&s->call, f, s->fd, s->timed)) {
+			unlock(f, s->have);
+			s->result = send_once(s->fd, o, s->done, o->flags);
+			return false;
 		}
 		if (atomic_load(&f->hold)) {
-			call_leave(&c);
+			call_leave(&s->call);
 			/* One that has begun keeps its place: its bytes belong together. */
-			if (!done)
-				have = unlock(f, have);
+			if (!s->done)
+				s->have = unlock(f, s->have);
 			/* The agent must know that who has the lock is here, not in the kernel. */
-			if (have != NOT_LOCKED)
+			if (s->have != NOT_LOCKED)
 				atomic_store(&f->writer_waits, true);
 			calls_suspend();
-			r = wait_for_replay(f, fd, o->flags, &c);
+			r = wait_for_replay(f, s->fd, o->flags, &s->call);
 			calls_resume();
-			if (have != NOT_LOCKED)
+			if (s->have != NOT_LOCKED)
 				atomic_store(&f->writer_waits, false);
 			if (r < 0)
-				return partly(f, have, done, -r);
+				return over(s, -r);
 			continue;
 		}
 		if (atomic_load(&f->carried)) {
 			/* Meanwhile: the agent puts into the ring what it takes from the pair. */
-			call_leave(&c);
-			ssize_t rest = send_once(fd, o, done, o->flags);
+			call_leave(&s->call);
+			ssize_t rest = send_once(s->fd, o, s->done, o->flags);
+			int err = errno;
 
-			return rest > 0 ? partly(f, have, done + (size_t)rest, errno)
-			       : done   ? partly(f, have, done, errno)
-			                : (unlock(f, have), rest);
+			s->done += rest > 0 ? (size_t)rest : 0;
+			over(s, err);
+			if (rest == 0 && !s->done)
+				s->result = 0;
+			return false;
 		}
-		struct call_record *record = call_current();
-
-		o->done = done;
-		o->caught = 0;
-		o->serial = record->serial = (uint64_t)(uintptr_t)o ^ ++serials;
-		atomic_signal_fence(memory_order_seq_cst);
-		record->out = o;
-		if (this_thread.seat)
-			atomic_store_explicit(&this_thread.seat->writes, 1, memory_order_relaxed);
-		ssize_t n = send_once(fd, o, done, o->flags | extra);
-		int err = errno;
-		/* An error of a file that is no longer the flow's, or of the placeholder. */
-		bool stale = n < 0 && path_error(err) &&
-		             (c.gen != atomic_load(&f->gen) || atomic_load(&f->hold));
-
-		if (n > 0 && atomic_load(&f->keeps))
-			keep(f, o, (size_t)n);
-		else if (n > 0)
-			atomic_store(&f->begun, true);
-		if (n > 0)
-			flow_moves(f);
-		bool nudged = call_leave(&c);
-
-		if (n > 0)
-			done += (size_t)n;
-		if (done == o->total && n >= 0)
-			return partly(f, have, done, err);
-		/*
-		 * Never by the kernel itself: onto the new connection, in the middle of what the
-		 * agent sends there again.
-		 */
-		if (!timed && nudged && n < 0 && err == EINTR)
-			continue;
-		/* A nudge, or a nudged call's own waiting. */
-		if (timed && (nudged || this_thread.nudges != nudges) && !nonblocking(fd, o->flags))
-			extra = MSG_DONTWAIT;
-		if (extra && n < 0 && (err == EAGAIN || (nudged && err == EINTR))) {
-			atomic_store(&f->writer_waits, true);
-			r = wait_room(&c, fd);
-			atomic_store(&f->writer_waits, false);
-			if (r == 0)
-				continue;
-			err = -r;
-		} else if (extra && n >= 0) {
-			continue;
-		}
-		if (n >= 0) {
-			/* Short: by a handover (go on), by the size of the vector (go on), or for
-			 * the program's reasons. */
-			if (this_thread.nudges != nudges || o->count > PIECES) {
-				if (!nonblocking(fd, o->flags) || o->count > PIECES)
-					continue;
-			}
-			return partly(f, have, done, err);
-		}
-		if (!done)
-			have = unlock(f, have);
-		if (stale && !nonblocking(fd, o->flags))
-			continue;
-		if (stale && atomic_load(&f->hold)) {
-			atomic_store(&f->starved, true);
-			err = EAGAIN;
-		} else if (path_error(err) && !(err == EPIPE && atomic_load(&f->half_closed)) &&
-		           !peers_word(f, err) && hold_flow(f, fd, c.gen)) {
-			if (!nonblocking(fd, o->flags))
-				continue;
-			atomic_store(&f->starved, true);
-			err = EAGAIN;
-		}
-		if (done)
-			return partly(f, have, done, err);
-		return fail_like_the_kernel(o, err);
+		/* Within another write its handler has seen to it (catch_up). */
+		if (s->have == LOCKED)
+			make_room(f, o->total - s->done);
+		hand_over(call_current(), o, s->done);
+		return true;
 	}
+}
+
+/* What the kernel said: true if there is more to do. */
+static bool send_said(struct sending *s, ssize_t n, int err)
+{
+	struct flow *f = s->flow;
+	struct out *o = s->out;
+	/* An error of a file that is no longer the flow's, or of the placeholder. */
+	bool stale = n < 0 && path_error(err) &&
+	             (s->call.gen != atomic_load(&f->gen) || atomic_load(&f->hold));
+
+	if (n > 0 && atomic_load(&f->keeps))
+		keep(f, o, (size_t)n);
+	else if (n > 0)
+		atomic_store(&f->begun, true);
+	if (n > 0)
+		flow_moves(f);
+	bool nudged = call_leave(&s->call);
+
+	if (n > 0)
+		s->done += (size_t)n;
+	if (s->done == o->total && n >= 0)
+		return over(s, err);
+	/*
+	 * Never by the kernel itself: onto the new connection, in the middle of what the agent
+	 * sends there again.
+	 */
+	if (!s->timed && nudged && n < 0 && err == EINTR)
+		return true;
+	/* A nudge, or a nudged call's own waiting. */
+	if (s->timed && (nudged || this_thread.nudges != s->nudges) &&
+	    !nonblocking(s->fd, o->flags))
+		s->extra = MSG_DONTWAIT;
+	if (s->extra && n < 0 && (err == EAGAIN || (nudged && err == EINTR))) {
+		atomic_store(&f->writer_waits, true);
+		int r = wait_room(&s->call, s->fd);
+
+		atomic_store(&f->writer_waits, false);
+		if (r == 0)
+			return true;
+		err = -r;
+	} else if (s->extra && n >= 0) {
+		return true;
+	}
+	if (n >= 0) {
+		/* Short: by a handover (go on), by the size of the vector (go on), or for the
+		 * program's reasons. */
+		if (this_thread.nudges != s->nudges || o->count > PIECES) {
+			if (!nonblocking(s->fd, o->flags) || o->count > PIECES)
+				return true;
+		}
+		return over(s, err);
+	}
+	if (!s->done)
+		s->have = unlock(f, s->have);
+	if (stale && !nonblocking(s->fd, o->flags))
+		return true;
+	if (stale && atomic_load(&f->hold)) {
+		atomic_store(&f->starved, true);
+		err = EAGAIN;
+	} else if (path_error(err) && !(err == EPIPE && atomic_load(&f->half_closed)) &&
+	           !peers_word(f, err) && hold_flow(f, s->fd, s->call.gen)) {
+		if (!nonblocking(s->fd, o->flags))
+			return true;
+		atomic_store(&f->starved, true);
+		err = EAGAIN;
+	}
+	if (s->done)
+		return over(s, err);
+	s->result = fail_like_the_kernel(o, err);
+	return false;
+}
+
+static ssize_t send_on(struct sending *s)
+{
+	ssize_t n;
+
+	do {
+		if (!send_ready(s))
+			break;
+		n = send_once(s->fd, s->out, s->done, s->out->flags | s->extra);
+	} while (send_said(s, n, errno));
+	return s->result;
+}
+
+static __attribute__((noinline)) ssize_t send_kept(struct flow *f, int fd, struct out *o)
+{
+	bool timed = atomic_load_explicit(&f->timed_out, memory_order_relaxed);
+	struct sending s = {.flow = f, .fd = fd, .out = o, .timed = timed};
+
+	s.call.began_ns = timed ? clock_ns() : 0;
+	return send_on(&s);
+}
+
+/* The usual call, see calls.h: NULL if this one is not. */
+static inline struct call_record *usual(struct flow *f, int fd, size_t len)
+{
+	struct thread *t = &this_thread;
+
+	if (atomic_load_explicit(&f->timed_out, memory_order_relaxed) ||
+	    atomic_load_explicit(&f->web, memory_order_relaxed) ||
+	    atomic_load_explicit(&t->locks, memory_order_relaxed) || !t->seated ||
+	    !lock_try(&f->writing, t->tid))
+		return NULL;
+	t->lock[0].flow = f;
+	t->lock[0].stack = (uintptr_t)__builtin_frame_address(0);
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&t->locks, 1, memory_order_relaxed);
+
+	struct call_record *r = call_begin(f, fd);
+
+	if (r && likely(!atomic_load(&f->hold) && !atomic_load(&f->carried) &&
+	                atomic_load_explicit(&f->keeps, memory_order_relaxed))) {
+		if (!likely(f->ring.cap >= f->ring_size || ring_room(&f->ring) >= 2 * len + SPARE))
+			make_room(f, len);
+		return r;
+	}
+	if (r) {
+		struct call c = {.flow = f};
+
+		call_leave(&c);
+	}
+	writing_release(f);
+	return NULL;
+}
+
+/* All of it was taken: what send_said() does then. */
+static inline void usual_end(struct flow *f, struct call_record *r, struct out *o, size_t len)
+{
+	keep_one(f, o, o->iov->iov_base, len);
+	flow_moves(f);
+	atomic_store_explicit(&this_thread.seat->writes, 0, memory_order_relaxed);
+	if (!call_end(r, f)) {
+		struct call c = {.flow = f};
+
+		call_leave(&c);
+	}
+	writing_release(f);
+}
+
+ssize_t send_one(struct flow *f, int fd, const void *buf, size_t len, int flags)
+{
+	struct iovec v = {(void *)buf, len};
+	struct out o = {.iov = &v, .count = 1, .total = len, .flags = flags};
+	struct call_record *r = usual(f, fd, len);
+
+	if (!r)
+		return send_kept(f, fd, &o);
+
+	uint32_t nudges = this_thread.nudges;
+
+	hand_over(r, &o, 0);
+	ssize_t n = real.sendto(fd, buf, len, flags | MSG_NOSIGNAL, NULL, 0);
+
+	if (likely(n == (ssize_t)len)) {
+		usual_end(f, r, &o, len);
+		return n;
+	}
+
+	struct sending s = {.flow = f,
+	                    .fd = fd,
+	                    .out = &o,
+	                    .have = LOCKED,
+	                    .nudges = nudges,
+	                    .call = {.flow = f, .gen = r->gen}};
+
+	return send_said(&s, n, errno) ? send_on(&s) : s.result;
 }
 
 struct flow *flow_kept(int fd)
@@ -416,14 +646,6 @@ struct flow *flow_kept(int fd)
 	               atomic_load(&f->state) != FLOW_ENDED
 	           ? f
 	           : NULL;
-}
-
-ssize_t send_one(struct flow *f, int fd, const void *buf, size_t len, int flags)
-{
-	struct iovec v = {(void *)buf, len};
-	struct out o = {.iov = &v, .count = 1, .total = len, .flags = flags};
-
-	return send_kept(f, fd, &o);
 }
 
 static size_t total_of(const struct iovec *iov, size_t count)
@@ -469,8 +691,8 @@ static bool connects(int fd, int flags, const struct sockaddr *to, socklen_t len
 	return flags & MSG_FASTOPEN && connect_keeps(fd, to, len);
 }
 
-EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
-                      socklen_t to_len)
+static __attribute__((noinline)) ssize_t sendto_any(int fd, const void *buf, size_t len, int flags,
+                                                    const struct sockaddr *to, socklen_t to_len)
 {
 	if (connects(fd, flags, to, to_len)) {
 		if (connect(fd, to, to_len) < 0)
@@ -488,12 +710,24 @@ EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, const stru
 	return n;
 }
 
-EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
+EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
+                      socklen_t to_len)
+{
+	return flow_of(fd) || to ? sendto_any(fd, buf, len, flags, to, to_len)
+	                         : real.sendto(fd, buf, len, flags, to, to_len);
+}
+
+static __attribute__((noinline)) ssize_t send_flow(int fd, const void *buf, size_t len, int flags)
 {
 	struct flow *f = flow_kept(fd);
 
 	return f && len && !by_the_kernel(f, flags) ? send_one(f, fd, buf, len, flags)
 	                                            : real.send(fd, buf, len, flags);
+}
+
+EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
+{
+	return flow_of(fd) ? send_flow(fd, buf, len, flags) : real.send(fd, buf, len, flags);
 }
 
 /* Only a socket is sent to; a file or a pipe has taken the flow's number. */
@@ -502,7 +736,7 @@ static bool no_socket(int fd, ssize_t n)
 	return n < 0 && errno == ENOTSOCK && flow_stale(fd);
 }
 
-EXPORT ssize_t write(int fd, const void *buf, size_t len)
+static __attribute__((noinline)) ssize_t write_flow(int fd, const void *buf, size_t len)
 {
 	struct flow *f = flow_kept(fd);
 
@@ -511,6 +745,11 @@ EXPORT ssize_t write(int fd, const void *buf, size_t len)
 	ssize_t n = send_one(f, fd, buf, len, 0);
 
 	return no_socket(fd, n) ? real.write(fd, buf, len) : n;
+}
+
+EXPORT ssize_t write(int fd, const void *buf, size_t len)
+{
+	return flow_of(fd) ? write_flow(fd, buf, len) : real.write(fd, buf, len);
 }
 
 /* Nothing to send, or too much for one call: the kernel's to judge. */
@@ -525,7 +764,7 @@ static bool vector(const struct iovec *iov, int count, int flags, struct out *o)
 	return o->total != 0;
 }
 
-EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
+static __attribute__((noinline)) ssize_t writev_flow(int fd, const struct iovec *iov, int count)
 {
 	struct flow *f = flow_kept(fd);
 	struct out o;
@@ -535,6 +774,11 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 	ssize_t n = send_kept(f, fd, &o);
 
 	return no_socket(fd, n) ? real.writev(fd, iov, count) : n;
+}
+
+EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
+{
+	return flow_of(fd) ? writev_flow(fd, iov, count) : real.writev(fd, iov, count);
 }
 
 /* On a socket the only position there is, is -1. The flags are for files, but for one. */

@@ -197,10 +197,8 @@ static bool any_error(const struct pollfd *p, nfds_t n)
 	return false;
 }
 
-EXPORT int poll(struct pollfd *p, nfds_t n, int timeout)
+static __attribute__((noinline)) int poll_flows(struct pollfd *p, nfds_t n, int timeout)
 {
-	if (!flow_count() || !any_flow(p, n))
-		return real.poll(p, n, timeout);
 	if (kin_any())
 		claim_polled(p, n);
 	int64_t until = timeout > 0 ? limit_ns((int64_t)timeout * 1000000) : -1;
@@ -216,6 +214,11 @@ EXPORT int poll(struct pollfd *p, nfds_t n, int timeout)
 		return r;
 	r = ready(p, n);
 	return r || timeout == 0 ? r : poll_on(p, n, until, NULL);
+}
+
+EXPORT int poll(struct pollfd *p, nfds_t n, int timeout)
+{
+	return flows_any() && any_flow(p, n) ? poll_flows(p, n, timeout) : real.poll(p, n, timeout);
 }
 
 EXPORT int ppoll(struct pollfd *p, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
@@ -335,22 +338,15 @@ static bool epoll_error(const struct epoll_event *ev, int n)
 	return false;
 }
 
-EXPORT int epoll_pwait(int ep, struct epoll_event *ev, int max, int timeout, const sigset_t *mask)
+/*
+ * With the first wait's outcome. `until` is 0 where no flow is known to be in the set: then there
+ * is no error to hide, and a nudge that came too late came at the very beginning.
+ */
+static __attribute__((noinline)) int epoll_on(int ep, struct epoll_event *ev, int max, int timeout,
+                                              const sigset_t *mask, int64_t until, int n,
+                                              bool again)
 {
-	if (!real.epoll_pwait)
-		real_bind();
-	if (!flow_count())
-		return real.epoll_pwait(ep, ev, max, timeout, mask);
-	int64_t until = timeout > 0 ? limit_about_ns((int64_t)timeout * 1000000) : 0;
-
 	for (;;) {
-		struct wait w;
-
-		/* It is not nudged, but a nudge may come that was meant for the call before it. */
-		wait_mark(&w, (const void *)(intptr_t)ep);
-		int n = real.epoll_pwait(ep, ev, max, timeout, mask);
-		bool again = wait_ended(&w, n);
-
 		if (!again && (n <= 0 || !epoll_error(ev, n)))
 			return n;
 		int saved = errno, left = again ? 0 : without_hidden(ep, ev, n);
@@ -358,30 +354,73 @@ EXPORT int epoll_pwait(int ep, struct epoll_event *ev, int max, int timeout, con
 		errno = saved;
 		if (left || timeout == 0)
 			return left;
-		if (timeout > 0) {
+		if (timeout > 0 && until) {
 			int64_t ns = until - clock_ns();
 
 			timeout = ns < 0 ? 0 : (int)((ns + 999999) / 1000000);
 		}
+		struct wait w;
+
+		wait_mark(&w, (const void *)(intptr_t)ep);
+		n = real.epoll_pwait(ep, ev, max, timeout, mask);
+		again = wait_ended(&w, n);
 	}
+}
+
+static int64_t epoll_limit(int ep, int64_t ns)
+{
+	return ns > 0 && reg_known(ep) ? limit_about_ns(ns) : 0;
+}
+
+static __attribute__((noinline)) int epoll_pwait_flows(int ep, struct epoll_event *ev, int max,
+                                                       int timeout, const sigset_t *mask)
+{
+	int64_t until = epoll_limit(ep, (int64_t)timeout * 1000000);
+	struct wait w;
+
+	/* It is not nudged, but a nudge may come that was meant for the call before it. */
+	wait_mark(&w, (const void *)(intptr_t)ep);
+	int n = real.epoll_pwait(ep, ev, max, timeout, mask);
+	bool again = wait_ended(&w, n);
+
+	return epoll_on(ep, ev, max, timeout, mask, until, n, again);
+}
+
+EXPORT int epoll_pwait(int ep, struct epoll_event *ev, int max, int timeout, const sigset_t *mask)
+{
+	if (!real.epoll_pwait)
+		real_bind();
+	return flows_any() ? epoll_pwait_flows(ep, ev, max, timeout, mask)
+	                   : real.epoll_pwait(ep, ev, max, timeout, mask);
+}
+
+static __attribute__((noinline)) int epoll_wait_flows(int ep, struct epoll_event *ev, int max,
+                                                      int timeout)
+{
+	int64_t until = epoll_limit(ep, (int64_t)timeout * 1000000);
+	struct wait w;
+
+	wait_mark(&w, (const void *)(intptr_t)ep);
+	int n = real.epoll_wait(ep, ev, max, timeout);
+	bool again = wait_ended(&w, n);
+
+	return again || (n > 0 && epoll_error(ev, n))
+	           ? epoll_on(ep, ev, max, timeout, NULL, until, n, again)
+	           : n;
 }
 
 EXPORT int epoll_wait(int ep, struct epoll_event *ev, int max, int timeout)
 {
 	if (!real.epoll_wait)
 		real_bind();
-	if (!flow_count())
-		return real.epoll_wait(ep, ev, max, timeout);
-	if (timeout)
-		return epoll_pwait(ep, ev, max, timeout, NULL);
-	int n = real.epoll_wait(ep, ev, max, 0);
+	if (flows_any() && timeout)
+		return epoll_wait_flows(ep, ev, max, timeout);
+	int n = real.epoll_wait(ep, ev, max, timeout);
 
-	if (n <= 0 || !epoll_error(ev, n))
-		return n;
-	int saved = errno, left = without_hidden(ep, ev, n);
-
-	errno = saved;
-	return left;
+	/* What does not wait is not interrupted either. */
+	return n > 0 && flows_any() && epoll_error(ev, n)
+	           ? epoll_on(ep, ev, max, 0, NULL, 0, n, false)
+	           : n;
 }
 
 EXPORT int epoll_pwait2(int ep, struct epoll_event *ev, int max, const struct timespec *timeout,
@@ -395,7 +434,7 @@ EXPORT int epoll_pwait2(int ep, struct epoll_event *ev, int max, const struct ti
 	}
 	if (!flow_count())
 		return real.epoll_pwait2(ep, ev, max, timeout, mask);
-	int64_t until = limit_about_ns(span_ns(timeout));
+	int64_t until = epoll_limit(ep, span_ns(timeout));
 	struct timespec rest;
 
 	for (;;) {
@@ -412,7 +451,7 @@ EXPORT int epoll_pwait2(int ep, struct epoll_event *ev, int max, const struct ti
 		errno = saved;
 		if (left)
 			return left;
-		if (until >= 0) {
+		if (until > 0) {
 			int64_t ns = until - clock_ns();
 
 			ns = ns < 0 ? 0 : ns;
@@ -432,15 +471,21 @@ EXPORT int epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
 	if (!f) {
 		int plain = real.epoll_ctl(ep, op, fd, ev);
 
+		if (plain == 0 && op == EPOLL_CTL_ADD)
+			reg_note(ep, fd);
 		/* It may have become one meanwhile. */
-		if (flow_of(fd))
+		if (flow_of(fd)) {
 			reg_cache_forget();
+			reg_became_flow(fd);
+		}
 		return plain;
 	}
 	bool locked = lock_owner(&f->table) != thread_id() && lock_take(&f->table, thread_id(), -1);
 	int r = real.epoll_ctl(ep, op, fd, ev);
 
 	reg_cache_forget();
+	reg_note(ep, fd);
+	reg_became_flow(fd);
 	if (locked)
 		lock_release(&f->table);
 	return r;

@@ -63,7 +63,7 @@ static void restarted(ucontext_t *u)
 	greg_t *reg = u->uc_mcontext.gregs;
 	struct call_record *r = call_current();
 
-	if (r && r->out && r->fd == (int)reg[REG_RDI]) {
+	if (r && r->writes && r->fd == (int)reg[REG_RDI]) {
 		r->nudged = true;
 		reg[REG_RAX] = -EINTR;
 		reg[REG_RIP] += 2;

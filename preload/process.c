@@ -15,6 +15,7 @@
 
 #include "common/log.h"
 #include "preload/agent.h"
+#include "preload/barrier.h"
 #include "preload/farewell.h"
 #include "preload/flow.h"
 #include "preload/keeper.h"
@@ -166,9 +167,9 @@ static void in_child(void)
 	 * see the parent end.
 	 */
 	this_thread.tid = 0;
+	thread_unseated();
 	seats_forked();
-	this_thread.seat = NULL;
-	this_thread.watched = false;
+	barrier_forked();
 	owner = (int)raw_getpid();
 	atomic_store(&loading.word, 0);
 	names_forked();

@@ -137,3 +137,14 @@ const char *proc_after(const char *line, const char *word)
 			return line + n;
 	return NULL;
 }
+
+bool proc_sandboxed(void)
+{
+	char status[4096];
+	const char *at =
+	    proc_read("/proc/self/task/", (int)raw_gettid(), "/status", status, sizeof(status)) > 0
+	        ? strstr(status, "\nSeccomp:\t")
+	        : NULL;
+
+	return !at || at[10] != '0';
+}

@@ -52,4 +52,7 @@ bool proc_number(const char **p, int base, uint64_t *v);
 /* Just behind the next `word` in this line, or NULL. */
 const char *proc_after(const char *line, const char *word);
 
+/* Is the calling thread under a seccomp filter, or is that not to be known? */
+bool proc_sandboxed(void);
+
 #endif

@@ -398,6 +398,8 @@ static bool room(struct pump *p, int64_t now)
 {
 	struct ring *r = &p->flow->ring;
 
+	/* Here it waits for room, so it has all there is. */
+	flow_ring_room(p->flow, p->flow->ring_size);
 	ring_confirm(r, atomic_load(&p->flow->confirmed));
 	/* Once for each eighth, and again if the answer does not come. */
 	bool due =

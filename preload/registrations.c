@@ -356,3 +356,45 @@ int reg_find(int epoll, uint64_t data)
 	walk(epoll, match, &s);
 	return s.fd;
 }
+
+#define NUMBERS 65536 /* of descriptors of which it is known; with others a flow may always be */
+
+static _Atomic uint64_t with_flow[NUMBERS / 64];
+static _Atomic int seen_in[NUMBERS]; /* + 1; -1: in several */
+
+static bool numbered(int fd)
+{
+	return (unsigned)fd < NUMBERS;
+}
+
+bool reg_known(int epoll)
+{
+	return !numbered(epoll) ||
+	       atomic_load_explicit(&with_flow[epoll / 64], memory_order_relaxed) >> (epoll % 64) &
+	           1;
+}
+
+void reg_note(int epoll, int fd)
+{
+	int none = 0;
+
+	if (numbered(fd) && !atomic_compare_exchange_strong(&seen_in[fd], &none, epoll + 1) &&
+	    none != epoll + 1)
+		atomic_store(&seen_in[fd], -1);
+}
+
+void reg_became_flow(int fd)
+{
+	int at = numbered(fd) ? atomic_load(&seen_in[fd]) : -1;
+
+	if (at > 0 && numbered(at - 1))
+		atomic_fetch_or(&with_flow[(at - 1) / 64], 1ull << ((at - 1) % 64));
+	for (int i = 0; at < 0 && i < NUMBERS / 64; i++)
+		atomic_store(&with_flow[i], ~0ull);
+}
+
+void reg_closed(int fd)
+{
+	if (numbered(fd) && atomic_load_explicit(&seen_in[fd], memory_order_relaxed))
+		atomic_store_explicit(&seen_in[fd], 0, memory_order_relaxed);
+}

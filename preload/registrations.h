@@ -10,6 +10,7 @@
 #ifndef PRELOAD_REGISTRATIONS_H
 #define PRELOAD_REGISTRATIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define REG_MAX 128
@@ -44,6 +45,18 @@ void reg_cache_forget(void);
 /* The program does something with the instance: it is one, and to be found next time.
  * Async-signal-safe. */
 void reg_epoll_seen(int epoll);
+
+/*
+ * Hooks: the descriptor has been registered there; whenever that was, it is a flow's now; it is
+ * closed. Async-signal-safe.
+ */
+void reg_note(int epoll, int fd);
+void reg_became_flow(int fd);
+void reg_closed(int fd);
+
+/* Was ever a flow known to be registered there? Then a wait takes the time, for an error may have
+ * to be hidden. */
+bool reg_known(int epoll);
 
 /* The descriptor registered in `epoll` with this data; -1: none or not to be known. */
 int reg_find(int epoll, uint64_t data);

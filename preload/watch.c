@@ -609,7 +609,7 @@ void watch_flows(bool network, struct waits *w)
 
 		if (s == FLOW_ENDED) {
 			/* Free again once no thread is in a call that began before. */
-			if (atomic_load(&f->inflight[0]) == 0 && atomic_load(&f->inflight[1]) == 0)
+			if (calls_none(f))
 				atomic_store(&f->state, FLOW_FREE);
 		} else if (s != FLOW_FREE) {
 			look(f, network, w);

@@ -26,7 +26,8 @@ void ring_put(struct ring *r, const void *data, size_t len)
 	size_t at = (size_t)r->tail & (r->cap - 1), first = min(len, r->cap - at);
 
 	memcpy(r->mem + at, from, first);
-	memcpy(r->mem, from + first, len - first);
+	if (len > first)
+		memcpy(r->mem, from + first, len - first);
 	r->tail += len;
 	if (r->tail - r->base > r->cap)
 		r->base = r->tail - r->cap;
@@ -51,6 +52,21 @@ size_t ring_peek(const struct ring *r, uint64_t count, const void **p)
 
 	*p = r->mem + at;
 	return min((size_t)(r->tail - count), r->cap - at);
+}
+
+void ring_double(struct ring *r)
+{
+	const void *from;
+
+	/* The half that is added is free: bytes stay, or move up by what there was. */
+	for (uint64_t at = r->base; at < r->tail;) {
+		size_t n = ring_peek(r, at, &from);
+
+		if (at & r->cap)
+			memcpy(r->mem + r->cap + (at & (r->cap - 1)), from, n);
+		at += n;
+	}
+	r->cap *= 2;
 }
 
 size_t ring_used(const struct ring *r)

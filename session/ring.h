@@ -42,6 +42,12 @@ size_t ring_peek(const struct ring *r, uint64_t count, const void **p);
 size_t ring_space(struct ring *r, void **p);
 void ring_added(struct ring *r, size_t len);
 
+/*
+ * Doubles it in place: what is held moves to where it belongs in twice the memory, which the caller
+ * has behind it. A ring that begins small touches no more memory than it needs.
+ */
+void ring_double(struct ring *r);
+
 size_t ring_used(const struct ring *r);
 size_t ring_room(const struct ring *r);
 

@@ -101,9 +101,9 @@ serve_one() {
 	[ -e "$lab_dir/www/file" ] || serve_file 5
 }
 
-@test "a sandbox without inotify or signals still moves" {
+@test "a sandbox without inotify, signals or memory barriers still moves" {
 	local what
-	for what in inotify signals; do
+	for what in inotify signals barriers; do
 		: >"$lab_dir/client.log"
 		download "$lab_build/libmifcont.so" "$lab_build/lab/forbid" "$what"
 		[ "$(handovers)" -ge 1 ]

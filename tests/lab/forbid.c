@@ -53,6 +53,8 @@ static int forbid(const char *what)
 		ADD(UNLESS(SYS_inotify_init1, 1), REFUSE(EPERM));
 	else if (strcmp(what, "signals") == 0)
 		ADD(UNLESS(SYS_rt_tgsigqueueinfo, 1), REFUSE(EPERM));
+	else if (strcmp(what, "barriers") == 0) /* and on pain of death */
+		ADD(UNLESS(SYS_membarrier, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
 	else if (strcmp(what, "device") == 0)
 		ADD(UNLESS(SYS_setsockopt, 3), LOAD(args[2]), UNLESS(SO_BINDTODEVICE, 1),
 		    REFUSE(EPERM));

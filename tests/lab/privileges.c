@@ -301,6 +301,7 @@ static void filtered(void)
 
 	echo(fd, "free");
 	filter(SYS_ptrace, SECCOMP_RET_ERRNO | EPERM, 0);
+	filter(SYS_membarrier, SECCOMP_RET_KILL_PROCESS, 0);
 	all_alike("under a filter");
 	must(syscall(SYS_ptrace, 0, 0, 0, 0) == -1 && errno == EPERM, "ptrace");
 	goes_on(fd);

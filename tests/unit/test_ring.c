@@ -147,12 +147,42 @@ static void random_walk(void **state)
 	}
 }
 
+/* Wherever the stream stands, and however much is held. */
+static void doubles_in_place(void **state)
+{
+	uint8_t mem[4 * CAP], data[8 * CAP];
+
+	(void)state;
+	for (uint64_t i = 0; i < sizeof(data); i++)
+		data[i] = stream_byte(i);
+	for (size_t base = 0; base < 5 * CAP; base++)
+		for (size_t held = 0; held <= CAP; held += 7) {
+			struct ring r;
+
+			memset(mem, 0, sizeof(mem));
+			ring_init(&r, mem, CAP);
+			ring_put(&r, data, base + held);
+			ring_confirm(&r, base);
+			if (ring_used(&r) != held)
+				continue;
+			for (int times = 1; times <= 2; times++) {
+				ring_double(&r);
+				assert_int_equal(r.cap, CAP << times);
+				assert_int_equal(ring_used(&r), held);
+				holds_the_stream(&r);
+			}
+			ring_put(&r, data + r.tail, 2 * CAP);
+			assert_int_equal(r.base, base);
+			holds_the_stream(&r);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(starts_empty),       cmocka_unit_test(overflow_drops_the_oldest),
 	    cmocka_unit_test(confirm_is_clipped), cmocka_unit_test(counts_beyond_32_bits),
-	    cmocka_unit_test(random_walk),
+	    cmocka_unit_test(random_walk),        cmocka_unit_test(doubles_in_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
