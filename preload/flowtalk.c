@@ -99,6 +99,9 @@ static void frame_for(struct flow *f, const struct ses_frame *r)
 	case SES_F_CLOSE:
 		flowtalk_peer_state(f, r->end, 0);
 		break;
+	case SES_F_URGENT:
+		flowtalk_uncover(f, "urgent data");
+		break;
 	default:
 		break;
 	}
@@ -125,6 +128,8 @@ void flowtalk_frame(struct link *l, const struct ses_frame *r)
 			frame_for(f, r);
 		else if (r->type == SES_F_EOF && f->move)
 			flowtalk_peer_state(f, r->end, 0);
+		else if (r->type == SES_F_URGENT)
+			atomic_store(&f->foreign, true);
 		return;
 	}
 }

@@ -513,8 +513,9 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
 
 	if (!f)
 		return real.setsockopt(fd, level, name, value, len);
-	if (level == SOL_SOCKET && name == SO_OOBINLINE)
-		atomic_store(&f->foreign, true); /* urgent data: the unread count lies */
+	/* Urgent data makes the unread count lie. A relay says when some comes. */
+	if (level == SOL_SOCKET && name == SO_OOBINLINE && f->kind != FLOW_SESSION)
+		atomic_store(&f->foreign, true);
 	/* The kernel makes records of what is written (TLS): no hook can say what was sent. */
 	if (level == IPPROTO_TCP && name == TCP_ULP)
 		written_by_kernel(f);

@@ -386,6 +386,9 @@ static inline void hand_over(struct call_record *r, struct out *o, size_t done)
 	o->done = done;
 	o->caught = 0;
 	o->noting = false;
+	/* In its place among the writes, but it could not be sent again as what it is. */
+	if (o->flags & MSG_OOB)
+		atomic_store(&r->flow->foreign, true);
 	o->serial = (uint64_t)(uintptr_t)o ^ ++serials;
 	this_thread.written[r - this_thread.call].out = o;
 	this_thread.written[r - this_thread.call].serial = o->serial;
@@ -669,16 +672,13 @@ static void meet(int fd, const struct sockaddr *to, socklen_t len)
 
 /*
  * Flags that say how the kernel is to send, not what. Completions of MSG_ZEROCOPY belong to one
- * socket, so that socket has to stay; urgent data leaves no trace in the counts.
+ * socket, so that socket has to stay.
  */
 static bool by_the_kernel(struct flow *f, int flags)
 {
-	if (!f || !(flags & (MSG_OOB | MSG_ZEROCOPY)))
+	if (!f || !(flags & MSG_ZEROCOPY))
 		return false;
-	if (flags & MSG_OOB)
-		atomic_store(&f->foreign, true);
-	else
-		written_by_kernel(f);
+	written_by_kernel(f);
 	return true;
 }
 

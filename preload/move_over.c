@@ -70,6 +70,13 @@ void over_commit(struct move *m)
 	}
 	ring_confirm(&f->ring, atomic_load(&f->confirmed));
 	if (m->kind == MOVE_RESUME) {
+		if (atomic_load(&f->foreign)) {
+			/* Only just now, with urgent data say: what is replayed is replayed as it
+			 * is. */
+			m->gentle = true;
+			move_fail(m, "uncovered");
+			return;
+		}
 		if (t->peer_count < atomic_load(&f->confirmed)) {
 			/* Its answer is older than its last confirmation: the cover is whole. */
 			move_fail(m, "the relay has gone on without this attempt");

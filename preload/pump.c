@@ -37,11 +37,13 @@ struct pump {
 	bool inner_end;    /* the peer has, and the program has been told */
 	uint64_t read;     /* s2c count taken from connections */
 	uint64_t sent;     /* c2s count given to this one */
+	uint64_t mark;     /* where in c2s the last urgent byte is; SES_NO_END: none */
 	int64_t fin_ms;    /* since when a FIN waits for its announcement; 0 */
 	int64_t asked_ms;  /* when a confirmation was last asked for */
 	int64_t full_ms;   /* since when the ring is full; 0 */
 	short want_far, want_inner;
 	size_t at, len; /* of buf: on its way to the program */
+	bool urgent;    /* and that is one urgent byte */
 	uint8_t buf[PIECE];
 };
 
@@ -94,6 +96,7 @@ static struct pump *pump_new(struct flow *f)
 			return NULL;
 		p->flow = f;
 		p->far = p->inner = -1;
+		p->mark = SES_NO_END;
 		pumps[i] = p;
 		f->pump = p;
 		return p;
@@ -128,6 +131,22 @@ static void refuse(struct flow *f, int err)
 	answer(f, SHARE_REFUSED);
 }
 
+/* Urgent data is to come in its place in the stream; how is told by at_mark(). */
+static void in_line(int fd)
+{
+	int one = 1;
+
+	raw_setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
+}
+
+/* Is the next byte the urgent one? */
+static bool at_mark(int fd)
+{
+	int at = 0;
+
+	return raw_ioctl(fd, SIOCATMARK, &at) == 0 && at;
+}
+
 /* A pair for the program: neither end keeps the other from learning of its end for long. */
 static int open_pair(struct flow *f, int *app, int *far)
 {
@@ -151,6 +170,7 @@ static int open_pair(struct flow *f, int *app, int *far)
 	 * end would be a lie. */
 	raw_setsockopt(*far, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 	raw_fcntl(*far, F_SETFL, raw_fcntl(*far, F_GETFL, 0) | O_NONBLOCK);
+	in_line(*far);
 	peers_note(raw_inode(*app), &f->peer, &f->local);
 	return 0;
 }
@@ -164,8 +184,10 @@ static int take_over(struct flow *f)
 {
 	struct pump *p = f->pump;
 	struct stream_counts c;
-	int app, far, never = 0, r = splice_counts(f, &c);
+	int app, far, never = 0, r;
 
+	in_line(f->old_fd);
+	r = splice_counts(f, &c);
 	if (r == 0)
 		r = open_pair(f, &app, &far);
 	if (r < 0)
@@ -270,6 +292,7 @@ int pump_adopt(struct flow *f, int fd)
 		return r;
 	}
 	own_release(app); /* the caller's from here on */
+	in_line(fd);
 	p->inner = fd;
 	p->far = far;
 	p->read = flow_read_count(f, &k);
@@ -344,6 +367,7 @@ void pump_put(struct flow *f, int fd, uint64_t read)
 {
 	struct pump *p = f->pump;
 
+	in_line(fd);
 	p->inner = fd;
 	p->read = read;
 	p->sent = f->ring.tail;
@@ -432,8 +456,14 @@ static void outward(struct pump *p, int64_t now)
 
 		if (p->sent < f->ring.tail) {
 			size_t n = ring_peek(&f->ring, p->sent, &from);
-			long r =
-			    raw_sendto(p->inner, from, n, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+			int urgent = p->sent == p->mark ? MSG_OOB : 0;
+
+			if (urgent)
+				n = 1;
+			else if (p->sent < p->mark && p->mark - p->sent < n)
+				n = (size_t)(p->mark - p->sent);
+			long r = raw_sendto(p->inner, from, n, MSG_DONTWAIT | MSG_NOSIGNAL | urgent,
+			                    NULL, 0);
 
 			if (r == -EAGAIN)
 				p->want_inner |= POLLOUT;
@@ -454,6 +484,10 @@ static void outward(struct pump *p, int64_t now)
 		if (!room(p, now))
 			return;
 		size_t n = ring_space(&f->ring, &to);
+		bool urgent = at_mark(p->far);
+
+		if (urgent)
+			n = 1;
 		long r = raw_recvfrom(p->far, to, n < PIECE ? n : PIECE, MSG_DONTWAIT, NULL, NULL);
 
 		if (r == -EAGAIN) {
@@ -461,6 +495,10 @@ static void outward(struct pump *p, int64_t now)
 			return;
 		}
 		if (r > 0) {
+			if (urgent) {
+				p->mark = f->ring.tail;
+				flowtalk_uncover(f, "urgent data");
+			}
 			ring_added(&f->ring, (size_t)r);
 			f->ring_clean = false;
 		} else if (r == 0) {
@@ -508,7 +546,8 @@ static void inward(struct pump *p, int64_t now)
 	for (int i = 0; i < ROUNDS && !p->inner_end; i++) {
 		if (p->len) {
 			long r = raw_sendto(p->far, p->buf + p->at, p->len,
-			                    MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+			                    MSG_DONTWAIT | MSG_NOSIGNAL | (p->urgent ? MSG_OOB : 0),
+			                    NULL, 0);
 
 			if (r == -EAGAIN)
 				p->want_far |= POLLOUT;
@@ -522,10 +561,15 @@ static void inward(struct pump *p, int64_t now)
 		}
 		if (p->inner < 0 || p->paused || p->broken)
 			return;
-		long r = raw_recvfrom(p->inner, p->buf, PIECE, MSG_DONTWAIT, NULL, NULL);
+		bool urgent = at_mark(p->inner);
+		long r =
+		    raw_recvfrom(p->inner, p->buf, urgent ? 1 : PIECE, MSG_DONTWAIT, NULL, NULL);
 
 		if (r > 0) {
 			p->at = 0;
+			p->urgent = urgent;
+			if (urgent)
+				flowtalk_uncover(f, "urgent data");
 			p->len = (size_t)r;
 			p->read += (uint64_t)r;
 		} else if (r == -EAGAIN) {

@@ -152,8 +152,9 @@ void assoc_attach(struct conn *c, int len)
 	a->control = c;
 	a->gone_ms = 0;
 	a->fin = a->ended = false;
-	session_control_new(a);
 	conn_send(c, out, n);
+	if (a->control)
+		session_control_new(a);
 	log_debug("association attached anew");
 }
 

@@ -376,6 +376,8 @@ void conn_event(struct conn *c, uint32_t events)
 			commit_message(c);
 			if (c->role == ROLE_DEAD)
 				break;
+			/* More may have come meanwhile than what woke us. */
+			events |= EPOLLPRI;
 		}
 		data_client_event(c, events);
 		break;

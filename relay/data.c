@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The bytes of a session: read into the rings, written from them, never waiting. */
+/*
+ * The bytes of a session: read into the rings, written from them, never waiting.
+ *
+ * An urgent byte is in the stream like any other (SO_OOBINLINE), and the kernel stops reading
+ * before it. Whether it has stopped there is asked where that may be: a read that follows a wake-up
+ * finds ordinary bytes first unless the wake-up spoke of urgent ones (EPOLLPRI).
+ */
 #include <errno.h>
 #include <linux/sockios.h>
 #include <sys/epoll.h>
@@ -12,8 +18,27 @@
 #define LOOK_AGAIN_MS 20
 #define PIECE (256u << 10) /* per wake-up and direction: the others have their turn, too */
 
+/* Is the next byte the urgent one? */
+static bool at_mark(int fd)
+{
+	int at = 0;
+
+	return ioctl(fd, SIOCATMARK, &at) == 0 && at;
+}
+
+/* Once, and again over a new control connection; first before the client's kernel knows of it. */
+void data_say_urgent(struct session *s)
+{
+	struct ses_frame f = {.type = SES_F_URGENT, .sid = s->sid};
+
+	serve_urgent(&s->s);
+	if (!s->urgent_said)
+		assoc_send(s->assoc, &f);
+	s->urgent_said = true;
+}
+
 /* Client to ring. False: the connection is gone. */
-static bool from_client(struct session *s, struct conn *c)
+static bool from_client(struct session *s, struct conn *c, bool look)
 {
 	size_t left = PIECE;
 	void *p;
@@ -23,7 +48,9 @@ static bool from_client(struct session *s, struct conn *c)
 
 		if (!room)
 			return true;
-		ssize_t n = recv(c->source.fd, p, min_size(room, left), 0);
+		bool urgent = look && at_mark(c->source.fd);
+		size_t want = urgent ? 1 : min_size(room, left);
+		ssize_t n = recv(c->source.fd, p, want, 0);
 
 		if (n < 0 && errno == EAGAIN)
 			return true;
@@ -36,8 +63,16 @@ static bool from_client(struct session *s, struct conn *c)
 			c->fin_received = true;
 			return true;
 		}
+		if (urgent) {
+			serve_client_urgent(&s->s);
+			data_say_urgent(s);
+		}
 		serve_client_added(&s->s, (size_t)n);
 		left -= (size_t)n;
+		/* Emptied, or before a mark: what there is still is told of anew. */
+		if ((size_t)n < want)
+			return true;
+		look = true;
 	}
 	return true;
 }
@@ -63,6 +98,7 @@ static bool to_client(struct session *s, struct conn *c)
 {
 	const void *p;
 	size_t left = PIECE, have;
+	bool urgent;
 
 	/* What was promised before the stream (OPENED, RESUMED) goes first. */
 	while (c->pending && !c->broken) {
@@ -75,9 +111,11 @@ static bool to_client(struct session *s, struct conn *c)
 		c->pending -= (size_t)n;
 		memmove(c->out, c->out + n, c->pending);
 	}
-	while (left && !c->broken && (have = serve_to_client(&s->s, c->index, &p))) {
-		ssize_t n =
-		    send(c->source.fd, p, min_size(have, left), MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (left && !c->broken && (have = serve_to_client(&s->s, c->index, &p, &urgent))) {
+		if (urgent)
+			data_say_urgent(s);
+		ssize_t n = send(c->source.fd, p, min_size(have, left),
+		                 MSG_DONTWAIT | MSG_NOSIGNAL | (urgent ? MSG_OOB : 0));
 
 		if (n < 0 && errno == EAGAIN)
 			return true;
@@ -109,7 +147,7 @@ static void target_over(struct session *s, int err)
 	assoc_send(s->assoc, &f);
 }
 
-static void from_target(struct session *s)
+static void from_target(struct session *s, bool look)
 {
 	size_t left = PIECE;
 	void *p;
@@ -119,7 +157,9 @@ static void from_target(struct session *s)
 
 		if (!room)
 			return;
-		ssize_t n = recv(s->target.fd, p, min_size(room, left), 0);
+		bool urgent = look && at_mark(s->target.fd);
+		size_t want = urgent ? 1 : min_size(room, left);
+		ssize_t n = recv(s->target.fd, p, want, 0);
 
 		if (n < 0 && errno == EAGAIN)
 			return;
@@ -129,8 +169,13 @@ static void from_target(struct session *s)
 			/* As above: after a failed send this is the reset. */
 			target_over(s, s->s.target_reset ? ECONNRESET : 0);
 		} else {
+			if (urgent)
+				serve_target_urgent(&s->s);
 			serve_target_added(&s->s, (size_t)n);
 			left -= (size_t)n;
+			if ((size_t)n < want)
+				return;
+			look = true;
 		}
 	}
 }
@@ -139,10 +184,11 @@ static void to_target(struct session *s)
 {
 	const void *p;
 	size_t left = PIECE, have;
+	bool urgent;
 
-	while (left && !s->s.target_reset && (have = serve_to_target(&s->s, &p))) {
-		ssize_t n =
-		    send(s->target.fd, p, min_size(have, left), MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (left && !s->s.target_reset && (have = serve_to_target(&s->s, &p, &urgent))) {
+		ssize_t n = send(s->target.fd, p, min_size(have, left),
+		                 MSG_DONTWAIT | MSG_NOSIGNAL | (urgent ? MSG_OOB : 0));
 
 		if (n < 0 && errno == EAGAIN)
 			return;
@@ -274,10 +320,11 @@ static uint32_t wanted_of_client(struct session *s, struct conn *c)
 	const void *out;
 	void *in;
 	uint32_t want = 0;
+	bool urgent;
 
 	if (c->tentative || (!c->fin_received && serve_from_client(&s->s, c->index, &in)))
-		want |= EPOLLIN;
-	if (!c->broken && (c->pending || serve_to_client(&s->s, c->index, &out)))
+		want |= EPOLLIN | EPOLLPRI;
+	if (!c->broken && (c->pending || serve_to_client(&s->s, c->index, &out, &urgent)))
 		want |= EPOLLOUT;
 	if (want)
 		c->hushed = false;
@@ -285,7 +332,7 @@ static uint32_t wanted_of_client(struct session *s, struct conn *c)
 	 * Nothing to do now still means to hear of a reset: EPOLLERR and EPOLLHUP come with any
 	 * mask.
 	 */
-	return want ? want : c->fin_received || c->broken || c->hushed ? 0 : EPOLLPRI;
+	return want ? want : c->fin_received || c->broken || c->hushed ? 0 : EPOLLERR;
 }
 
 static uint32_t wanted_of_target(struct session *s)
@@ -293,14 +340,15 @@ static uint32_t wanted_of_target(struct session *s)
 	const void *out;
 	void *in;
 	uint32_t want = 0;
+	bool urgent;
 
 	if (!s->target_over && serve_from_target(&s->s, &in))
-		want |= EPOLLIN;
-	if (!s->s.target_reset && serve_to_target(&s->s, &out))
+		want |= EPOLLIN | EPOLLPRI;
+	if (!s->s.target_reset && serve_to_target(&s->s, &out, &urgent))
 		want |= EPOLLOUT;
 	if (want)
 		s->target_hushed = false;
-	return want ? want : s->target_over || s->target_hushed ? 0 : EPOLLPRI;
+	return want ? want : s->target_over || s->target_hushed ? 0 : EPOLLERR;
 }
 
 /* What each descriptor is to be watched for, from what there is to do. */
@@ -333,7 +381,7 @@ void data_client_event(struct conn *c, uint32_t events)
 			c->hushed = true;
 			if (events & EPOLLERR && !broken(s, c))
 				return;
-		} else if (!from_client(s, c)) {
+		} else if (!from_client(s, c, events & EPOLLPRI)) {
 			return;
 		}
 	}
@@ -356,7 +404,7 @@ void data_target_ready(struct session *s, uint32_t events)
 		if (!s->target_over && !serve_from_target(&s->s, &p))
 			s->target_hushed = true;
 		else
-			from_target(s);
+			from_target(s, events & EPOLLPRI);
 	}
 	to_target(s);
 	c = s->s.committed >= 0 ? s->conn[s->s.committed] : NULL;

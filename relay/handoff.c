@@ -15,7 +15,7 @@
 #include "common/log.h"
 #include "relay/handoff_code.h"
 
-#define MAGIC "mifcont relay handoff 2"
+#define MAGIC "mifcont relay handoff 3"
 #define PACKET 65536
 #define FDS_MAX (1 + SERVE_CONNS)
 #define SETTLE_MS 2000 /* for handshakes and connects under way */

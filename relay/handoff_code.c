@@ -92,6 +92,9 @@ static void code_serve(struct codec *c, struct serve *s)
 	code_u32(c, &s->epoch_seen);
 	code_u32(c, &s->epoch_committed);
 	code_u64(c, &s->asked);
+	code_u64(c, &s->s2c_urgent);
+	code_u64(c, &s->c2s_urgent);
+	code_bool(c, &s->urgent);
 	if (s->committed < -1 || s->committed >= SERVE_CONNS)
 		c->bad = true;
 }
@@ -104,6 +107,7 @@ void code_session(struct codec *c, struct session *s)
 	code_bool(c, &s->target_hushed);
 	code_bool(c, &s->orderly);
 	code_bool(c, &s->reset_said);
+	code_bool(c, &s->urgent_said);
 	code_bool(c, &s->complete_said);
 	code_i64(c, &s->detached_ms);
 	code_i64(c, &s->asked_ms);

@@ -57,8 +57,13 @@ void loop_no_accept(struct source *l)
 
 bool loop_adopt_listener(int fd)
 {
+	int one = 1;
+
 	if (listeners == LISTENERS)
 		return false;
+	/* What is accepted has it, too: urgent data comes in its place in the stream, see data.c.
+	 */
+	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
 	listener[listeners] = (struct source){.kind = SOURCE_LISTENER, .fd = fd};
 	loop_watch(&listener[listeners++], EPOLLIN);
 	return true;

@@ -123,6 +123,7 @@ struct session {
 	int64_t dial_ms;         /* then the next of them is tried; 0: there is none */
 	bool orderly;            /* the target's stream ended by FIN, whatever came after */
 	bool reset_said;         /* the client knows that the target was reset */
+	bool urgent_said;        /* the client knows that it cannot resume any more */
 	bool complete_said;      /* the ACK that says that we have the whole c2s stream */
 	uint64_t sid;
 	struct association *assoc;
@@ -268,5 +269,6 @@ bool sessions_each(bool (*what)(struct session *s, void *arg), void *arg);
 void data_client_event(struct conn *c, uint32_t events);
 void data_target_ready(struct session *s, uint32_t events);
 void data_update(struct session *s);
+void data_say_urgent(struct session *s); /* from here on no resume, and the client knows */
 
 #endif

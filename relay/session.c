@@ -253,8 +253,8 @@ void session_conn_gone(struct conn *c, bool orderly)
 	data_update(s);
 }
 
-/* Questions asked over the earlier control connection may be lost with it: ask again, and count
- * from now. */
+/* Questions asked over the earlier control connection, and what was said, may be lost with it: ask
+ * and say again, and count from now. */
 void session_control_new(struct association *a)
 {
 	struct session *s, *next;
@@ -262,6 +262,9 @@ void session_control_new(struct association *a)
 	HASH_ITER(hh, a->sessions, s, next)
 	{
 		s->asked_ms = s->ask_ms = s->s.asked = 0;
+		s->urgent_said = false;
+		if (s->s.urgent)
+			data_say_urgent(s);
 	}
 }
 

@@ -31,6 +31,8 @@ static int dial(const struct ses_addr *to, uint32_t scope)
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	/* Urgent data comes in its place in the stream, see data.c. */
+	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
 	/* If this process dies, the service must not take that for the end of a stream. */
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	if (connect(fd, &a.sa, len) < 0 && errno != EINPROGRESS) {

@@ -110,6 +110,7 @@ enum ses_frame_type {
 	SES_F_PING = 7,
 	SES_F_PONG = 8,
 	SES_F_GOAWAY = 9,
+	SES_F_URGENT = 10,
 };
 
 #define SES_FLAG_RESET 1

@@ -13,6 +13,7 @@ void serve_init(struct serve *s, const struct server_assoc *a, uint64_t sid, voi
 	ring_init(&s->c2s, c2s_mem, c2s_cap);
 	s->s2c_limit = s2c_cap;
 	s->s2c_end = s->c2s_end = SES_NO_END;
+	s->s2c_urgent = s->c2s_urgent = SES_NO_END;
 	s->covered = true;
 	s->conn[0].used = true;
 }
@@ -75,8 +76,9 @@ int serve_resume(struct serve *s, const void *msg, size_t len, uint8_t *out, int
 		wipe(k, sizeof(k));
 		return -SES_UNAUTHENTIC;
 	}
-	/* Nor can a program have read what nobody gave it. */
-	if (!ring_holds(&s->s2c, m.count) || m.count > s->given) {
+	/* Nor can a program have read what nobody gave it. And what a client has read cannot be
+	 * told where urgent data stands in its way. */
+	if (s->urgent || !ring_holds(&s->s2c, m.count) || m.count > s->given) {
 		wipe(k, sizeof(k));
 		return -SES_GONE;
 	}
@@ -190,15 +192,40 @@ void serve_client_added(struct serve *s, size_t n)
 	ring_added(&s->c2s, n);
 }
 
-size_t serve_to_client(const struct serve *s, int conn, const void **p)
+void serve_urgent(struct serve *s)
+{
+	s->urgent = true;
+}
+
+void serve_client_urgent(struct serve *s)
+{
+	s->c2s_urgent = s->c2s.tail;
+	serve_urgent(s);
+}
+
+/* What there is from `count` on, up to the urgent byte, or that alone. */
+static size_t piece(const struct ring *r, uint64_t count, uint64_t mark, const void **p,
+                    bool *urgent)
+{
+	size_t n = ring_peek(r, count, p);
+
+	*urgent = n && count == mark;
+	if (*urgent)
+		return 1;
+	return count < mark && mark - count < n ? (size_t)(mark - count) : n;
+}
+
+size_t serve_to_client(const struct serve *s, int conn, const void **p, bool *urgent)
 {
 	const struct serve_conn *c = &s->conn[conn];
+
+	*urgent = false;
 
 	/* Who has closed wants nothing more; sending would only earn a reset that takes its last
 	 * bytes with it. */
 	if (!c->used || serve_paused(s, conn) || s->client_closed)
 		return 0;
-	return ring_peek(&s->s2c, c->sent, p);
+	return piece(&s->s2c, c->sent, s->s2c_urgent, p, urgent);
 }
 
 void serve_client_sent(struct serve *s, int conn, size_t n)
@@ -240,14 +267,19 @@ void serve_target_added(struct serve *s, size_t n)
 	ring_added(&s->s2c, n);
 }
 
+void serve_target_urgent(struct serve *s)
+{
+	s->s2c_urgent = s->s2c.tail;
+}
+
 void serve_target_end(struct serve *s)
 {
 	s->s2c_end = s->s2c.tail;
 }
 
-size_t serve_to_target(const struct serve *s, const void **p)
+size_t serve_to_target(const struct serve *s, const void **p, bool *urgent)
 {
-	return ring_peek(&s->c2s, s->c2s.base, p);
+	return piece(&s->c2s, s->c2s.base, s->c2s_urgent, p, urgent);
 }
 
 void serve_target_sent(struct serve *s, size_t n)

@@ -105,6 +105,10 @@ struct serve {
 	struct serve_conn conn[SERVE_CONNS];
 	int committed; /* index, -1: detached */
 	uint32_t epoch_seen, epoch_committed;
+	/* The last urgent byte of each direction, as long as it is in the ring; SES_NO_END: none.
+	 * Older ones are bytes like any other, as with every TCP. */
+	uint64_t s2c_urgent, c2s_urgent;
+	bool urgent;    /* there was some on a connection of the client's: it cannot be resumed */
 	uint64_t asked; /* what the connection had been given when the last ASK was sent */
 };
 
@@ -140,9 +144,11 @@ bool serve_paused(const struct serve *s, int conn);
  */
 size_t serve_from_client(struct serve *s, int conn, void **p);
 void serve_client_added(struct serve *s, size_t n);
+void serve_client_urgent(struct serve *s); /* the next byte to be added is */
 
-/* To the client. */
-size_t serve_to_client(const struct serve *s, int conn, const void **p);
+/* To the client. *urgent: it is one byte, to be sent as urgent data; serve_urgent() before. */
+size_t serve_to_client(const struct serve *s, int conn, const void **p, bool *urgent);
+void serve_urgent(struct serve *s); /* from here on no resume */
 void serve_client_sent(struct serve *s, int conn, size_t n);
 /* Everything was given to this connection, and there will be no more: FIN is due. */
 bool serve_client_done(const struct serve *s, int conn);
@@ -151,9 +157,10 @@ bool serve_client_done(const struct serve *s, int conn);
  * flows on. */
 size_t serve_from_target(struct serve *s, void **p);
 void serve_target_added(struct serve *s, size_t n);
+void serve_target_urgent(struct serve *s);
 void serve_target_end(struct serve *s);
 
-size_t serve_to_target(const struct serve *s, const void **p);
+size_t serve_to_target(const struct serve *s, const void **p, bool *urgent);
 void serve_target_sent(struct serve *s, size_t n);
 /* The client's stream has ended and all of it is in our memory: an ACK that says so is due. */
 bool serve_client_complete(const struct serve *s);

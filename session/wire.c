@@ -207,6 +207,7 @@ static size_t frame_length(int type)
 	case SES_F_DETACH:
 	case SES_F_PING:
 	case SES_F_PONG:
+	case SES_F_URGENT:
 		return 9;
 	case SES_F_GOAWAY:
 		return 1;

@@ -26,7 +26,7 @@ local reasons = {
 }
 -- How long a frame of each kind is in the clear; sealed, its length is all there is to see.
 local frames = {
-	[1] = "GOAWAY", [9] = "ASK, DETACH, PING or PONG", [13] = "RESET", [17] = "EOF or CLOSE", [26] = "ACK",
+	[1] = "GOAWAY", [9] = "ASK, DETACH, PING, PONG or URGENT", [13] = "RESET", [17] = "EOF or CLOSE", [26] = "ACK",
 }
 
 local f = {

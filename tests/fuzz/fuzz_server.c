@@ -365,7 +365,7 @@ static void record(void)
 	now.tx.nonce++;
 	if (r != 0)
 		return;
-	must(f.type >= SES_F_ACK && f.type <= SES_F_GOAWAY, "a frame of no kind");
+	must(f.type >= SES_F_ACK && f.type <= SES_F_URGENT, "a frame of no kind");
 	serve_frame(&now.s, &f);
 }
 
@@ -377,6 +377,8 @@ static void from_target(void)
 	uint8_t *at;
 	void *p;
 
+	if (most > 240)
+		serve_target_urgent(&now.s);
 	while (most && (n = serve_from_target(&now.s, &p))) {
 		must(n <= ring_room(&now.s.s2c), "room that is none");
 		n = n < most ? n : most;
@@ -393,9 +395,14 @@ static void to_client(void)
 	int conn = take_u8(&now.in) % SERVE_CONNS;
 	size_t most = take_u8(&now.in) + 1u, n;
 	const void *p;
+	bool urgent;
 
-	while (most && (n = serve_to_client(&now.s, conn, &p))) {
+	while (most && (n = serve_to_client(&now.s, conn, &p, &urgent))) {
 		const uint8_t *at = p;
+
+		must(!urgent || n == 1, "more than one urgent byte");
+		if (urgent)
+			serve_urgent(&now.s);
 
 		n = n < most ? n : most;
 		for (size_t i = 0; i < n; i++)
@@ -413,6 +420,8 @@ static void from_client(void)
 	uint8_t *at;
 	void *p;
 
+	if (most > 240)
+		serve_client_urgent(&now.s);
 	while (most && (n = serve_from_client(&now.s, conn, &p))) {
 		must(n <= ring_room(&now.s.c2s), "room that is none");
 		n = n < most ? n : most;
@@ -428,9 +437,12 @@ static void to_target(void)
 {
 	size_t most = take_u8(&now.in) + 1u, n;
 	const void *p;
+	bool urgent;
 
-	while (most && (n = serve_to_target(&now.s, &p))) {
+	while (most && (n = serve_to_target(&now.s, &p, &urgent))) {
 		const uint8_t *at = p;
+
+		must(!urgent || n == 1, "more than one urgent byte");
 
 		n = n < most ? n : most;
 		for (size_t i = 0; i < n; i++)

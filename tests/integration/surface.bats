@@ -104,7 +104,7 @@ carried() {
 	grep -q 'session open' "$lab_dir/client.log"
 }
 
-@test "urgent data: works as without the library, and is not carried" {
+@test "urgent data: works as without the library, and the session is uncovered" {
 	covered timeout 20 "$lab_build/lab/surface" urgent 10.9.0.2 9000 3 >"$lab_dir/out" 2>&1 &
 	local pid=$! covered status=0
 	sleep 1.5

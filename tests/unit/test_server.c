@@ -58,8 +58,9 @@ static void give(int conn)
 {
 	const void *p;
 	size_t n;
+	bool urgent;
 
-	while ((n = serve_to_client(&s, conn, &p)))
+	while ((n = serve_to_client(&s, conn, &p, &urgent)))
 		serve_client_sent(&s, conn, n);
 }
 
@@ -369,8 +370,9 @@ static void target_takes(size_t most)
 {
 	const void *p;
 	size_t n;
+	bool urgent;
 
-	while (most && (n = serve_to_target(&s, &p))) {
+	while (most && (n = serve_to_target(&s, &p, &urgent))) {
 		n = n < most ? n : most;
 		serve_target_sent(&s, n);
 		most -= n;
@@ -476,13 +478,70 @@ static void closed_clients_are_sent_nothing(void **state)
 	struct ses_frame f = {.type = SES_F_CLOSE, .end = 0};
 	const void *p;
 	void *in;
+	bool urgent;
 
 	(void)state;
 	target_sends(100);
 	serve_frame(&s, &f);
-	assert_int_equal(serve_to_client(&s, 0, &p), 0);
+	assert_int_equal(serve_to_client(&s, 0, &p, &urgent), 0);
 	assert_int_equal(serve_from_target(&s, &in), 0);
 	assert_true(serve_target_done(&s));
+}
+
+/* The urgent byte goes alone, and in its place; only the last one is. */
+static void urgent_bytes_keep_their_place(void **state)
+{
+	struct ses_attempt t;
+	const void *p;
+	bool urgent;
+
+	(void)state;
+	target_sends(10);
+	serve_target_urgent(&s);
+	target_sends(1);
+	target_sends(20);
+	serve_target_urgent(&s);
+	target_sends(1);
+	target_sends(5);
+	assert_int_equal(serve_to_client(&s, 0, &p, &urgent), 31);
+	assert_false(urgent);
+	serve_client_sent(&s, 0, 31);
+	/* It can still be brought by another connection. */
+	int conn = resume(&t, 8, SES_NO_END);
+
+	assert_in_range(conn, 1, SERVE_CONNS - 1);
+	assert_int_equal(serve_to_client(&s, conn, &p, &urgent), 23);
+	serve_client_sent(&s, conn, 23);
+	assert_int_equal(serve_to_client(&s, conn, &p, &urgent), 1);
+	assert_true(urgent);
+	serve_urgent(&s);
+	serve_client_sent(&s, conn, 1);
+	assert_int_equal(serve_to_client(&s, conn, &p, &urgent), 5);
+	assert_false(urgent);
+	/* And not again. */
+	assert_int_equal(resume(&t, 8, SES_NO_END), -SES_GONE);
+}
+
+static void urgent_bytes_of_the_client(void **state)
+{
+	struct ses_attempt t;
+	const void *p;
+	bool urgent;
+
+	(void)state;
+	client_sends(0, 3);
+	serve_client_urgent(&s);
+	client_sends(0, 1);
+	client_sends(0, 3);
+	assert_int_equal(serve_to_target(&s, &p, &urgent), 3);
+	assert_false(urgent);
+	serve_target_sent(&s, 3);
+	assert_int_equal(serve_to_target(&s, &p, &urgent), 1);
+	assert_true(urgent);
+	serve_target_sent(&s, 1);
+	assert_int_equal(serve_to_target(&s, &p, &urgent), 3);
+	assert_false(urgent);
+	assert_int_equal(resume(&t, 0, SES_NO_END), -SES_GONE);
 }
 
 /* COMMIT tells how much the program had written: a process that ends before is short of it. */
@@ -550,6 +609,8 @@ int main(void)
 	    cmocka_unit_test_setup(what_was_not_given_was_not_read, begin),
 	    cmocka_unit_test_setup(a_replay_does_not_wait_for_the_target, begin),
 	    cmocka_unit_test_setup(closed_clients_are_sent_nothing, begin),
+	    cmocka_unit_test_setup(urgent_bytes_keep_their_place, begin),
+	    cmocka_unit_test_setup(urgent_bytes_of_the_client, begin),
 	    cmocka_unit_test_setup(who_ends_while_replaying_is_short, begin),
 	    cmocka_unit_test_setup(a_fifth_connection_replaces_the_oldest_attempt, begin),
 	};

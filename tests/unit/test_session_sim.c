@@ -513,6 +513,7 @@ static void relay_resumes(struct link *l)
 
 static void relay_session(struct link *l)
 {
+	bool urgent;
 	bool committed = relay.s.committed == l->index;
 	unsigned losers;
 	const void *out;
@@ -534,7 +535,7 @@ static void relay_session(struct link *l)
 		n = pipe_read(&l->up, in, least(n, 1 + draw(200)));
 		serve_client_added(&relay.s, n);
 	}
-	n = serve_to_client(&relay.s, l->index, &out);
+	n = serve_to_client(&relay.s, l->index, &out, &urgent);
 	if (n)
 		serve_client_sent(&relay.s, l->index,
 		                  pipe_write(&l->down, out, least(n, 1 + draw(200))));
@@ -564,6 +565,7 @@ static void relay_link(struct link *l)
 
 static void relay_target(void)
 {
+	bool urgent;
 	struct ses_frame f = {.type = SES_F_EOF, .sid = client.ses.sid};
 	const void *out;
 	void *in;
@@ -579,7 +581,7 @@ static void relay_target(void)
 		f.end = relay.s.s2c_end;
 		relay_says(&f);
 	}
-	n = serve_to_target(&relay.s, &out);
+	n = serve_to_target(&relay.s, &out, &urgent);
 	n = least(n, 1 + draw(200));
 	for (size_t i = 0; i < n; i++)
 		check(((const uint8_t *)out)[i] == c2s_byte(relay.taken + i),

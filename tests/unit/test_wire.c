@@ -259,6 +259,7 @@ static void records_and_frames(void **state)
 	    {.type = SES_F_PING, .sid = 7, .end = SES_NO_END},
 	    {.type = SES_F_PONG, .sid = 8, .end = SES_NO_END},
 	    {.type = SES_F_GOAWAY, .end = SES_NO_END},
+	    {.type = SES_F_URGENT, .sid = 9, .end = SES_NO_END},
 	};
 	struct ses_cipher tx = {.key = {1, 2, 3}}, rx = tx, copy;
 	uint8_t rec[SES_RECORD_MAX];
