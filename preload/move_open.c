@@ -320,6 +320,9 @@ void open_put(struct move *m)
 		return;
 	}
 	log_info("flow %u: session open", f->id);
+	/* Who writes before connect() has said that it may, and is willing to wait for that, waits
+	 * in the kernel, on what was there before. */
+	splice_release_writers(f);
 	link_stir(f->link);
 	own_close(f->far_fd);
 	f->far_fd = -1;

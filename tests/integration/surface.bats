@@ -104,6 +104,22 @@ carried() {
 	grep -q 'session open' "$lab_dir/client.log"
 }
 
+@test "a write that waits for the connection to be made" {
+	local flags
+	for flags in 0 1; do
+		covered timeout 20 python3 -c "
+import socket
+s = socket.socket()
+s.setblocking(False)
+s.connect_ex(('10.9.0.2', 9000))
+s.setblocking(True)
+assert s.send(b'hello', $flags) == 5
+s.shutdown(socket.SHUT_WR)
+assert s.recv(100) in (b'hello', b'hell')"
+		grep -q 'session open' "$lab_dir/client.log"
+	done
+}
+
 @test "urgent data: works as without the library, and the session is uncovered" {
 	covered timeout 20 "$lab_build/lab/surface" urgent 10.9.0.2 9000 3 >"$lab_dir/out" 2>&1 &
 	local pid=$! covered status=0
