@@ -28,20 +28,24 @@ static const char *meaning_udp(const struct pol_rule *r)
 	return "datagrams are sent from the next path's address when theirs is lost";
 }
 
-static const char *meaning_redial(enum pol_replay replay)
+#define REDIALLED "straight to the peer; a new connection takes the place of a lost one, and "
+
+static const char *meaning_redial(const struct pol_rule *r)
 {
-	switch (replay) {
+	switch (r->replay) {
 	case POL_REPLAY_LINE:
-		return "straight to the peer; a new connection takes the place of a lost one, and "
-		       "lines the peer had not acknowledged are sent again (at least once)";
+		return REDIALLED
+		    "lines the peer had not acknowledged are sent again (at least once)";
 	case POL_REPLAY_LENGTH_PREFIX:
-		return "straight to the peer; a new connection takes the place of a lost one if "
-		       "nothing was outstanding, else the program gets ECONNRESET";
+		return REDIALLED
+		    "records the peer had not acknowledged are sent again (at least once)";
 	case POL_REPLAY_NONE:
 		break;
 	}
-	return "straight to the peer; a new connection takes the place of a lost one, and nothing "
-	       "is sent again (at most once)";
+	if (r->records != POL_RECORDS_NONE)
+		return REDIALLED "nothing is sent again (at most once), but for the beginning of a "
+		                 "record that the program has not finished";
+	return REDIALLED "nothing is sent again (at most once)";
 }
 
 #define AUTO                                                                                       \
@@ -58,7 +62,7 @@ static const char *meaning(const struct pol_rule *r, bool udp)
 		return "through the relay, and on to the byte over any path; if the relay cannot "
 		       "be reached, straight to the peer, uncovered";
 	case POL_REDIAL:
-		return meaning_redial(r->replay);
+		return meaning_redial(r);
 	case POL_HTTP:
 		return "straight to the peer; over another path requests without an answer are "
 		       "made again if they may be made twice, and downloads go on where they are "

@@ -26,6 +26,7 @@ enum key {
 	NAT64,
 	CONTINUITY,
 	REPLAY,
+	RECORDS,
 	STICKY,
 	BOUND,
 	ON_HANDOVER,
@@ -40,13 +41,24 @@ enum key {
 	SILENCE,
 	URL,
 	EXPECT,
+	OFFSET,
+	WIDTH,
+	ORDER,
+	COUNTS,
 	KEYS
 };
 
 static const char *const key_names[KEYS] = {
-    "prefer",      "metered", "nat64",   "continuity", "replay",   "sticky",  "address-bound",
-    "on-handover", "resolve", "relay",   "relay-key",  "identity", "standby", "stable",
-    "hold",        "spread",  "silence", "url",        "expect"};
+    "prefer",   "metered",       "nat64",       "continuity", "replay", "records",
+    "sticky",   "address-bound", "on-handover", "resolve",    "relay",  "relay-key",
+    "identity", "standby",       "stable",      "hold",       "spread", "silence",
+    "url",      "expect",        "offset",      "width",      "order",  "counts"};
+
+/* The keys of one section, and where each of them stands. */
+struct keys {
+	cfg_t *section;
+	int line[KEYS];
+};
 
 struct load {
 	const char *file;
@@ -54,10 +66,13 @@ struct load {
 	size_t room;
 	struct pol *pol;
 	struct scan scan;
-	bool trusted;   /* whoever could write the file may run commands as this user anyway */
-	cfg_t *section; /* whose keys these are */
-	int key_line[KEYS];
+	bool trusted; /* whoever could write the file may run commands as this user anyway */
+	struct keys keys, inner; /* of the section that is read, and of one in it */
+	struct pol_length length;
+	int length_line; /* of the length section in this peer; 0: none */
 };
+
+static const struct pol_length length_usual = {.width = 4};
 
 /* libconfuse hands its callbacks no context of ours. One load at a time in a thread. */
 static __thread struct load *now;
@@ -97,10 +112,13 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 
 	vsnprintf(text, sizeof(text), fmt, ap);
 	if (is(cfg, "peer"))
-		expected = "continuity = WORD, replay = WORD, sticky = true, address-bound = true, "
-		           "on-handover = \"COMMAND\", resolve = WORD, relay = \"HOST:PORT\", "
-		           "relay-key = \"KEY\", identity = \"FILE\" or "
+		expected = "continuity = WORD, replay = WORD, records = WORD, length { ... }, "
+		           "sticky = true, address-bound = true, on-handover = \"COMMAND\", "
+		           "resolve = WORD, "
+		           "relay = \"HOST:PORT\", relay-key = \"KEY\", identity = \"FILE\" or "
 		           "standby = WORD";
+	else if (is(cfg, "length"))
+		expected = "offset = BYTES, width = BYTES, order = big or little, or counts = WORD";
 	else if (is(cfg, "interface"))
 		expected = "prefer = NUMBER, metered = true or nat64 = \"PREFIX\"";
 	else if (is(cfg, "connectivity"))
@@ -116,6 +134,8 @@ static const char *expected(enum key key, const char *text)
 {
 	enum pol_continuity c;
 	enum pol_replay r;
+	enum pol_records records;
+	enum pol_counts counts;
 	enum pol_standby s;
 	struct nat64_prefix p;
 	uint16_t port;
@@ -165,31 +185,46 @@ static const char *expected(enum key key, const char *text)
 		return NULL;
 	case EXPECT:
 		return *text && strlen(text) <= 200 ? NULL : VALUE_EXPECT_EXPECTED;
+	case RECORDS:
+		return value_records(text, &records) ? NULL : VALUE_RECORDS_EXPECTED;
+	case OFFSET:
+		return value_offset(text, &n) ? NULL : VALUE_OFFSET_EXPECTED;
+	case WIDTH:
+		return value_width(text, &n) ? NULL : VALUE_WIDTH_EXPECTED;
+	case ORDER:
+		return value_order(text, &b) ? NULL : VALUE_ORDER_EXPECTED;
+	case COUNTS:
+		return value_counts(text, &counts) ? NULL : VALUE_COUNTS_EXPECTED;
 	case KEYS:
 		break;
 	}
 	return "another key";
 }
 
+/* Of another section than the last time: none has been seen yet. */
+static void about(struct keys *k, cfg_t *section)
+{
+	if (k->section != section)
+		*k = (struct keys){.section = section};
+}
+
 static int on_key(cfg_t *cfg, cfg_opt_t *opt)
 {
 	const char *text = cfg_opt_getnstr(opt, 0), *want;
+	struct keys *k = is(cfg, "length") ? &now->inner : &now->keys;
 	int key = 0;
 
-	if (now->section != cfg) {
-		now->section = cfg;
-		memset(now->key_line, 0, sizeof(now->key_line));
-	}
+	about(k, cfg);
 	while (key < KEYS && strcmp(opt->name, key_names[key]) != 0)
 		key++;
 	if (key == KEYS || !text)
 		return -1;
-	if (now->key_line[key]) {
+	if (k->line[key]) {
 		complain(cfg->line, "%s stands here and on line %d; expected it once", opt->name,
-		         now->key_line[key]);
+		         k->line[key]);
 		return -1;
 	}
-	now->key_line[key] = cfg->line;
+	k->line[key] = cfg->line;
 	want = expected((enum key)key, text);
 	if (want)
 		complain(cfg->line, "%s = \"%s\" not understood; expected %s", opt->name, text,
@@ -206,8 +241,7 @@ static cfg_t *ended(cfg_opt_t *opt, enum scan_kind kind, int *line)
 	cfg_t *sec = n ? cfg_opt_getnsec(opt, n - 1) : NULL;
 
 	*line = sec && n <= now->scan.sections[kind] ? now->scan.line[kind][n - 1] : 0;
-	if (now->section != sec)
-		memset(now->key_line, 0, sizeof(now->key_line));
+	about(&now->keys, sec);
 	return sec;
 }
 
@@ -249,6 +283,77 @@ static int on_interface(cfg_t *cfg, cfg_opt_t *opt)
 	return i->pattern ? 0 : -1;
 }
 
+static int on_length(cfg_t *cfg, cfg_opt_t *opt)
+{
+	cfg_t *sec = cfg_opt_getnsec(opt, 0);
+	struct pol_length *l = &now->length;
+	const char *text;
+
+	if (!sec)
+		return -1;
+	if (now->length_line) {
+		complain(cfg->line, "length stands here and on line %d; expected it once",
+		         now->length_line);
+		return -1;
+	}
+	now->length_line = cfg->line;
+	*l = length_usual;
+	if ((text = cfg_getstr(sec, "offset")))
+		value_offset(text, &l->offset);
+	if ((text = cfg_getstr(sec, "width")))
+		value_width(text, &l->width);
+	if ((text = cfg_getstr(sec, "order")))
+		value_order(text, &l->little);
+	if (text && l->width <= 1) {
+		complain(cfg->line, "order of a length that is one byte or ends by itself; "
+		                    "expected width = 2 to 8 beside it");
+		return -1;
+	}
+	if ((text = cfg_getstr(sec, "counts")))
+		value_counts(text, &l->counts);
+	now->inner.section = NULL;
+	return 0;
+}
+
+/* What the streams of a peer are made of. */
+static bool records(cfg_t *sec, struct pol_rule *r, int line)
+{
+	const char *text = cfg_getstr(sec, "records");
+	int length_line = now->length_line;
+
+	now->length_line = 0;
+	if (text && r->continuity != POL_REDIAL) {
+		complain(now->keys.line[RECORDS],
+		         "records without redial; expected continuity = redial beside it");
+		return false;
+	}
+	if (text && r->replay != POL_REPLAY_NONE) {
+		complain(now->keys.line[RECORDS],
+		         "records beside replay = %s, which says it already; expected one of them",
+		         pol_replay_name(r->replay));
+		return false;
+	}
+	if (text)
+		value_records(text, &r->records);
+	else if (r->replay == POL_REPLAY_LINE)
+		r->records = POL_RECORDS_LINE;
+	else if (r->replay == POL_REPLAY_LENGTH_PREFIX)
+		r->records = POL_RECORDS_LENGTH;
+	if (length_line && r->records != POL_RECORDS_LENGTH) {
+		complain(length_line, "length without records that have one; expected replay = "
+		                      "length-prefix or records = length-prefix beside it");
+		return false;
+	}
+	if (r->records == POL_RECORDS_LENGTH && !length_line) {
+		complain(line, "length-prefix without a length section; expected length { width = "
+		               "BYTES } beside it");
+		return false;
+	}
+	if (length_line)
+		r->length = now->length;
+	return true;
+}
+
 static int on_peer(cfg_t *cfg, cfg_opt_t *opt)
 {
 	struct pol *p = now->pol;
@@ -283,15 +388,17 @@ static int on_peer(cfg_t *cfg, cfg_opt_t *opt)
 	if ((text = cfg_getstr(sec, "replay")))
 		value_replay(text, &r->rule.replay);
 	if (text && r->rule.continuity != POL_REDIAL) {
-		complain(now->key_line[REPLAY],
+		complain(now->keys.line[REPLAY],
 		         "replay without redial; expected continuity = redial beside it");
 		return -1;
 	}
+	if (!records(sec, &r->rule, line))
+		return -1;
 	if ((text = cfg_getstr(sec, "sticky")))
 		value_bool(text, &r->rule.sticky);
 	if (text && r->rule.continuity != POL_REDIAL && r->rule.continuity != POL_SESSION &&
 	    r->rule.continuity != POL_HTTP) {
-		complain(now->key_line[STICKY],
+		complain(now->keys.line[STICKY],
 		         "sticky without session, redial or http; expected continuity = session, "
 		         "redial or http beside it: no other flow leaves a path that works");
 		return -1;
@@ -299,7 +406,7 @@ static int on_peer(cfg_t *cfg, cfg_opt_t *opt)
 	if ((text = cfg_getstr(sec, "address-bound")))
 		value_bool(text, &r->rule.address_bound);
 	if (text && (r->rule.continuity == POL_NONE || r->rule.continuity == POL_MPTCP)) {
-		complain(now->key_line[BOUND],
+		complain(now->keys.line[BOUND],
 		         "address-bound with %s; expected another continuity beside it: such "
 		         "connections are left alone",
 		         pol_continuity_name(r->rule.continuity));
@@ -308,14 +415,14 @@ static int on_peer(cfg_t *cfg, cfg_opt_t *opt)
 	if ((text = cfg_getstr(sec, "on-handover")) && !(r->rule.on_handover = strdup(text)))
 		return -1;
 	if (text && (r->rule.continuity == POL_NONE || r->rule.continuity == POL_MPTCP)) {
-		complain(now->key_line[ON_HANDOVER],
+		complain(now->keys.line[ON_HANDOVER],
 		         "on-handover with %s; expected another continuity beside it: such "
 		         "connections are left alone",
 		         pol_continuity_name(r->rule.continuity));
 		return -1;
 	}
 	if (text && !now->trusted) {
-		complain(now->key_line[ON_HANDOVER],
+		complain(now->keys.line[ON_HANDOVER],
 		         "on-handover in a file that others may write; expected it to belong to "
 		         "you or to root, and to be writable by nobody else");
 		return -1;
@@ -333,8 +440,8 @@ static int on_peer(cfg_t *cfg, cfg_opt_t *opt)
 	if (r->rule.address_bound)
 		r->rule.standby = POL_STANDBY_NO;
 	for (int k = RELAY; k <= STANDBY && r->rule.continuity != POL_SESSION; k++)
-		if (now->key_line[k]) {
-			complain(now->key_line[k],
+		if (now->keys.line[k]) {
+			complain(now->keys.line[k],
 			         "%s without session; expected continuity = session beside it",
 			         key_names[k]);
 			return -1;
@@ -459,9 +566,18 @@ static bool parse(const char *text)
 	    CFG_STR("nat64", NULL, CFGF_NONE),
 	    CFG_END(),
 	};
+	cfg_opt_t length[] = {
+	    CFG_STR("offset", NULL, CFGF_NONE),
+	    CFG_STR("width", NULL, CFGF_NONE),
+	    CFG_STR("order", NULL, CFGF_NONE),
+	    CFG_STR("counts", NULL, CFGF_NONE),
+	    CFG_END(),
+	};
 	cfg_opt_t peer[] = {
+	    CFG_SEC("length", length, CFGF_NONE),
 	    CFG_STR("continuity", NULL, CFGF_NONE),
 	    CFG_STR("replay", NULL, CFGF_NONE),
+	    CFG_STR("records", NULL, CFGF_NONE),
 	    CFG_STR("sticky", NULL, CFGF_NONE),
 	    CFG_STR("address-bound", NULL, CFGF_NONE),
 	    CFG_STR("on-handover", NULL, CFGF_NONE),
@@ -496,7 +612,9 @@ static bool parse(const char *text)
 	bool ok;
 
 	check_keys(interface);
+	check_keys(length);
 	check_keys(peer);
+	peer[0].validcb = on_length;
 	check_keys(stability);
 	check_keys(connectivity);
 	top[0].validcb = on_interface;

@@ -158,6 +158,13 @@ const char *pol_replay_name(enum pol_replay r)
 	return names[r];
 }
 
+const char *pol_records_name(enum pol_records r)
+{
+	static const char *const names[] = {"none", "line", "length-prefix", "resp"};
+
+	return names[r];
+}
+
 const char *pol_standby_name(enum pol_standby s)
 {
 	static const char *const names[] = {"no", "yes", "metered"};

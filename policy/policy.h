@@ -22,6 +22,21 @@ enum pol_continuity { POL_AUTO, POL_NONE, POL_RESET, POL_REDIAL, POL_HTTP, POL_S
  * last. */
 enum pol_standby { POL_STANDBY_NO, POL_STANDBY_YES, POL_STANDBY_METERED };
 enum pol_replay { POL_REPLAY_NONE, POL_REPLAY_LINE, POL_REPLAY_LENGTH_PREFIX };
+enum pol_records { POL_RECORDS_NONE, POL_RECORDS_LINE, POL_RECORDS_LENGTH, POL_RECORDS_RESP };
+enum pol_counts { POL_COUNTS_PAYLOAD, POL_COUNTS_FIELD, POL_COUNTS_RECORD };
+
+/* How a record says its length: in `width` bytes, or (negative) in one of the forms that end by
+ * themselves. */
+#define POL_WIDTH_VARINT (-1)  /* 7 bits a byte, least first, as in MQTT */
+#define POL_WIDTH_DECIMAL (-2) /* digits up to a space, as in syslog (RFC 6587) */
+#define POL_OFFSET_MAX 64
+
+struct pol_length {
+	int offset; /* bytes of the record before the length */
+	int width;  /* 1 to 8, or POL_WIDTH_... */
+	bool little;
+	enum pol_counts counts; /* what follows it, that and itself, or all of the record */
+};
 
 /* What a rule says, ready to use. Strings belong to the policy. */
 struct pol_rule {
@@ -29,6 +44,8 @@ struct pol_rule {
 	int line;            /* 0 for the built-in default */
 	enum pol_continuity continuity;
 	enum pol_replay replay;
+	enum pol_records records; /* what the program's stream is made of, as far as it is said */
+	struct pol_length length; /* of records with a length */
 	enum pol_standby standby;
 	const char *relay_host; /* address or name; NULL: the peer's own host ("same-host") */
 	uint16_t relay_port;
@@ -122,6 +139,7 @@ bool pol_nat64_at(const struct pol *p, unsigned i, const struct nat64_prefix **p
 
 const char *pol_continuity_name(enum pol_continuity c);
 const char *pol_replay_name(enum pol_replay r);
+const char *pol_records_name(enum pol_records r);
 const char *pol_standby_name(enum pol_standby s);
 
 #endif

@@ -107,6 +107,55 @@ bool value_replay(const char *text, enum pol_replay *r)
 	return false;
 }
 
+bool value_records(const char *text, enum pol_records *r)
+{
+	for (int i = POL_RECORDS_LINE; i <= POL_RECORDS_RESP; i++)
+		if (strcmp(text, pol_records_name((enum pol_records)i)) == 0) {
+			*r = (enum pol_records)i;
+			return true;
+		}
+	return false;
+}
+
+bool value_offset(const char *text, int *offset)
+{
+	long n;
+
+	if (!number(text, POL_OFFSET_MAX, &n))
+		return false;
+	*offset = (int)n;
+	return true;
+}
+
+bool value_width(const char *text, int *width)
+{
+	bool varint = strcmp(text, "varint") == 0, decimal = strcmp(text, "decimal") == 0;
+	long n = 0;
+
+	if (!varint && !decimal && (!number(text, 8, &n) || n == 0))
+		return false;
+	*width = varint ? POL_WIDTH_VARINT : decimal ? POL_WIDTH_DECIMAL : (int)n;
+	return true;
+}
+
+bool value_order(const char *text, bool *little)
+{
+	*little = strcmp(text, "little") == 0;
+	return *little || strcmp(text, "big") == 0;
+}
+
+bool value_counts(const char *text, enum pol_counts *c)
+{
+	static const char *const words[] = {"payload", "field", "record"};
+
+	for (int i = POL_COUNTS_PAYLOAD; i <= POL_COUNTS_RECORD; i++)
+		if (strcmp(text, words[i]) == 0) {
+			*c = (enum pol_counts)i;
+			return true;
+		}
+	return false;
+}
+
 /* What could be a host's name, and is no address with a mistake in it. */
 static bool host_name(const char *s)
 {

@@ -10,6 +10,13 @@ bool value_prefer(const char *text, int *prefer);
 bool value_bool(const char *text, bool *b);
 bool value_continuity(const char *text, enum pol_continuity *c);
 bool value_replay(const char *text, enum pol_replay *r);
+bool value_records(const char *text, enum pol_records *r);
+
+/* Of a length section. */
+bool value_offset(const char *text, int *offset);
+bool value_width(const char *text, int *width);
+bool value_order(const char *text, bool *little);
+bool value_counts(const char *text, enum pol_counts *c);
 
 /* Milliseconds. */
 bool value_time(const char *text, int *ms);
@@ -44,6 +51,12 @@ bool value_nat64(const char *text, struct nat64_prefix *p);
 #define VALUE_REPLAY_EXPECTED "line, length-prefix or none"
 #define VALUE_RESOLVE_EXPECTED                                                                     \
 	"host (as the C library does) or path (in the network of the connection)"
+#define VALUE_RECORDS_EXPECTED "line, length-prefix or resp"
+#define VALUE_OFFSET_EXPECTED "a number of bytes from 0 to 64"
+#define VALUE_WIDTH_EXPECTED "a number of bytes from 1 to 8, varint or decimal"
+#define VALUE_ORDER_EXPECTED "big or little"
+#define VALUE_COUNTS_EXPECTED                                                                      \
+	"payload (what follows the length), field (that and the length itself) or record (all)"
 #define VALUE_STANDBY_EXPECTED "no, yes (not over a metered interface) or metered (over one, too)"
 #define VALUE_RELAY_EXPECTED                                                                       \
 	"\"same-host:7343\", or an address or name and a port: \"192.0.2.1:7343\", "               \

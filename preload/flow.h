@@ -24,6 +24,7 @@
 
 #include "policy/policy.h"
 #include "preload/futex.h"
+#include "preload/records.h"
 #include "preload/seats.h"
 #include "preload/silence.h"
 #include "session/client.h"
@@ -108,6 +109,9 @@ struct flow {
 	_Atomic bool writer_waits; /* who has the lock is not in the kernel, but waits for `hold` */
 	_Atomic bool starved;      /* somebody was told EAGAIN while `hold` was set */
 	struct web *web_mem;       /* mapped once, kept for the next flow */
+	struct records
+	    mark;         /* re-dialled: the end of a record from which on the ring is looked at */
+	uint64_t trimmed; /* the tail when it was last looked what the peer has */
 
 	/* --- descriptors --- */
 	struct flock_word table;
@@ -173,8 +177,10 @@ struct flow {
 	int64_t failed_ms;
 	unsigned handovers;
 	bool uncovered;
+	bool soft_end;                         /* what a handover left behind ends in order */
 	bool end_sent, close_sent;             /* EOF or CLOSE, CLOSE told to the relay */
 	uint64_t received_before, sent_before; /* of redialled connections, for status */
+	unsigned spoilt; /* re-dialled connections that the peer has ended at once, in a row */
 	unsigned refusals;
 	int64_t refused_ms;
 	char note[64];

@@ -211,6 +211,9 @@ void flowtalk_retire(struct flow *f)
 
 	if (f->old_retired < 0)
 		return;
+	/* A server that has not read yet what it was sent would lose it by a reset. */
+	if (f->soft_end)
+		now.l_onoff = 0;
 	/* Relatives that wait on it are to look again: they have it, so no RST is sent. */
 	if (atomic_load(&f->shared))
 		raw_shutdown(f->old_retired, SHUT_RDWR);

@@ -22,6 +22,7 @@
 #include "preload/process.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/replay.h"
 #include "preload/rings.h"
 #include "preload/splice.h"
 #include "preload/web.h"
@@ -266,7 +267,7 @@ static int connect_straight(int fd, const union flow_address *peer, const struct
 		raw_getsockname(fd, &f->local.sa, &own);
 		f->connected_udp = !tcp;
 		if (tcp && redial)
-			flow_make_ring(f, 1u << 20);
+			flow_make_ring(f, REPLAY_RING);
 		if (tcp && rule->continuity == POL_HTTP)
 			web_begin(f);
 		atomic_store(&f->state, FLOW_STABLE);

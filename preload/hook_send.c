@@ -18,6 +18,7 @@
 #include "preload/pump.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/replay.h"
 #include "preload/web.h"
 
 /* One write, whatever it was called: up to IOV bytes pieces, and what only sendmsg can say. */
@@ -197,15 +198,17 @@ static inline void make_room(struct flow *f, size_t len)
 
 /* Only a session has somebody to ask; a re-dialled flow is trimmed by what the peer's kernel has.
  */
-static inline void ask(struct flow *f)
+static inline void ask(struct flow *f, int fd, uint32_t gen)
 {
-	if (ring_used(&f->ring) > (1u << 20) && f->ring.tail - f->asked_at > (1u << 20) &&
-	    !atomic_exchange(&f->want_confirm, true))
+	if (f->kind == FLOW_REDIAL)
+		replay_trim(f, fd, gen);
+	if (f->kind == FLOW_SESSION && ring_used(&f->ring) > (1u << 20) &&
+	    f->ring.tail - f->asked_at > (1u << 20) && !atomic_exchange(&f->want_confirm, true))
 		agent_kick();
 }
 
 /* The kernel has taken so many bytes of the call. */
-static void keep(struct flow *f, struct out *o, size_t taken)
+static void keep(struct flow *f, int fd, uint32_t gen, struct out *o, size_t taken)
 {
 	o->noting = true;
 	atomic_signal_fence(memory_order_seq_cst);
@@ -216,11 +219,12 @@ static void keep(struct flow *f, struct out *o, size_t taken)
 	atomic_signal_fence(memory_order_seq_cst);
 	if (taken > o->caught)
 		append(f, o, tail, o->done + o->caught, taken - o->caught);
-	ask(f);
+	ask(f, fd, gen);
 }
 
 /* The same where all is in one piece. */
-static inline void keep_one(struct flow *f, struct out *o, const void *data, size_t len)
+static inline void keep_one(struct flow *f, int fd, uint32_t gen, struct out *o, const void *data,
+                            size_t len)
 {
 	struct ring *r = &f->ring;
 
@@ -237,13 +241,13 @@ static inline void keep_one(struct flow *f, struct out *o, const void *data, siz
 
 	atomic_signal_fence(memory_order_seq_cst);
 	if (!likely(!o->caught && len <= r->cap - at)) {
-		keep(f, o, len);
+		keep(f, fd, gen, o, len);
 		return;
 	}
 	memcpy(r->mem + at, data, len);
 	if (move_own(&r->tail, tail, tail + len) && tail + len - r->base > r->cap)
 		r->base = tail + len - r->cap;
-	ask(f);
+	ask(f, fd, gen);
 }
 
 static ssize_t fail_like_the_kernel(const struct out *o, int err)
@@ -476,7 +480,7 @@ static bool send_said(struct sending *s, ssize_t n, int err)
 	             (s->call.gen != atomic_load(&f->gen) || atomic_load(&f->hold));
 
 	if (n > 0 && atomic_load(&f->keeps))
-		keep(f, o, (size_t)n);
+		keep(f, s->fd, s->call.gen, o, (size_t)n);
 	else if (n > 0)
 		atomic_store(&f->begun, true);
 	if (n > 0)
@@ -593,7 +597,7 @@ static inline struct call_record *usual(struct flow *f, int fd, size_t len)
 /* All of it was taken: what send_said() does then. */
 static inline void usual_end(struct flow *f, struct call_record *r, struct out *o, size_t len)
 {
-	keep_one(f, o, o->iov->iov_base, len);
+	keep_one(f, r->fd, r->gen, o, o->iov->iov_base, len);
 	flow_moves(f);
 	atomic_store_explicit(&this_thread.seat->writes, 0, memory_order_relaxed);
 	if (!call_end(r, f)) {

@@ -133,6 +133,10 @@ void over_commit(struct move *m)
 			flowtalk_end(f);
 		}
 		return;
+	} else if (m->gentle && m->replay != f->ring.tail) {
+		/* Its beginning went the old way, and the rest can, too. */
+		move_fail(m, "in the middle of a record");
+		return;
 	}
 	m->read = c.read;
 	m->phase = SKIPPING;
@@ -172,6 +176,7 @@ void over_replay(struct move *m)
 	}
 	f->handovers++;
 	f->refusals = 0;
+	f->refused_ms = 0;
 	f->failed_ms = 0;
 	if (m->urgent && m->left != f->ifindex)
 		pulse_rests(m->left);
@@ -253,6 +258,7 @@ void over_skip(struct move *m)
 			return;
 		}
 		flowtalk_retire(f);
+		f->soft_end = f->kind == FLOW_REDIAL && m->gentle;
 		f->old_retired = f->old_fd;
 		f->retire_ms = INT64_MAX;
 		f->old_fd = -1;

@@ -169,6 +169,8 @@ static void runner_step(struct move *m, struct runner *r, struct waits *w)
 		if (e < 0) {
 			log_debug("flow %u: connect over %s: %s", m->flow->id, r->dial.path.name,
 			          strerrordesc_np(-e));
+			if (e == -ECONNREFUSED && m->kind == MOVE_REDIAL && !m->flow->refused_ms)
+				m->flow->refused_ms = clock_ms();
 			dial_close(&r->dial);
 			return;
 		}

@@ -21,6 +21,7 @@
 #include "preload/pulse.h"
 #include "preload/pump.h"
 #include "preload/raw.h"
+#include "preload/replay.h"
 #include "preload/splice.h"
 #include "preload/there.h"
 #include "preload/udp.h"
@@ -31,9 +32,15 @@
 #define WORTH_IT (1u << 18)  /* bytes to come: for fewer a download is not moved for the better */
 #define UNANSWERED_MS 60000  /* no server is reached over the paths there are */
 #define SILENT_MS 500   /* nothing came back for so long that a request is made again elsewhere */
+#define QUIET_MS 37     /* no divisor of what programs wait: not always in the same moment */
 #define REFUSED_MS 3000 /* "unknown session" from every path for this long ends it */
-#define HEIRS_MS 500    /* how often it is asked whether relatives still have a flow */
-#define STALLED_MS 2000 /* a closed flow that is not confirmed: is its connection still there? */
+#define SPOILT_MS                                                                                  \
+	2000     /* a re-dialled connection that lives no longer is the peer's own answer,         \
+	          */
+#define SPOILT 3 /* if there are so many, one after the other */
+#define NO_SERVER_MS 10000 /* a peer that refuses to be dialled again may just be starting anew */
+#define HEIRS_MS 500       /* how often it is asked whether relatives still have a flow */
+#define STALLED_MS 2000    /* a closed flow that is not confirmed: is its connection still there? */
 #define GIVE_UP_MS 86400000LL /* the relay lingers no longer by default */
 #define CLOSING_MS                                                                                 \
 	120000 /* a closed flow's last bytes are looked after this long without any path */
@@ -133,7 +140,7 @@ static bool quiet(struct flow *f)
 {
 	struct stream_counts c;
 
-	return splice_counts(f, &c) == 0 && c.unacked == 0 && c.unread == 0;
+	return splice_counts(f, &c) == 0 && c.unacked == 0 && c.unread == 0 && replay_between(f);
 }
 
 /* No handover can save what is under way: as soon as that is certain the program is told. */
@@ -312,7 +319,8 @@ static void act(struct flow *f, const struct pol_decision *d, const struct mif_p
 		if (f->kind == FLOW_RESET)
 			return;
 		if (!quiet(f)) {
-			waits_until(w, now + 100);
+			f->again_ms = now + QUIET_MS;
+			waits_until(w, f->again_ms);
 			return;
 		}
 	}
@@ -409,6 +417,20 @@ static bool hopeless(struct flow *f, int64_t now)
 		return true;
 	return (f->lost_ms && now - f->lost_ms > GIVE_UP_MS) ||
 	       (f->closed && f->lost_ms && now - f->lost_ms > CLOSING_MS);
+}
+
+/*
+ * A re-dialled connection that the peer ends again and again, or a peer that is there and takes
+ * none: it is no path that has failed, and the program is told.
+ */
+static bool unwelcome(struct flow *f, bool failed, int64_t now)
+{
+	if (f->kind != FLOW_REDIAL || f->move || f->closed)
+		return false;
+	if (failed && !splice_parked(f) && choose_usable(&f->source, f->ifindex))
+		f->spoilt = now - f->put_ms < SPOILT_MS ? f->spoilt + 1 : 0;
+	return f->spoilt >= SPOILT ||
+	       (splice_parked(f) && f->refused_ms && now - f->refused_ms > NO_SERVER_MS);
 }
 
 /*
@@ -548,6 +570,12 @@ static void look(struct flow *f, bool network, struct waits *w)
 		return;
 	bool failed = atomic_load(&f->failed);
 
+	if (unwelcome(f, failed, now)) {
+		log_info("flow %u: reset: the peer does not take it", f->id);
+		splice_reset(f);
+		flowtalk_end(f);
+		return;
+	}
 	pump_begin(f, w);
 	if (f->pump && !atomic_load(&f->carried))
 		return; /* the threads are leaving the connection that the pump will have */

@@ -67,6 +67,12 @@ static void sound(const struct pol *p)
 		must(!r->relay_host || r->continuity == POL_SESSION, "a relay without a session");
 		must(r->replay == POL_REPLAY_NONE || r->continuity == POL_REDIAL,
 		     "a replay without redial");
+		must(r->records <= POL_RECORDS_RESP && r->length.offset >= 0 &&
+		         r->length.offset <= POL_OFFSET_MAX &&
+		         r->length.width >= POL_WIDTH_DECIMAL && r->length.width <= 8,
+		     "records of no kind");
+		must(r->records != POL_RECORDS_LENGTH || r->length.width,
+		     "a length without a width");
 		must(i == 0 || r->line >= p->peer[i - 1].rule.line, "rules out of order");
 	}
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {

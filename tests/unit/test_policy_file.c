@@ -114,6 +114,49 @@ static void first_match_wins(void **state)
 	pol_free(p);
 }
 
+static void records_are_as_said(void **state)
+{
+	char err[512];
+	struct pol *p = load("peer \"*:1\" { continuity = redial  replay = line }\n"
+	                     "peer \"*:2\" {\n  length { offset = 1  width = varint }\n"
+	                     "  continuity = redial  replay = length-prefix }\n"
+	                     "peer \"*:3\" { continuity = redial  records = length-prefix\n"
+	                     "  length { width = 2  order = little  counts = record } }\n"
+	                     "peer \"*:4\" { continuity = redial  replay = none  records = resp }\n"
+	                     "peer \"*:5\" { continuity = redial  replay = length-prefix\n"
+	                     "  length { } }\n"
+	                     "peer \"*\" { continuity = redial }\n",
+	                     err, sizeof(err));
+	struct pol_peer a = peer_of("10.1.1.1", 1, IPPROTO_TCP, NULL);
+	const struct pol_rule *r;
+
+	(void)state;
+	if (!p)
+		fail_msg("%s", err);
+	assert_int_equal(pol_match(p, &a)->records, POL_RECORDS_LINE);
+	a.port = 2;
+	r = pol_match(p, &a);
+	assert_int_equal(r->records, POL_RECORDS_LENGTH);
+	assert_int_equal(r->length.offset, 1);
+	assert_int_equal(r->length.width, POL_WIDTH_VARINT);
+	assert_int_equal(r->length.counts, POL_COUNTS_PAYLOAD);
+	a.port = 3;
+	r = pol_match(p, &a);
+	assert_int_equal(r->replay, POL_REPLAY_NONE);
+	assert_int_equal(r->records, POL_RECORDS_LENGTH);
+	assert_int_equal(r->length.offset, 0);
+	assert_int_equal(r->length.width, 2);
+	assert_true(r->length.little);
+	assert_int_equal(r->length.counts, POL_COUNTS_RECORD);
+	a.port = 4;
+	assert_int_equal(pol_match(p, &a)->records, POL_RECORDS_RESP);
+	a.port = 5;
+	assert_int_equal(pol_match(p, &a)->length.width, 4);
+	a.port = 6;
+	assert_int_equal(pol_match(p, &a)->records, POL_RECORDS_NONE);
+	pol_free(p);
+}
+
 static void calm_is_as_said(void **state)
 {
 	const struct pol_stability *s = pol_stability(pol_builtin());
@@ -248,6 +291,30 @@ static void errors_name_file_line_and_what_was_expected(void **state)
 	     "http, session or mptcp"},
 	    {"peer \"*\"\n{\n\tcontinuity = redial\n\treplay = words\n}\n",
 	     ":4: replay = \"words\" not understood; expected line, length-prefix or none"},
+	    {"peer \"*\" { continuity = redial\nreplay = length-prefix }",
+	     ":1: length-prefix without a length section; expected length { width = BYTES }"},
+	    {"peer \"*\" { continuity = redial\nreplay = line\nlength { width = 2 } }",
+	     ":3: length without records that have one; expected replay = length-prefix or"},
+	    {"peer \"*\" { continuity = redial\nreplay = line\nrecords = line }",
+	     ":3: records beside replay = line, which says it already; expected one of them"},
+	    {"peer \"*\" { continuity = auto\nrecords = line }",
+	     ":2: records without redial; expected continuity = redial beside it"},
+	    {"peer \"*\" { length { width = 2\nwidth = 3 } }",
+	     ":2: width stands here and on line 1; expected it once"},
+	    {"peer \"*\" { length { width = 2 }\nlength { width = 3 } }",
+	     ":2: length stands here and on line 1; expected it once"},
+	    {"peer \"*\" { length { width = 9 } }",
+	     ":1: width = \"9\" not understood; expected a number of bytes from 1 to 8, varint or"},
+	    {"peer \"*\" { length { offset = 65 } }",
+	     ":1: offset = \"65\" not understood; expected a number of bytes from 0 to 64"},
+	    {"peer \"*\" { length { order = native } }",
+	     ":1: order = \"native\" not understood; expected big or little"},
+	    {"peer \"*\" { length { width = varint\norder = big } }",
+	     ":2: order of a length that is one byte or ends by itself; expected width = 2 to 8"},
+	    {"peer \"*\" { length { counts = all } }",
+	     ":1: counts = \"all\" not understood; expected payload (what follows the length)"},
+	    {"peer \"*\" { length { what = 1 } }",
+	     ":1: no such option 'what'; expected offset = BYTES, width = BYTES, order"},
 	    {"interface \"*\" { prefer = many }",
 	     ":1: prefer = \"many\" not understood; expected a number from 0 to 1000000"},
 	    {"interface \"*\" { prefer = -1 }", ":1: prefer = \"-1\" not understood; expected a"},
@@ -564,6 +631,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(first_match_wins),
+	    cmocka_unit_test(records_are_as_said),
 	    cmocka_unit_test(calm_is_as_said),
 	    cmocka_unit_test(who_is_asked_is_as_said),
 	    cmocka_unit_test(types_programs_and_users_are_told_apart),
