@@ -50,8 +50,8 @@ static const char *meaning_redial(const struct pol_rule *r)
 
 #define AUTO                                                                                       \
 	"straight to the peer; dialled again while nothing was exchanged, else left to TCP, and "  \
-	"reset only when its address is gone for 30 s, data is outstanding and another path is "   \
-	"ready"
+	"reset once another path is ready: TLS and SSH when their address is gone for 3 s and "    \
+	"they wait for something, anything else when it is gone for 30 s and data is outstanding"
 
 static const char *meaning(const struct pol_rule *r, bool udp)
 {
@@ -69,8 +69,8 @@ static const char *meaning(const struct pol_rule *r, bool udp)
 		       "if the server has a strong validator for them; what cannot be saved ends "
 		       "in ECONNRESET after 3 s, once another path is ready";
 	case POL_RESET:
-		return "no continuity: ECONNRESET once the address is gone, data is outstanding "
-		       "and another path is ready";
+		return "no continuity: ECONNRESET once the address is gone for 3 s, data is "
+		       "outstanding and another path is ready";
 	case POL_NONE:
 		return "hands off";
 	case POL_MPTCP:

@@ -39,6 +39,8 @@ enum key {
 	HOLD,
 	SPREAD,
 	SILENCE,
+	OUTAGE,
+	GONE,
 	URL,
 	EXPECT,
 	OFFSET,
@@ -49,10 +51,10 @@ enum key {
 };
 
 static const char *const key_names[KEYS] = {
-    "prefer",   "metered",       "nat64",       "continuity", "replay", "records",
-    "sticky",   "address-bound", "on-handover", "resolve",    "relay",  "relay-key",
-    "identity", "standby",       "stable",      "hold",       "spread", "silence",
-    "url",      "expect",        "offset",      "width",      "order",  "counts"};
+    "prefer",        "metered",     "nat64",   "continuity", "replay",    "records",  "sticky",
+    "address-bound", "on-handover", "resolve", "relay",      "relay-key", "identity", "standby",
+    "stable",        "hold",        "spread",  "silence",    "outage",    "gone",     "url",
+    "expect",        "offset",      "width",   "order",      "counts"};
 
 /* The keys of one section, and where each of them stands. */
 struct keys {
@@ -124,7 +126,8 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	else if (is(cfg, "connectivity"))
 		expected = "url = \"http://HOST/PATH\" or expect = \"TEXT\"";
 	else if (is(cfg, "stability"))
-		expected = "stable, hold or spread = MILLISECONDS, or silence = false";
+		expected =
+		    "stable, hold, spread, outage or gone = MILLISECONDS, or silence = false";
 	complain(cfg ? cfg->line : 0, "%s; expected %s", text, expected);
 }
 
@@ -176,6 +179,8 @@ static const char *expected(enum key key, const char *text)
 	case STABLE:
 	case HOLD:
 	case SPREAD:
+	case OUTAGE:
+	case GONE:
 		return value_time(text, &n) ? NULL : VALUE_TIME_EXPECTED;
 	case URL:
 		if (!value_url(text, &host, &port, &path))
@@ -470,6 +475,10 @@ static int on_stability(cfg_t *cfg, cfg_opt_t *opt)
 		value_time(text, &s->hold);
 	if ((text = cfg_getstr(sec, "spread")))
 		value_time(text, &s->spread);
+	if ((text = cfg_getstr(sec, "outage")))
+		value_time(text, &s->outage);
+	if ((text = cfg_getstr(sec, "gone")))
+		value_time(text, &s->gone);
 	if ((text = cfg_getstr(sec, "silence")))
 		value_bool(text, &s->silence);
 	return 0;
@@ -594,6 +603,8 @@ static bool parse(const char *text)
 	    CFG_STR("hold", NULL, CFGF_NONE),
 	    CFG_STR("spread", NULL, CFGF_NONE),
 	    CFG_STR("silence", NULL, CFGF_NONE),
+	    CFG_STR("outage", NULL, CFGF_NONE),
+	    CFG_STR("gone", NULL, CFGF_NONE),
 	    CFG_END(),
 	};
 	cfg_opt_t connectivity[] = {

@@ -77,6 +77,9 @@ struct pol_stability {
 	int hold;     /* a path that failed is left alone for so long */
 	int spread;   /* flows that could move to a better path at once do so over this time */
 	bool silence; /* is a path that is up and brings nothing back left? */
+	/* where nothing but an error is possible: a lost path is waited out for so long where that
+	 * error is expected, and for so long where it is not */
+	int outage, gone;
 };
 
 /* How it is found out whether an interface leads anywhere. Strings belong to the policy. */

@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 
 #include "policy/policy.h"
+#include "preload/first.h"
 #include "preload/futex.h"
 #include "preload/records.h"
 #include "preload/seats.h"
@@ -97,6 +98,7 @@ struct flow {
 	_Atomic bool peer_ended;    /* session: the relay has told the end of the s2c stream */
 	_Atomic bool peer_reset;
 	_Atomic uint64_t peer_end;
+	_Atomic uint32_t speaks;   /* FLOW_RESET: enum first */
 	_Atomic bool half_closed;  /* the program did shutdown(SHUT_WR) */
 	_Atomic bool want_confirm; /* the writer asks the agent to ask for an ACK */
 	_Atomic bool shared;       /* the process forked while the flow was open */

@@ -382,6 +382,22 @@ static bool over(struct sending *s, int err)
 	return false;
 }
 
+/* A connection that the policy says nothing of tells by its first bytes what it may be helped with.
+ */
+static void listen_to_first(struct flow *f, const struct out *o)
+{
+	uint8_t first[FIRST_BYTES];
+	size_t n = 0;
+
+	for (size_t i = 0; i < o->count && n < sizeof(first); i++) {
+		size_t len = o->iov[i].iov_len, room = sizeof(first) - n;
+
+		memcpy(first + n, o->iov[i].iov_base, len < room ? len : room);
+		n += len < room ? len : room;
+	}
+	atomic_store(&f->speaks, first_of(first, n));
+}
+
 static __thread uint64_t serials;
 
 /* From here on the kernel has it, for a handler to see. */
@@ -462,6 +478,8 @@ static bool send_ready(struct sending *s)
 				s->result = 0;
 			return false;
 		}
+		if (f->kind == FLOW_RESET && atomic_load(&f->speaks) == FIRST_NOTHING)
+			listen_to_first(f, o);
 		/* Within another write its handler has seen to it (catch_up). */
 		if (s->have == LOCKED)
 			make_room(f, o->total - s->done);

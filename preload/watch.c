@@ -17,6 +17,7 @@
 #include "preload/kin.h"
 #include "preload/move.h"
 #include "preload/own.h"
+#include "preload/patience.h"
 #include "preload/process.h"
 #include "preload/pulse.h"
 #include "preload/pump.h"
@@ -27,10 +28,9 @@
 #include "preload/udp.h"
 #include "preload/web.h"
 
-#define RESET_AFTER_MS 30000 /* `auto`: how long the source address must be gone */
-#define SHORT_OUTAGE_MS 3000 /* `reset` */
-#define WORTH_IT (1u << 18)  /* bytes to come: for fewer a download is not moved for the better */
-#define UNANSWERED_MS 60000  /* no server is reached over the paths there are */
+#define WORTH_IT (1u << 18) /* bytes to come: for fewer a download is not moved for the better */
+#define UNANSWERED_MS 60000 /* no server is reached over the paths there are */
+#define IDLE_MS 1000        /* a lost connection at rest: has the program written meanwhile? */
 #define SILENT_MS 500   /* nothing came back for so long that a request is made again elsewhere */
 #define QUIET_MS 37     /* no divisor of what programs wait: not always in the same moment */
 #define REFUSED_MS 3000 /* "unknown session" from every path for this long ends it */
@@ -77,34 +77,46 @@ static void notice_gone(struct flow *f)
 		flowtalk_end(f);
 }
 
+static bool says(const struct flow *f, enum first what)
+{
+	return atomic_load(&f->speaks) == what;
+}
+
 /* No continuity is possible: an ordinary error, but only where TCP itself would not have saved it.
  */
 static void consider_reset(struct flow *f, const struct pol_decision *d, int64_t now,
                            struct waits *w)
 {
+	const struct pol_stability *calm = pol_stability(process_policy());
 	struct stream_counts c;
-	int64_t patience =
-	    f->rule && f->rule->continuity == POL_RESET ? SHORT_OUTAGE_MS : RESET_AFTER_MS;
+	struct tcp_info t;
+	socklen_t len = sizeof(t);
 
 	if (!f->lost_ms || d->verb != POL_RESCUE)
 		return;
-	if (now - f->lost_ms < patience) {
-		waits_until(w, f->lost_ms + patience);
+	/* The counts only of what is the flow's still. */
+	if (splice_counts(f, &c) < 0 ||
+	    raw_getsockopt(f->fd[0], IPPROTO_TCP, TCP_INFO, &t, &len) < 0) {
+		waits_until(w, now + 200);
 		return;
 	}
-	if (splice_counts(f, &c) < 0)
-		return;
-	/*
-	 * A blocked reader cannot be told from an idle program here; what is outstanding can.
-	 * Without anything outstanding the connection may as well come back with its address.
-	 */
-	if (c.unacked == 0) {
-		waits_until(w, now + 5000);
+	struct patience p = {.told = f->rule && f->rule->continuity == POL_RESET,
+	                     .recognised = says(f, FIRST_TLS) || says(f, FIRST_SSH),
+	                     .outage_ms = calm->outage,
+	                     .gone_ms = calm->gone,
+	                     .lost_ms = now - f->lost_ms,
+	                     .unacked = c.unacked != 0,
+	                     .unread = c.unread != 0,
+	                     .sent_ms = t.tcpi_last_data_sent,
+	                     .came_ms = t.tcpi_last_data_recv};
+	int64_t left = patience_left(&p);
+
+	if (left) {
+		waits_until(w, now + (left == PATIENCE_IDLE || left > IDLE_MS ? IDLE_MS : left));
 		return;
 	}
-	log_info(
-	    "flow %u: reset: source address gone for %lld ms, data outstanding, another path ready",
-	    f->id, (long long)(now - f->lost_ms));
+	log_info("flow %u: reset: path lost for %lld ms, another is ready", f->id,
+	         (long long)p.lost_ms);
 	splice_reset(f);
 	flowtalk_end(f);
 }
@@ -149,8 +161,8 @@ static void web_lost(struct flow *f, const char *why, const struct stream_counts
 {
 	/* Its own error was met already, and hidden: it is this one's place. */
 	if (!atomic_load(&f->failed)) {
-		if (now - f->lost_ms < SHORT_OUTAGE_MS) {
-			waits_until(w, f->lost_ms + SHORT_OUTAGE_MS);
+		if (now - f->lost_ms < pol_stability(process_policy())->outage) {
+			waits_until(w, f->lost_ms + pol_stability(process_policy())->outage);
 			return;
 		}
 		/* What has arrived the program can read yet. */
@@ -190,7 +202,7 @@ static bool web_movable(struct flow *f, const struct pol_decision *d, int64_t no
 
 	/* There is a path, and nobody answers over it. */
 	if (!gentle && p.way != HTTP_LEAVE && now - since > UNANSWERED_MS && f->failed_ms &&
-	    now - f->failed_ms < SHORT_OUTAGE_MS &&
+	    now - f->failed_ms < pol_stability(process_policy())->outage &&
 	    (p.way != HTTP_IDLE || atomic_load(&f->failed))) {
 		p.way = HTTP_LOST;
 		p.why = "no answer over any path";
@@ -290,7 +302,10 @@ static void act(struct flow *f, const struct pol_decision *d, const struct mif_p
 		return;
 	if (f->kind == FLOW_HTTP && !alone(f)) {
 		/* As a rule a child that is about to execute another program. */
-		f->again_ms = now + (!gentle && now - f->lost_ms < SHORT_OUTAGE_MS ? 120 : 2000);
+		f->again_ms =
+		    now + (!gentle && now - f->lost_ms < pol_stability(process_policy())->outage
+		               ? 120
+		               : 2000);
 		waits_until(w, f->again_ms);
 		return;
 	}

@@ -52,7 +52,7 @@ $(B)/lab/relay_client: tests/lab/relay_client.c $(relay_client_objs)
 # Fuzz targets: every tests/fuzz/fuzz_*.c is one, for libFuzzer. scripts/fuzz builds them in a tree of their own, with
 # clang and its sanitizers, and runs them.
 fuzz_bins = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-fuzz_objs = $(unit_objs) $(B)/cli/elf.o $(B)/cli/valid.o $(B)/relay/access.o $(B)/service/additional.o $(B)/preload/records.o
+fuzz_objs = $(unit_objs) $(B)/cli/elf.o $(B)/cli/valid.o $(B)/relay/access.o $(B)/service/additional.o $(B)/preload/records.o $(B)/preload/first.o
 
 $(B)/fuzz/%: tests/fuzz/%.c $(fuzz_objs)
 	@mkdir -p $(@D)
