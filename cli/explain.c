@@ -49,9 +49,10 @@ static const char *meaning_redial(const struct pol_rule *r)
 }
 
 #define AUTO                                                                                       \
-	"straight to the peer; dialled again while nothing was exchanged, else left to TCP, and "  \
-	"reset once another path is ready: TLS and SSH when their address is gone for 3 s and "    \
-	"they wait for something, anything else when it is gone for 30 s and data is outstanding"
+	"straight to the peer; dialled again while nothing was exchanged; HTTP as under http; "    \
+	"else left to TCP, and reset once another path is ready: TLS and SSH when their address "  \
+	"is gone for 3 s and they wait for something, anything else when it is gone for 30 s and " \
+	"data is outstanding"
 
 static const char *meaning(const struct pol_rule *r, bool udp)
 {

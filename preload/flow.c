@@ -598,6 +598,11 @@ uint64_t flow_read_count(const struct flow *f, const struct counts *k)
 
 bool flow_make_ring(struct flow *f, size_t size)
 {
+	/* The last user's may be smaller. Nobody looks at what it holds. */
+	if (f->ring.mem && f->ring.cap < size) {
+		munmap(f->ring.mem, f->ring.cap);
+		f->ring.mem = NULL;
+	}
 	if (!f->ring.mem) {
 		void *mem = map(size);
 

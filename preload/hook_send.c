@@ -395,7 +395,11 @@ static void listen_to_first(struct flow *f, const struct out *o)
 		memcpy(first + n, o->iov[i].iov_base, len < room ? len : room);
 		n += len < room ? len : room;
 	}
-	atomic_store(&f->speaks, first_of(first, n));
+	enum first speaks = first_of(first, n);
+
+	atomic_store(&f->speaks, speaks);
+	if (speaks == FIRST_HTTP && f->rule && f->rule->continuity == POL_AUTO)
+		web_begin(f);
 }
 
 static __thread uint64_t serials;

@@ -53,6 +53,18 @@ serve_tls() {
 	[ "$status" = 1 ]
 }
 
+@test "HTTP goes on" {
+	serve_file 12
+	touch -d "1 hour ago" "$lab_dir/www/file"
+	covered curl -sS --max-time 60 -o "$lab_dir/out" http://10.9.0.2:8080/file &
+	local pid=$!
+	sleep 0.8
+	lab_event wlan0 down
+	wait "$pid"
+	same "$lab_dir/www/file" "$lab_dir/out"
+	[ "$(handovers)" -ge 1 ]
+}
+
 @test "ssh in a loop connects anew; what is unknown is left alone" {
 	mkdir -p /run/sshd
 	ssh-keygen -q -t ed25519 -N '' -f "$lab_dir/host"
