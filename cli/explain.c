@@ -180,6 +180,12 @@ void explain_peer(const struct pol *p, const char *file, const struct mif_monito
 	printf("  continuity  %s: %s\n", pol_continuity_name(r->continuity), meaning(r, udp));
 	if (r->resolve_path)
 		puts("  resolve     path: names are looked up in the network of the path");
+	if (r->opening != POL_OPENING_NONE && !udp)
+		printf("  opening     %s\n",
+		       r->opening == POL_OPENING_SCRIPT
+		           ? "the policy's own is said on the new connection"
+		           : "what the program began with is said again on the new connection, and "
+		             "has to be answered as it was");
 	if (r->continuity == POL_SESSION && !udp)
 		printf("  relay       %s%s, port %d\n",
 		       r->relay_host ? "at " : "on the peer's own host",

@@ -47,14 +47,21 @@ enum key {
 	WIDTH,
 	ORDER,
 	COUNTS,
+	OPENING,
+	OPENING_WORDS,
+	BINDING_WORDS,
+	SEND,
+	ANSWER,
 	KEYS
 };
 
 static const char *const key_names[KEYS] = {
-    "prefer",        "metered",     "nat64",   "continuity", "replay",    "records",  "sticky",
-    "address-bound", "on-handover", "resolve", "relay",      "relay-key", "identity", "standby",
-    "stable",        "hold",        "spread",  "silence",    "outage",    "gone",     "url",
-    "expect",        "offset",      "width",   "order",      "counts"};
+    "prefer",   "metered",       "nat64",       "continuity",    "replay",        "records",
+    "sticky",   "address-bound", "on-handover", "resolve",       "relay",         "relay-key",
+    "identity", "standby",       "stable",      "hold",          "spread",        "silence",
+    "outage",   "gone",          "url",         "expect",        "offset",        "width",
+    "order",    "counts",        "opening",     "opening-words", "binding-words", "send",
+    "expect"};
 
 /* The keys of one section, and where each of them stands. */
 struct keys {
@@ -71,7 +78,10 @@ struct load {
 	bool trusted; /* whoever could write the file may run commands as this user anyway */
 	struct keys keys, inner; /* of the section that is read, and of one in it */
 	struct pol_length length;
-	int length_line; /* of the length section in this peer; 0: none */
+	struct pol_step step[POL_STEPS];
+	unsigned steps;
+	int opening_line; /* of the opening section in this peer; 0: none */
+	int length_line;  /* of the length section in this peer; 0: none */
 };
 
 static const struct pol_length length_usual = {.width = 4};
@@ -115,10 +125,14 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	if (is(cfg, "peer"))
 		expected = "continuity = WORD, replay = WORD, records = WORD, length { ... }, "
+		           "opening = recorded, opening { ... }, opening-words = \"WORDS\", "
+		           "binding-words = \"WORDS\", "
 		           "sticky = true, address-bound = true, on-handover = \"COMMAND\", "
 		           "resolve = WORD, "
 		           "relay = \"HOST:PORT\", relay-key = \"KEY\", identity = \"FILE\" or "
 		           "standby = WORD";
+	else if (is(cfg, "OPENING"))
+		expected = "send = \"TEXT\" or expect = \"PATTERN\"";
 	else if (is(cfg, "length"))
 		expected = "offset = BYTES, width = BYTES, order = big or little, or counts = WORD";
 	else if (is(cfg, "interface"))
@@ -200,6 +214,14 @@ static const char *expected(enum key key, const char *text)
 		return value_order(text, &b) ? NULL : VALUE_ORDER_EXPECTED;
 	case COUNTS:
 		return value_counts(text, &counts) ? NULL : VALUE_COUNTS_EXPECTED;
+	case OPENING:
+		return value_opening(text) ? NULL : VALUE_OPENING_EXPECTED;
+	case OPENING_WORDS:
+	case BINDING_WORDS:
+		return value_words(text) ? NULL : VALUE_WORDS_EXPECTED;
+	case SEND:
+	case ANSWER:
+		return value_step(text) ? NULL : VALUE_STEP_EXPECTED;
 	case KEYS:
 		break;
 	}
@@ -235,6 +257,27 @@ static int on_key(cfg_t *cfg, cfg_opt_t *opt)
 		complain(cfg->line, "%s = \"%s\" not understood; expected %s", opt->name, text,
 		         want);
 	return want ? -1 : 0;
+}
+
+/* One step of an opening; the order is that of the file. */
+static int on_step(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const char *text = cfg_opt_getnstr(opt, 0);
+	bool send = strcmp(opt->name, "send") == 0;
+
+	if (!text || !value_step(text)) {
+		complain(cfg->line,
+		         "%s of an opening not understood; expected " VALUE_STEP_EXPECTED,
+		         opt->name);
+		return -1;
+	}
+	if (now->steps == POL_STEPS) {
+		complain(cfg->line, "too many steps of an opening; expected at most 16");
+		return -1;
+	}
+	now->step[now->steps].text = strdup(text);
+	now->step[now->steps].send = send;
+	return now->step[now->steps++].text ? 0 : -1;
 }
 
 /* --- sections ------------------------------------------------------------------------------- */
@@ -320,6 +363,65 @@ static int on_length(cfg_t *cfg, cfg_opt_t *opt)
 	return 0;
 }
 
+static int on_opening(cfg_t *cfg, cfg_opt_t *opt)
+{
+	(void)opt;
+	if (now->opening_line) {
+		complain(cfg->line, "opening stands here and on line %d; expected it once",
+		         now->opening_line);
+		return -1;
+	}
+	now->opening_line = cfg->line;
+	return 0;
+}
+
+/* How another connection of a peer begins. */
+static bool opening(cfg_t *sec, struct pol_rule *r)
+{
+	const char *text = cfg_getstr(sec, "opening"), *words = cfg_getstr(sec, "opening-words"),
+	           *binding = cfg_getstr(sec, "binding-words");
+	int script = now->opening_line;
+	int line = now->keys.line[OPENING] ? now->keys.line[OPENING] : script;
+
+	now->opening_line = 0;
+	r->opening = script ? POL_OPENING_SCRIPT : text ? POL_OPENING_RECORDED : POL_OPENING_NONE;
+	memcpy(r->step, now->step, sizeof(r->step));
+	r->steps = now->steps;
+	now->steps = 0;
+	if ((line && r->continuity != POL_REDIAL) || (script && text)) {
+		complain(line, script && text ? "opening = recorded and an opening section; "
+		                                "expected one of them"
+		                              : "opening without redial; expected continuity = "
+		                                "redial beside it");
+		return false;
+	}
+	if (script && !r->steps) {
+		complain(script, "opening says nothing; expected send = \"TEXT\" in it");
+		return false;
+	}
+	if (text && r->records == POL_RECORDS_NONE) {
+		complain(line, "opening = recorded, but what the stream is made of is not said; "
+		               "expected replay = line or records = WORD beside it");
+		return false;
+	}
+	for (int k = OPENING_WORDS; k <= BINDING_WORDS && r->opening != POL_OPENING_RECORDED; k++)
+		if (now->keys.line[k]) {
+			complain(now->keys.line[k],
+			         "%s without a recorded opening; expected opening = recorded "
+			         "beside it",
+			         key_names[k]);
+			return false;
+		}
+	if ((words || binding) && r->records == POL_RECORDS_LENGTH) {
+		complain(now->keys.line[words ? OPENING_WORDS : BINDING_WORDS],
+		         "words of records with a length; expected lines or resp");
+		return false;
+	}
+	r->opening_words = words ? strdup(words) : NULL;
+	r->binding_words = binding ? strdup(binding) : NULL;
+	return true;
+}
+
 /* What the streams of a peer are made of. */
 static bool records(cfg_t *sec, struct pol_rule *r, int line)
 {
@@ -397,7 +499,7 @@ static int on_peer(cfg_t *cfg, cfg_opt_t *opt)
 		         "replay without redial; expected continuity = redial beside it");
 		return -1;
 	}
-	if (!records(sec, &r->rule, line))
+	if (!records(sec, &r->rule, line) || !opening(sec, &r->rule))
 		return -1;
 	if ((text = cfg_getstr(sec, "sticky")))
 		value_bool(text, &r->rule.sticky);
@@ -582,8 +684,17 @@ static bool parse(const char *text)
 	    CFG_STR("counts", NULL, CFGF_NONE),
 	    CFG_END(),
 	};
+	cfg_opt_t script[] = {
+	    CFG_STR("send", NULL, CFGF_NONE),
+	    CFG_STR("expect", NULL, CFGF_NONE),
+	    CFG_END(),
+	};
 	cfg_opt_t peer[] = {
 	    CFG_SEC("length", length, CFGF_NONE),
+	    CFG_SEC("OPENING", script, CFGF_NONE),
+	    CFG_STR("opening", NULL, CFGF_NONE),
+	    CFG_STR("opening-words", NULL, CFGF_NONE),
+	    CFG_STR("binding-words", NULL, CFGF_NONE),
 	    CFG_STR("continuity", NULL, CFGF_NONE),
 	    CFG_STR("replay", NULL, CFGF_NONE),
 	    CFG_STR("records", NULL, CFGF_NONE),
@@ -626,6 +737,8 @@ static bool parse(const char *text)
 	check_keys(length);
 	check_keys(peer);
 	peer[0].validcb = on_length;
+	script[0].validcb = script[1].validcb = on_step;
+	peer[1].validcb = on_opening;
 	check_keys(stability);
 	check_keys(connectivity);
 	top[0].validcb = on_interface;
@@ -678,6 +791,8 @@ struct pol *pol_load(const char *file, char *err, size_t err_len)
 		complain(0, "cannot be read; expected a policy file");
 		pol_free(l->pol);
 	}
+	for (unsigned i = 0; i < l->steps; i++)
+		free(l->step[i].text);
 	now = NULL;
 	free(l);
 	return p;

@@ -40,6 +40,10 @@ void pol_free(struct pol *p)
 		free((char *)p->peer[i].rule.relay_host);
 		free((char *)p->peer[i].rule.identity);
 		free((char *)p->peer[i].rule.on_handover);
+		free((char *)p->peer[i].rule.opening_words);
+		free((char *)p->peer[i].rule.binding_words);
+		for (unsigned k = 0; k < p->peer[i].rule.steps; k++)
+			free(p->peer[i].rule.step[k].text);
 	}
 	for (unsigned i = 0; i < p->interfaces; i++) {
 		free(p->interface[i].pattern);

@@ -38,6 +38,17 @@ struct pol_length {
 	enum pol_counts counts; /* what follows it, that and itself, or all of the record */
 };
 
+/* How a connection that takes another's place begins. */
+enum pol_opening { POL_OPENING_NONE, POL_OPENING_RECORDED, POL_OPENING_SCRIPT };
+
+#define POL_STEPS 16
+#define POL_STEP_MAX 512
+
+struct pol_step {
+	bool send;  /* else a pattern over a line that is expected */
+	char *text; /* the policy's */
+};
+
 /* What a rule says, ready to use. Strings belong to the policy. */
 struct pol_rule {
 	const char *pattern; /* as written; "(no rule)" for the built-in default */
@@ -46,6 +57,13 @@ struct pol_rule {
 	enum pol_replay replay;
 	enum pol_records records; /* what the program's stream is made of, as far as it is said */
 	struct pol_length length; /* of records with a length */
+	enum pol_opening opening;
+	const char
+	    *opening_words; /* the records that belong to it begin with one; NULL: the first */
+	const char
+	    *binding_words; /* a record that begins with one binds the stream to its connection */
+	struct pol_step step[POL_STEPS];
+	unsigned steps;
 	enum pol_standby standby;
 	const char *relay_host; /* address or name; NULL: the peer's own host ("same-host") */
 	uint16_t relay_port;

@@ -73,6 +73,18 @@ static bool word_character(char c)
 	       c == '-' || c == '_' || c == '.';
 }
 
+/*
+ * "opening" is a key and a section, which libconfuse cannot have under one name: the section's is
+ * OPENING.
+ */
+static void tell_opening(char *word, const char *end)
+{
+	const char *next = end + strspn(end, " \t\n");
+
+	if (end - word == 7 && memcmp(word, "opening", 7) == 0 && *next == '{')
+		memcpy(word, "OPENING", 7);
+}
+
 static bool note_section(struct scan *s, enum scan_kind kind, int begins, int line)
 {
 	if (kind == SCAN_OTHER)
@@ -108,6 +120,8 @@ bool scan(char *text, struct scan *s)
 
 			while (word_character(*a.p))
 				a.p++;
+			if (depth == 1)
+				tell_opening(word, a.p);
 			if (depth == 0 && !begins) {
 				begins = a.line;
 				kind = kind_of(word, (size_t)(a.p - word));

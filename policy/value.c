@@ -117,6 +117,24 @@ bool value_records(const char *text, enum pol_records *r)
 	return false;
 }
 
+bool value_opening(const char *text)
+{
+	return strcmp(text, "recorded") == 0;
+}
+
+bool value_words(const char *text)
+{
+	static const char accepted[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ";
+
+	return text[strspn(text, " ")] && text[strspn(text, accepted)] == 0 && strlen(text) <= 200;
+}
+
+bool value_step(const char *text)
+{
+	return *text && strlen(text) <= POL_STEP_MAX;
+}
+
 bool value_offset(const char *text, int *offset)
 {
 	long n;

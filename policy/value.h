@@ -12,6 +12,10 @@ bool value_continuity(const char *text, enum pol_continuity *c);
 bool value_replay(const char *text, enum pol_replay *r);
 bool value_records(const char *text, enum pol_records *r);
 
+bool value_opening(const char *text);
+bool value_words(const char *text);
+bool value_step(const char *text);
+
 /* Of a length section. */
 bool value_offset(const char *text, int *offset);
 bool value_width(const char *text, int *width);
@@ -52,6 +56,10 @@ bool value_nat64(const char *text, struct nat64_prefix *p);
 #define VALUE_RESOLVE_EXPECTED                                                                     \
 	"host (as the C library does) or path (in the network of the connection)"
 #define VALUE_RECORDS_EXPECTED "line, length-prefix or resp"
+#define VALUE_OPENING_EXPECTED "recorded, or a section opening { send = ... expect = ... }"
+#define VALUE_WORDS_EXPECTED                                                                       \
+	"words of letters and digits with blanks between them, at most 200 bytes"
+#define VALUE_STEP_EXPECTED "a text of 1 to 512 bytes"
 #define VALUE_OFFSET_EXPECTED "a number of bytes from 0 to 64"
 #define VALUE_WIDTH_EXPECTED "a number of bytes from 1 to 8, varint or decimal"
 #define VALUE_ORDER_EXPECTED "big or little"

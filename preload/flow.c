@@ -449,6 +449,7 @@ static void flow_reset(struct flow *f, enum flow_kind kind, uint32_t id)
 	struct ring ring = f->ring;
 	struct web *web = f->web_mem;
 	size_t ring_size = f->ring_size;
+	struct opening *opening = f->opening_mem;
 
 	/*
 	 * What precedes `kind` stays: a hook that read a stale pointer may be in the middle of
@@ -463,6 +464,7 @@ static void flow_reset(struct flow *f, enum flow_kind kind, uint32_t id)
 		f->ring_size = ring_size;
 	}
 	f->web_mem = web;
+	f->opening_mem = opening;
 	f->kind = kind;
 	f->id = id;
 	f->old_fd = f->far_fd = f->old_far = f->old_retired = f->guard_fd[0] = f->guard_fd[1] =
@@ -599,8 +601,8 @@ uint64_t flow_read_count(const struct flow *f, const struct counts *k)
 bool flow_make_ring(struct flow *f, size_t size)
 {
 	/* The last user's may be smaller. Nobody looks at what it holds. */
-	if (f->ring.mem && f->ring.cap < size) {
-		munmap(f->ring.mem, f->ring.cap);
+	if (f->ring.mem && f->ring_size < size) {
+		munmap(f->ring.mem, f->ring_size);
 		f->ring.mem = NULL;
 	}
 	if (!f->ring.mem) {

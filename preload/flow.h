@@ -25,6 +25,7 @@
 #include "policy/policy.h"
 #include "preload/first.h"
 #include "preload/futex.h"
+#include "preload/opening.h"
 #include "preload/records.h"
 #include "preload/seats.h"
 #include "preload/silence.h"
@@ -83,6 +84,7 @@ struct flow {
 	_Atomic bool carried;   /* the descriptors hold a pair, the agent carries the bytes */
 	_Atomic bool begun;     /* FLOW_RESET: the program has written something */
 	_Atomic bool growing;   /* the ring is doubled just now: not to be touched by a handler */
+	_Atomic(struct opening *) opening; /* re-dialled: how it begins, see reopen.h */
 	_Atomic(struct web *) web;  /* FLOW_HTTP: what is known of its requests and answers */
 	_Atomic uint32_t hold;      /* 1: the agent replays; writers wait (futex) */
 	struct flock_word writing;  /* one writer at a time: order in ring = order in stream */
@@ -111,6 +113,7 @@ struct flow {
 	_Atomic bool writer_waits; /* who has the lock is not in the kernel, but waits for `hold` */
 	_Atomic bool starved;      /* somebody was told EAGAIN while `hold` was set */
 	struct web *web_mem;       /* mapped once, kept for the next flow */
+	struct opening *opening_mem; /* the same */
 	struct records
 	    mark;         /* re-dialled: the end of a record from which on the ring is looked at */
 	uint64_t trimmed; /* the tail when it was last looked what the peer has */
@@ -182,6 +185,7 @@ struct flow {
 	bool soft_end;                         /* what a handover left behind ends in order */
 	bool end_sent, close_sent;             /* EOF or CLOSE, CLOSE told to the relay */
 	uint64_t received_before, sent_before; /* of redialled connections, for status */
+	unsigned mute;   /* openings of its new connections without an answer, in a row */
 	unsigned spoilt; /* re-dialled connections that the peer has ended at once, in a row */
 	unsigned refusals;
 	int64_t refused_ms;

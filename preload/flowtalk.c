@@ -14,6 +14,7 @@
 #include "preload/own.h"
 #include "preload/pump.h"
 #include "preload/raw.h"
+#include "preload/reopen.h"
 #include "preload/splice.h"
 
 /* Ask when this much is not confirmed: early enough that the ring need not fill, rarely enough to
@@ -272,6 +273,7 @@ void flowtalk_end(struct flow *f)
 		return; /* its own step ends first */
 	log_debug("flow %u: ended", f->id);
 	pump_free(f);
+	reopen_end(f);
 	own_close(f->heirs_fd);
 	f->heirs_fd = -1;
 	flowtalk_retire(f);

@@ -22,6 +22,7 @@
 #include "preload/process.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/reopen.h"
 #include "preload/replay.h"
 #include "preload/rings.h"
 #include "preload/splice.h"
@@ -268,6 +269,8 @@ static int connect_straight(int fd, const union flow_address *peer, const struct
 		f->connected_udp = !tcp;
 		if (tcp && redial)
 			flow_make_ring(f, REPLAY_RING);
+		if (tcp && redial && rule->opening != POL_OPENING_NONE)
+			reopen_begin(f);
 		if (tcp && rule->continuity == POL_HTTP)
 			web_begin(f);
 		atomic_store(&f->state, FLOW_STABLE);

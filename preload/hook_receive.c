@@ -12,6 +12,7 @@
 #include "preload/hook.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/reopen.h"
 #include "preload/web.h"
 
 /*
@@ -102,6 +103,8 @@ static bool leave(struct call *c, const struct iovec *iov, size_t count, ssize_t
 		web_received(c->flow, iov, count, n, flags);
 		errno = saved;
 	}
+	if (atomic_load_explicit(&c->flow->opening, memory_order_relaxed))
+		reopen_received(c->flow, iov, count, n, flags);
 	return call_leave(c);
 }
 
@@ -119,7 +122,8 @@ static bool leave_one(struct call *c, void *buf, size_t len, ssize_t n, int flag
 static inline struct call_record *usual(struct flow *f, int fd, int flags)
 {
 	if (flags & MSG_WAITALL || atomic_load_explicit(&f->timed_in, memory_order_relaxed) ||
-	    atomic_load_explicit(&f->web, memory_order_relaxed))
+	    atomic_load_explicit(&f->web, memory_order_relaxed) ||
+	    atomic_load_explicit(&f->opening, memory_order_relaxed))
 		return NULL;
 	return call_begin(f, fd);
 }

@@ -18,6 +18,7 @@
 #include "preload/pump.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/reopen.h"
 #include "preload/replay.h"
 #include "preload/web.h"
 
@@ -182,6 +183,8 @@ static void append(struct flow *f, const struct out *o, uint64_t tail, size_t fr
 		f->ring.base = draft.tail - f->ring.cap;
 	if (atomic_load_explicit(&f->web, memory_order_relaxed))
 		web_wrote(f, o->iov, o->count, first, all);
+	if (atomic_load_explicit(&f->opening, memory_order_relaxed))
+		reopen_wrote(f, o->iov, o->count, first, all);
 }
 
 /*
@@ -591,6 +594,7 @@ static inline struct call_record *usual(struct flow *f, int fd, size_t len)
 
 	if (atomic_load_explicit(&f->timed_out, memory_order_relaxed) ||
 	    atomic_load_explicit(&f->web, memory_order_relaxed) ||
+	    atomic_load_explicit(&f->opening, memory_order_relaxed) ||
 	    atomic_load_explicit(&t->locks, memory_order_relaxed) || !t->seated ||
 	    !lock_try(&f->writing, t->tid))
 		return NULL;

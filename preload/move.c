@@ -92,7 +92,7 @@ void move_fail(struct move *m, const char *why)
 	if (m->gentle && m->phase == RACING && !m->blameless)
 		pulse_rests(f->failed_ifindex);
 	/* Until the new connection is on the descriptor the old one is there as it was. */
-	bool back = m->phase <= PARKING || (f->kind == FLOW_HTTP && m->phase == SKIPPING);
+	bool back = m->phase <= OPENING || (f->kind == FLOW_HTTP && m->phase == SKIPPING);
 	bool gentle = m->gentle && back;
 	bool whole = f->kind == FLOW_HTTP && back && !atomic_load(&f->failed);
 
@@ -187,6 +187,10 @@ void moves_wait(struct waits *w)
 			m->slot = -1;
 			waits_until(w, now + 1);
 			break;
+		case OPENING:
+			m->slot = waits_add(w, m->fd, over_says(m) ? POLLOUT : POLLIN);
+			waits_until(w, now + 100);
+			break;
 		case SKIPPING:
 			m->slot = waits_add(w, m->fd, m->skip ? POLLIN : POLLOUT);
 			waits_until(w, now + 100);
@@ -212,6 +216,8 @@ void moves_step(struct waits *w)
 			else
 				over_commit(m);
 		}
+		if (m->flow && m->phase == OPENING)
+			over_reopen(m);
 		if (m->flow && m->phase == SKIPPING)
 			over_skip(m);
 		else if (m->flow && m->phase == REPLAYING)

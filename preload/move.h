@@ -5,6 +5,7 @@
  *
  *   racing     one or two connections are being made and asked (OPEN, RESUME, or only connect)
  *   parking    one has answered; the placeholder is on, threads are leaving the old socket
+ *   opening    a plain connection that begins with a greeting or a login begins so
  *   skipping   COMMIT is out; what the program had read meanwhile is thrown away
  *   replaying  the new socket is on the descriptor; what the peer lacks of ours is sent again
  */

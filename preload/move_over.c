@@ -139,7 +139,7 @@ void over_commit(struct move *m)
 		return;
 	}
 	m->read = c.read;
-	m->phase = SKIPPING;
+	m->phase = atomic_load(&f->opening) ? OPENING : SKIPPING;
 	m->since_ms = clock_ms();
 }
 

@@ -16,7 +16,7 @@
 #define RUNNERS 3      /* a quick one, a plain one beside it, the next path's */
 
 enum kind { MOVE_OPEN, MOVE_RESUME, MOVE_REDIAL };
-enum phase { RACING, PARKING, SKIPPING, REPLAYING };
+enum phase { RACING, PARKING, OPENING, SKIPPING, REPLAYING };
 
 struct runner {
 	struct dial dial;
@@ -55,9 +55,10 @@ struct move {
 
 	int fd; /* the new connection, once a runner has won */
 	int slot;
-	uint64_t read;   /* what the program has read in the end */
-	uint64_t skip;   /* bytes to throw away */
-	uint64_t replay; /* next count to send again */
+	uint64_t read;                /* what the program has read in the end */
+	uint64_t skip;                /* bytes to throw away */
+	uint64_t replay;              /* next count to send again */
+	struct opening_again opening; /* OPENING: how far it has come */
 };
 
 /* A move for a flow that has none. NULL: too much is under way. */
@@ -106,6 +107,16 @@ void open_put(struct move *m);
 
 /* The flow is where the move's new connection is. */
 void move_finish(struct move *m);
+
+/* --- reopen.c --- */
+
+/* The phase OPENING: goes on as far as it can. May end the move. */
+void over_reopen(struct move *m);
+
+/* Has it something to say, rather than to hear? */
+bool over_says(const struct move *m);
+
+/* --- move_over.c --- */
 
 /* The phases PARKING, SKIPPING and REPLAYING: each goes on as far as it can. May end the move. */
 void over_commit(struct move *m);

@@ -6,8 +6,10 @@
 #include <sys/mman.h>
 
 #include "preload/raw.h"
+#include "preload/reopen.h"
 
 #define TRIM_EVERY (1u << 18)
+#define UNANSWERED 65536
 #define PAGE UINT64_C(4096)
 
 static enum pol_records kind_of(const struct flow *f)
@@ -65,6 +67,18 @@ static bool record_start(const struct flow *f, uint64_t count, struct records *r
 	return !on.bad && ring_holds(&f->ring, r->at);
 }
 
+/*
+ * Of a dialogue with answers: what was acknowledged and not answered may have been lost behind the
+ * peer's kernel, or its answer on the way. But not all protocols answer everything.
+ */
+static uint64_t owed_from(const struct flow *f, uint64_t acked)
+{
+	const struct opening *o = atomic_load(&f->opening);
+	uint64_t answered = o ? atomic_load(&o->answered) : acked;
+
+	return answered < acked && acked - answered <= UNANSWERED ? answered : acked;
+}
+
 bool replay_start(struct flow *f, const struct stream_counts *c, uint64_t *from)
 {
 	enum pol_replay how = f->rule ? f->rule->replay : POL_REPLAY_NONE;
@@ -81,13 +95,22 @@ bool replay_start(struct flow *f, const struct stream_counts *c, uint64_t *from)
 	/* The hooks did not see all that was written: where records begin is not known. */
 	if (c->written != f->ring.tail)
 		return false;
+	const struct opening *o = atomic_load(&f->opening);
+
+	if (reopen_stands(f, c))
+		return false;
 	if (kind_of(f) == POL_RECORDS_NONE)
 		return true;
 	/*
 	 * What was not acknowledged in full, or nothing: but for the beginning of a record that the
 	 * program has not finished, which nobody has had yet.
 	 */
-	return record_start(f, how == POL_REPLAY_NONE ? f->ring.tail : acked, &r, from);
+	if (!record_start(f, how == POL_REPLAY_NONE ? f->ring.tail : owed_from(f, acked), &r, from))
+		return false;
+	/* Its own beginning has been said already. */
+	if (o && *from < o->end)
+		*from = o->end;
+	return true;
 }
 
 bool replay_between(struct flow *f)
@@ -133,7 +156,7 @@ void replay_trim(struct flow *f, int fd, uint32_t gen)
 	    atomic_load(&f->hold) || atomic_load(&f->gen) != gen)
 		return;
 	f->trimmed = tail;
-	start = tail - (uint64_t)unacked;
+	start = owed_from(f, tail - (uint64_t)unacked);
 	if (kind_of(f) != POL_RECORDS_NONE && !record_start(f, start, &r, &start))
 		return;
 	if (kind_of(f) != POL_RECORDS_NONE)

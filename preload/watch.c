@@ -22,6 +22,7 @@
 #include "preload/pulse.h"
 #include "preload/pump.h"
 #include "preload/raw.h"
+#include "preload/reopen.h"
 #include "preload/replay.h"
 #include "preload/splice.h"
 #include "preload/there.h"
@@ -156,8 +157,8 @@ static bool quiet(struct flow *f)
 }
 
 /* No handover can save what is under way: as soon as that is certain the program is told. */
-static void web_lost(struct flow *f, const char *why, const struct stream_counts *c, int64_t now,
-                     struct waits *w)
+static void tell_lost(struct flow *f, const char *why, const struct stream_counts *c, int64_t now,
+                      struct waits *w)
 {
 	/* Its own error was met already, and hidden: it is this one's place. */
 	if (!atomic_load(&f->failed)) {
@@ -230,19 +231,42 @@ static bool web_movable(struct flow *f, const struct pol_decision *d, int64_t no
 		break;
 	case HTTP_LOST:
 		if (!gentle) {
-			web_lost(f, p.why, &c, now, w);
+			tell_lost(f, p.why, &c, now, w);
 			return false;
 		}
 		break;
 	case HTTP_LEAVE:
 		if (atomic_load(&f->failed) && splice_parked(f))
-			web_lost(f, p.why, &c, now, w);
+			tell_lost(f, p.why, &c, now, w);
 		else
 			consider_reset(f, d, now, w);
 		return false;
 	}
 	waits_until(w, again);
 	f->again_ms = again;
+	return false;
+}
+
+/* A dialogue that is dialled again: can it be now? Where not, what there is to do is done. */
+static bool reopenable(struct flow *f, const struct pol_decision *d, int64_t now, struct waits *w)
+{
+	struct stream_counts c = {0};
+	const char *why;
+
+	if (f->kind != FLOW_REDIAL || !atomic_load(&f->opening))
+		return true;
+	why = splice_counts(f, &c) < 0 ? "not to be counted now" : reopen_stands(f, &c);
+	/* What has come is read in a moment. */
+	bool soon = !atomic_load(&f->failed) && now - f->lost_ms < 100 && (why || c.unread);
+
+	if (!why && !soon)
+		return true;
+	if (d->verb == POL_MOVE || soon) {
+		f->again_ms = now + QUIET_MS;
+		waits_until(w, f->again_ms);
+	} else {
+		tell_lost(f, why, &c, now, w);
+	}
 	return false;
 }
 
@@ -310,6 +334,8 @@ static void act(struct flow *f, const struct pol_decision *d, const struct mif_p
 		return;
 	}
 	if (f->kind == FLOW_HTTP && !web_movable(f, d, now, w))
+		return;
+	if (!reopenable(f, d, now, w))
 		return;
 	if (!movable(f)) {
 		consider_reset(f, d, now, w);

@@ -17,6 +17,8 @@ $(B)/tests/test_preload_%: tests/unit/test_preload_%.c $(B)/preload/%.o $(B)/pre
 	$(call quiet,TEST,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(UNIT_EXTRA) \
 		$(UNIT_LIBS)
 
+$(B)/tests/test_preload_opening: $(B)/preload/records.o
+
 # A pure module of the relay, alone.
 $(B)/tests/test_relay_%: tests/unit/test_relay_%.c $(B)/relay/%.o $(unit_objs)
 	@mkdir -p $(@D)
@@ -52,7 +54,7 @@ $(B)/lab/relay_client: tests/lab/relay_client.c $(relay_client_objs)
 # Fuzz targets: every tests/fuzz/fuzz_*.c is one, for libFuzzer. scripts/fuzz builds them in a tree of their own, with
 # clang and its sanitizers, and runs them.
 fuzz_bins = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-fuzz_objs = $(unit_objs) $(B)/cli/elf.o $(B)/cli/valid.o $(B)/relay/access.o $(B)/service/additional.o $(B)/preload/records.o $(B)/preload/first.o
+fuzz_objs = $(unit_objs) $(B)/cli/elf.o $(B)/cli/valid.o $(B)/relay/access.o $(B)/service/additional.o $(B)/preload/records.o $(B)/preload/first.o $(B)/preload/opening.o
 
 $(B)/fuzz/%: tests/fuzz/%.c $(fuzz_objs)
 	@mkdir -p $(@D)

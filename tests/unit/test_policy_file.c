@@ -157,6 +157,49 @@ static void records_are_as_said(void **state)
 	pol_free(p);
 }
 
+static void openings_are_as_said(void **state)
+{
+	char err[512];
+	struct pol *p = load("peer \"*:1\" { continuity = redial  records = resp\n"
+	                     "  opening = recorded  opening-words = \"AUTH SELECT\"\n"
+	                     "  binding-words = \"MULTI\" }\n"
+	                     "peer \"*:2\" { continuity = redial\n"
+	                     "  opening {\n    expect = \"220 *\"\n    send = \"HELO\\r\\n\"\n"
+	                     "    expect = \"250 *\"\n  } }\n"
+	                     "peer \"*:3\" { opening { send = \"opening {\" }\n"
+	                     "  continuity = redial }\n"
+	                     "peer \"*\" { continuity = redial }\n",
+	                     err, sizeof(err));
+	struct pol_peer a = peer_of("10.1.1.1", 1, IPPROTO_TCP, NULL);
+	const struct pol_rule *r;
+
+	(void)state;
+	if (!p)
+		fail_msg("%s", err);
+	r = pol_match(p, &a);
+	assert_int_equal(r->opening, POL_OPENING_RECORDED);
+	assert_string_equal(r->opening_words, "AUTH SELECT");
+	assert_string_equal(r->binding_words, "MULTI");
+	a.port = 2;
+	r = pol_match(p, &a);
+	assert_int_equal(r->opening, POL_OPENING_SCRIPT);
+	assert_int_equal(r->steps, 3);
+	assert_false(r->step[0].send);
+	assert_string_equal(r->step[0].text, "220 *");
+	assert_true(r->step[1].send);
+	assert_string_equal(r->step[1].text, "HELO\r\n");
+	assert_false(r->step[2].send);
+	a.port = 3;
+	r = pol_match(p, &a);
+	assert_int_equal(r->steps, 1);
+	assert_string_equal(r->step[0].text, "opening {");
+	a.port = 4;
+	r = pol_match(p, &a);
+	assert_int_equal(r->opening, POL_OPENING_NONE);
+	assert_int_equal(r->steps, 0);
+	pol_free(p);
+}
+
 static void calm_is_as_said(void **state)
 {
 	const struct pol_stability *s = pol_stability(pol_builtin());
@@ -319,6 +362,31 @@ static void errors_name_file_line_and_what_was_expected(void **state)
 	     ":2: order of a length that is one byte or ends by itself; expected width = 2 to 8"},
 	    {"peer \"*\" { length { counts = all } }",
 	     ":1: counts = \"all\" not understood; expected payload (what follows the length)"},
+	    {"peer \"*\" { continuity = auto\nopening = recorded }",
+	     ":2: opening without redial; expected continuity = redial beside it"},
+	    {"peer \"*\" { continuity = auto\nopening { send = \"a\" } }",
+	     ":2: opening without redial; expected continuity = redial beside it"},
+	    {"peer \"*\" { continuity = redial\nopening = recorded }",
+	     ":2: opening = recorded, but what the stream is made of is not said; expected"},
+	    {"peer \"*\" { continuity = redial replay = line\nopening = recorded\nopening { } }",
+	     ":2: opening = recorded and an opening section; expected one of them"},
+	    {"peer \"*\" { continuity = redial\nopening { } }",
+	     ":2: opening says nothing; expected send = \"TEXT\" in it"},
+	    {"peer \"*\" { opening { send = \"a\" }\nopening { send = \"a\" } }",
+	     ":2: opening stands here and on line 1; expected it once"},
+	    {"peer \"*\" { opening { say = \"a\" } }",
+	     ":1: no such option 'say'; expected send = \"TEXT\" or expect = \"PATTERN\""},
+	    {"peer \"*\" { opening { send = \"\" } }",
+	     ":1: send of an opening not understood; expected a text of 1 to 512 bytes"},
+	    {"peer \"*\" { opening = script }",
+	     ":1: opening = \"script\" not understood; expected recorded, or a section opening"},
+	    {"peer \"*\" { continuity = redial replay = line\nopening-words = \"A\" }",
+	     ":2: opening-words without a recorded opening; expected opening = recorded"},
+	    {"peer \"*\" { opening-words = \"A-B\" }",
+	     ":1: opening-words = \"A-B\" not understood; expected words of letters and digits"},
+	    {"peer \"*\" { continuity = redial replay = length-prefix length { }\n"
+	     "opening = recorded binding-words = \"A\" }",
+	     ":2: words of records with a length; expected lines or resp"},
 	    {"peer \"*\" { length { what = 1 } }",
 	     ":1: no such option 'what'; expected offset = BYTES, width = BYTES, order"},
 	    {"interface \"*\" { prefer = many }",
@@ -618,8 +686,10 @@ static void the_search_goes_from_the_environment_to_the_home(void **state)
 
 static void the_examples_load(void **state)
 {
-	static const char *const files[] = {"policy/examples/laptop.conf",
-	                                    "policy/examples/vps.conf"};
+	static const char *const files[] = {
+	    "policy/examples/laptop.conf", "policy/examples/developer.conf",
+	    "policy/examples/vehicle.conf", "policy/examples/point-of-sale.conf",
+	    "policy/examples/sensor-logger.conf"};
 	char err[512];
 
 	(void)state;
@@ -639,6 +709,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(first_match_wins),
 	    cmocka_unit_test(records_are_as_said),
+	    cmocka_unit_test(openings_are_as_said),
 	    cmocka_unit_test(calm_is_as_said),
 	    cmocka_unit_test(who_is_asked_is_as_said),
 	    cmocka_unit_test(types_programs_and_users_are_told_apart),
