@@ -117,6 +117,7 @@ install: all
 		>$(DESTDIR)$(libdir)/pkgconfig/libmif.pc
 	install -D -m 644 docs/example.c $(DESTDIR)$(prefix)/share/doc/mifcont/example.c
 	for p in scripts/hooks/*; do install -D -m 755 "$$p" "$(DESTDIR)$(prefix)/share/mifcont/$${p##*/}"; done
+	for p in policy/examples/*.conf; do install -D -m 644 "$$p" "$(DESTDIR)$(prefix)/share/mifcont/examples/$${p##*/}"; done
 	for p in docs/*.[13578]; do [ ! -e "$$p" ] || install -D -m 644 "$$p" \
 		"$(DESTDIR)$(prefix)/share/man/man$${p##*.}/$${p##*/}"; done
 
