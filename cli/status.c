@@ -11,12 +11,12 @@ static const struct column {
 	const char *title;
 	int right; /* numbers */
 } columns[] = {
-    {"PID", 1},      {"PROGRAM", 0},     {"FD", 1},      {"PEER", 0},      {"CONTINUITY", 0},
-    {"STATE", 0},    {"PATH", 0},        {"STANDBY", 0}, {"HANDOVERS", 1}, {"SENT", 1},
-    {"RECEIVED", 1}, {"UNCONFIRMED", 1}, {"NOTE", 0},
+    {"PID", 1},   {"PROGRAM", 0},  {"FD", 1},          {"PEER", 0},    {"CONTINUITY", 0},
+    {"MEANS", 0}, {"STATE", 0},    {"PATH", 0},        {"STANDBY", 0}, {"HANDOVERS", 1},
+    {"SENT", 1},  {"RECEIVED", 1}, {"UNCONFIRMED", 1}, {"NOTE", 0},
 };
 #define COLUMNS (sizeof(columns) / sizeof(*columns))
-#define WIDEST 64
+#define WIDEST 128
 
 struct row {
 	char cell[COLUMNS][WIDEST];
@@ -42,25 +42,29 @@ static void put_number(char cell[WIDEST], const json_t *o, const char *key)
 
 static void fill(struct row *r, const json_t *process, const json_t *flow)
 {
-	char note[WIDEST];
+	char note[WIDEST], handover[WIDEST];
 
 	put_number(r->cell[0], process, "pid");
 	put_text(r->cell[1], process, "program");
 	put_number(r->cell[2], flow, "fd");
 	put_text(r->cell[3], flow, "peer");
 	put_text(r->cell[4], flow, "continuity");
-	put_text(r->cell[5], flow, "state");
-	put_text(r->cell[6], json_object_get(flow, "path"), "interface");
-	put_text(r->cell[7], flow, "standby");
-	put_number(r->cell[8], flow, "handovers");
-	put_number(r->cell[9], flow, "sent");
-	put_number(r->cell[10], flow, "received");
-	put_number(r->cell[11], flow, "unconfirmed");
+	put_text(r->cell[6], flow, "state");
+	put_text(r->cell[7], json_object_get(flow, "path"), "interface");
+	put_text(r->cell[8], flow, "standby");
+	put_number(r->cell[9], flow, "handovers");
+	put_number(r->cell[10], flow, "sent");
+	put_number(r->cell[11], flow, "received");
+	put_number(r->cell[12], flow, "unconfirmed");
+	put_text(r->cell[5], flow, "means");
+	put_text(handover, flow, "handover");
 	put_text(note, flow, "note");
+	if (strcmp(note, "-") == 0)
+		snprintf(note, WIDEST, "%s", handover);
 	if (json_is_true(json_object_get(flow, "covered")))
-		snprintf(r->cell[12], WIDEST, "%s", strcmp(note, "-") == 0 ? "" : note);
+		snprintf(r->cell[13], WIDEST, "%s", strcmp(note, "-") == 0 ? "" : note);
 	else
-		snprintf(r->cell[12], WIDEST, "not covered%s%.48s",
+		snprintf(r->cell[13], WIDEST, "not covered%s%.100s",
 		         strcmp(note, "-") == 0 ? "" : ": ", strcmp(note, "-") == 0 ? "" : note);
 }
 

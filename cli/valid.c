@@ -49,6 +49,7 @@ static int flow(const json_t *f)
 	       (json_is_null(relay) || text(f, "relay")) &&
 	       /* A program that runs since before an upgrade says nothing of it. */
 	       (!standby || json_is_null(standby) || text(f, "standby")) &&
+	       (!json_object_get(f, "means") || (text(f, "means") && text(f, "handover"))) &&
 	       number(f, "handovers", 0) && number(f, "sent", 0) && number(f, "received", 0) &&
 	       number(f, "unconfirmed", 0) && text(f, "note");
 }

@@ -24,7 +24,7 @@
 #include "preload/process.h"
 #include "preload/raw.h"
 #include "preload/splice.h"
-#include "preload/web.h"
+#include "preload/prospect.h"
 
 #define ASKERS 4
 #define TEXT_MAX (1u << 20)
@@ -148,22 +148,22 @@ static void say_flow(struct asker *a, struct flow *f, bool first)
 	struct stream_counts c = {0};
 	uint64_t confirmed = atomic_load(&f->confirmed);
 	bool tcp = f->kind != FLOW_UDP;
-	char web[96] = "";
-	bool lost = false;
+	struct prospect p;
 
 	if (tcp && atomic_load(&f->state) != FLOW_CONNECTING)
 		splice_counts(f, &c);
-	if (f->kind == FLOW_HTTP)
-		lost = !web_describe(f, web, sizeof(web));
+	prospect(f, &c, &p);
 	mif_interface(agent_monitor(), f->ifindex, name, NULL, NULL);
 	say(a, "%s{\"id\":%u,\"fd\":%d,\"proto\":\"%s\",\"peer\":", first ? "" : ",", f->id,
 	    f->fds ? f->fd[0] : -1, tcp ? "tcp" : "udp");
 	say_address(a, &f->peer, true);
 	say(a, ",\"continuity\":\"%s\",\"state\":\"%s\",\"covered\":%s",
 	    f->rule ? pol_continuity_name(f->rule->continuity) : "auto", state_name(f),
-	    f->kind == FLOW_SESSION && !f->uncovered && !atomic_load(&f->foreign) ? "true"
-	    : f->kind == FLOW_UDP || (f->kind == FLOW_HTTP && !lost)              ? "true"
-	                                                                          : "false");
+	    p.loses ? "false" : "true");
+	say(a, ",\"means\":");
+	say_string(a, p.means);
+	say(a, ",\"handover\":");
+	say_string(a, p.what);
 	say(a, ",\"path\":{\"interface\":");
 	say_string(a, name);
 	say(a, ",\"source\":");
@@ -181,7 +181,6 @@ static void say_flow(struct asker *a, struct flow *f, bool first)
 	        ? (unsigned long long)(c.written > confirmed ? c.written - confirmed : 0)
 	        : (unsigned long long)c.unacked);
 	say_string(a, f->note[0] ? f->note
-	              : web[0]   ? web
 	              : atomic_load(&f->carried)
 	                  ? "carried by the agent: other hands than the hooks "
 	                    "have the descriptor"

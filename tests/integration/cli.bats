@@ -225,10 +225,19 @@ answer() { # NOTE
 	run --separate-stderr "$mifcont" status
 	[ "$status" = 0 ]
 	[ -z "$stderr" ]
-	[ "$(awk 'NR == 1 { print NF, $1, $12, $13 }' <<<"$output")" = "13 PID UNCONFIRMED NOTE" ]
+	[ "$(awk 'NR == 1 { print NF, $1, $13, $14 }' <<<"$output")" = "14 PID UNCONFIRMED NOTE" ]
 	[ "$(awk 'NR == 2 { $1 = $1; print }' <<<"$output")" = \
-		"$pid prog 5 192.0.2.7:80 session stable wlan0 - 3 123 456 7" ]
+		"$pid prog 5 192.0.2.7:80 session - stable wlan0 - 3 123 456 7" ]
 	[ "$("$mifcont" status --json | jq -r '.[0] | .pid, .flows[0].peer')" = "$pid"$'\n'192.0.2.7:80 ]
+}
+
+@test "status says by what a flow goes on, and what it would lose" {
+	answer "" | sed 's/"covered":true/"covered":false,"means":"opening","handover":"ECONNRESET: so"/' >good
+	listen self good
+	run "$mifcont" status
+	[ "$status" = 0 ]
+	[ "$(awk 'NR == 2 { $1 = $1; print }' <<<"$output")" = \
+		"$pid prog 5 192.0.2.7:80 session opening stable wlan0 - 3 123 456 7 not covered: ECONNRESET: so" ]
 }
 
 @test "status lets no answer command the terminal" {

@@ -54,6 +54,11 @@ lines_in() { # FILE COUNT
 	return 1
 }
 
+# What a handover would do with the only flow.
+prospect() {
+	in_client "$lab_build/mifcont" status --json | jq -r '.[].flows[] | "\(.covered) \(.means): \(.handover)"'
+}
+
 start_redis() {
 	command -v redis-server >/dev/null && command -v redis-cli >/dev/null || skip "no redis"
 	lab_spawn server "$lab_dir/redis.log" redis-server --port 6379 --bind 0.0.0.0 --requirepass 'open sesame' --save '' \
@@ -74,6 +79,7 @@ start_redis() {
 			n=$((n + 1))
 		done
 		lines_in "$lab_dir/answers" "$n"
+		[ "$(prospect)" = 'true opening: loses nothing' ]
 		# shellcheck disable=SC2086  # words are meant to split
 		lab_event $event
 		sleep 0.7
@@ -92,6 +98,7 @@ start_redis() {
 	start_redis
 	printf 'INCR counter\nMULTI\nINCR counter\n' >&7
 	lines_in "$lab_dir/answers" 3
+	[ "$(prospect)" = 'false opening: ECONNRESET: a word that binds it to its connection' ]
 	lab_event wlan0 down
 	sleep 1.2
 	printf 'EXEC\nGET counter\n' >&7

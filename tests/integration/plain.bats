@@ -89,6 +89,10 @@ serve_tls() {
 		grep -q 'tick 5' "$lab_dir/ticks" && break
 		sleep 0.1
 	done
+	in_client "$lab_build/mifcont" status --json | jq -r '.[].flows[] | "\(.covered) \(.means): \(.handover)"' | sort >"$lab_dir/prospects"
+	cat "$lab_dir/prospects"
+	grep -qx 'false SSH: ECONNRESET after 1500 ms, if it waits for something' "$lab_dir/prospects"
+	grep -qx 'false none: left to TCP' "$lab_dir/prospects"
 	lab_event wlan0 down
 	wait "$loop"
 	grep -q 'reset: path lost' "$lab_dir/client.log"
@@ -98,5 +102,9 @@ serve_tls() {
 	[ "$(grep -c 'reset: path lost' "$lab_dir/client.log")" = 1 ]
 	lab_event wlan0 up
 	wait "$unknown"
+	for ((i = 0; i < 150; i++)); do
+		grep -qx 99 "$lab_dir/unknown.log" && break
+		sleep 0.1
+	done
 	[ "$(sort -nu "$lab_dir/unknown.log")" = "$(seq 0 99)" ]
 }

@@ -194,7 +194,7 @@ await() { # FILE PID
 		sleep 0.05
 	done
 	in_client "$lab_build/mifcont" status --json | tee "$lab_dir/status" |
-		jq -e '.[0].flows[0] | .continuity == "http" and (.covered | not) and (.note | test("would be lost: its chunks"))' ||
+		jq -e '.[0].flows[0] | .continuity == "http" and (.covered | not) and (.handover | test("would be lost: its chunks"))' ||
 		{ cat "$lab_dir/status"; return 1; }
 	lab_event wlan0 down
 	sleep 0.5
