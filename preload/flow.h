@@ -129,7 +129,8 @@ struct flow {
 	bool nonblocking_dial;
 	_Atomic bool asked_dial; /* the hook wants the agent to dial */
 	bool connected_udp;
-	bool unconnected; /* datagrams to addresses; `peer` is the first */
+	bool source_bound; /* datagrams: the program has bound it to an address */
+	bool unconnected;  /* datagrams to addresses; `peer` is the first */
 	bool connect_told;
 	bool closed;          /* the last alias was closed by the program */
 	bool aborted;         /* and that by a reset: SO_LINGER with no time */

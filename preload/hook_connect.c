@@ -65,24 +65,42 @@ static bool leaves_by(int fd, int level, int name)
 	return ifindex != 0 && ifindex != -1;
 }
 
-/* The program chose the source or the device itself: that is its will (RFC 6897 4.2.1). */
-static bool pinned(int fd)
+static bool pinned_to_device(int fd)
 {
-	union flow_address own;
-	socklen_t len = sizeof(own);
 	char device[IFNAMSIZ] = "";
 	socklen_t device_len = sizeof(device);
 
 	if (raw_getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &device_len) == 0 && device[0])
 		return true;
-	if (leaves_by(fd, IPPROTO_IP, IP_UNICAST_IF) ||
-	    leaves_by(fd, IPPROTO_IPV6, IPV6_UNICAST_IF))
-		return true;
+	return leaves_by(fd, IPPROTO_IP, IP_UNICAST_IF) ||
+	       leaves_by(fd, IPPROTO_IPV6, IPV6_UNICAST_IF);
+}
+
+static bool pinned_to_source(int fd)
+{
+	union flow_address own;
+	socklen_t len = sizeof(own);
+
 	if (raw_getsockname(fd, &own.sa, &len) < 0)
 		return true;
 	if (own.sa.sa_family == AF_INET6)
 		return !IN6_IS_ADDR_UNSPECIFIED(&own.in6.sin6_addr);
 	return own.sa.sa_family == AF_INET && own.in.sin_addr.s_addr != 0;
+}
+
+/* The program chose the source or the device itself: that is its will (RFC 6897 4.2.1). */
+static bool pinned(int fd)
+{
+	return pinned_to_device(fd) || pinned_to_source(fd);
+}
+
+/*
+ * A datagram socket that is bound to an address is of no use once that is gone: where the policy
+ * wants datagrams to move in so many words it does then, and not before.
+ */
+static bool follows(const struct pol_rule *rule, bool bound)
+{
+	return rule->continuity != POL_NONE && (!bound || rule->continuity == POL_REDIAL);
 }
 
 static uint64_t inode(int fd)
@@ -252,7 +270,7 @@ static int connect_session(int fd, const union flow_address *peer, const struct 
 /* --- straight to the peer --- */
 
 static int connect_straight(int fd, const union flow_address *peer, const struct pol_rule *rule,
-                            bool tcp, const struct sockaddr *addr, socklen_t len)
+                            bool tcp, bool bound, const struct sockaddr *addr, socklen_t len)
 {
 	int r = real.connect(fd, addr, len), err = errno;
 	struct flow *f;
@@ -267,6 +285,7 @@ static int connect_straight(int fd, const union flow_address *peer, const struct
 
 		raw_getsockname(fd, &f->local.sa, &own);
 		f->connected_udp = !tcp;
+		f->source_bound = bound;
 		if (tcp && redial)
 			flow_make_ring(f, REPLAY_RING);
 		if (tcp && redial && rule->opening != POL_OPENING_NONE)
@@ -305,7 +324,8 @@ static int connect_mptcp(int fd, const union flow_address *peer, const struct po
 		lock_release(&f->table);
 		atomic_store(&f->state, FLOW_ENDED);
 	}
-	return is ? real.connect(fd, addr, len) : connect_straight(fd, peer, rule, true, addr, len);
+	return is ? real.connect(fd, addr, len)
+	          : connect_straight(fd, peer, rule, true, false, addr, len);
 }
 
 void datagram_flow(int fd, const struct sockaddr *to, socklen_t len)
@@ -321,11 +341,14 @@ void datagram_flow(int fd, const struct sockaddr *to, socklen_t len)
 	memcpy(&peer, to, len);
 	if (option(fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM &&
 	    option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_UDP && !stays_here(&peer) &&
-	    !pinned(fd)) {
+	    !pinned_to_device(fd)) {
 		const struct pol_rule *rule = rule_for(&peer, IPPROTO_UDP);
+		bool bound = pinned_to_source(fd);
 
-		if (rule->continuity != POL_NONE)
+		if (follows(rule, bound))
 			f = adopt(fd, FLOW_UDP, &peer, rule);
+		if (f)
+			f->source_bound = bound;
 	}
 	if (f) {
 		socklen_t own = sizeof(f->local);
@@ -371,7 +394,9 @@ EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 		f->closed = true;
 		f = NULL;
 	}
-	if (f || (!tcp && !udp) || stays_here(&peer) || pinned(fd)) {
+	bool bound = udp && pinned_to_source(fd);
+
+	if (f || (!tcp && !udp) || stays_here(&peer) || (udp ? pinned_to_device(fd) : pinned(fd))) {
 		int r = real.connect(fd, addr, len);
 
 		/* A blocking connect that was restarted by a handover finds the new socket
@@ -387,7 +412,7 @@ EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 	const struct pol_rule *rule = rule_for(&peer, tcp ? IPPROTO_TCP : IPPROTO_UDP);
 
 	errno = saved;
-	if (rule->continuity == POL_NONE)
+	if (!follows(rule, bound))
 		return real.connect(fd, addr, len);
 	/*
 	 * What a ring has under way cannot be called over to another socket: neither a plain
@@ -401,7 +426,7 @@ EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 		return connect_session(fd, &peer, rule, addr, len);
 	if (tcp && rule->continuity == POL_MPTCP)
 		return connect_mptcp(fd, &peer, rule, addr, len);
-	return connect_straight(fd, &peer, rule, tcp, addr, len);
+	return connect_straight(fd, &peer, rule, tcp, bound, addr, len);
 }
 
 bool connect_keeps(int fd, const struct sockaddr *addr, socklen_t len)

@@ -54,7 +54,7 @@ static void learn_path(struct flow *f)
 
 	if (f->ifindex || fd < 0 || atomic_load(&f->state) == FLOW_CONNECTING)
 		return;
-	if (f->unconnected) {
+	if (f->unconnected && !f->source_bound) {
 		f->ifindex = udp_route(&f->peer, &f->source);
 		return;
 	}
@@ -352,7 +352,7 @@ static void act(struct flow *f, const struct pol_decision *d, const struct mif_p
 		/* Only for the better if the policy asked for re-dials in so many words, or if the
 		 * interface is on its way out. */
 		if (!gentle || choose_drained(f->ifindex) ||
-		    (f->rule && f->rule->continuity == POL_REDIAL))
+		    (f->rule && f->rule->continuity == POL_REDIAL && !f->source_bound))
 			udp_move(f, &paths[0]);
 		return;
 	}

@@ -23,7 +23,7 @@ serve_tls() {
 	mkdir -p "$lab_dir/www"
 	head -c 8000000 /dev/urandom >"$lab_dir/www/file"
 	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=lab -keyout "$lab_dir/key.pem" -out "$lab_dir/cert.pem" 2>/dev/null
-	lab_spawn server "$lab_dir/tls.log" sh -c "cd $lab_dir/www && exec openssl s_server -accept 8443 -key $lab_dir/key.pem -cert $lab_dir/cert.pem -WWW"
+	lab_spawn server "$lab_dir/tls.log" python3 "$lab_root/tests/lab/tls_server.py" 8443 "$lab_dir/www" "$lab_dir/cert.pem" "$lab_dir/key.pem"
 	wait_port 8443
 }
 

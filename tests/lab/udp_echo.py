@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""udp_echo.py server PORT | dns PORT | connected HOST PORT | unconnected HOST PORT
+"""udp_echo.py server PORT | dns PORT | connected HOST PORT [OWN-ADDRESS] | unconnected HOST PORT [OWN-ADDRESS]
 
 The clients exchange 40 datagrams, one each 100 ms; at most two may be lost."""
 import socket
@@ -20,6 +20,8 @@ if mode in ("server", "dns"):
         sock.sendto(data, peer)
 
 address = sys.argv[2], int(sys.argv[3])
+if len(sys.argv) > 4:
+    sock.bind((sys.argv[4], 0))
 if mode == "connected":
     sock.connect(address)
 sock.settimeout(0.3)
