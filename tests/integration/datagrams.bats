@@ -15,7 +15,7 @@ teardown() {
 
 exchange() { # connected|unconnected
 	lab_spawn server /dev/null python3 "$BATS_TEST_DIRNAME/../lab/udp_echo.py" server 9002
-	sleep 0.3
+	wait_udp 9002
 	covered timeout 30 python3 "$BATS_TEST_DIRNAME/../lab/udp_echo.py" "$1" 10.9.0.2 9002 &
 	local pid=$!
 	sleep 1
@@ -36,7 +36,7 @@ exchange() { # connected|unconnected
 
 @test "dig gets its answers before and after a loss" {
 	lab_spawn server /dev/null python3 "$BATS_TEST_DIRNAME/../lab/udp_echo.py" dns 5353
-	sleep 0.3
+	wait_udp 5353
 	covered dig +short +tries=2 +time=3 -p 5353 @10.9.0.2 example.test A | grep -qx 192.0.2.1
 	lab_event wlan0 carrier-off
 	covered dig +short +tries=3 +time=2 -p 5353 @10.9.0.2 example.test A | grep -qx 192.0.2.1

@@ -40,6 +40,17 @@ start_lab() {
 
 wait_port() { lab_wait_port server "$1"; }
 
+# The same of a datagram socket.
+wait_udp() {
+	local i
+	for ((i = 0; i < 100; i++)); do
+		in_server ss -Hlun "sport = :$1" | grep -q . && return 0
+		sleep 0.05
+	done
+	echo "no datagrams are heard on port $1 of the server"
+	return 1
+}
+
 # The process ends within some seconds.
 is_over() { # PID
 	local i

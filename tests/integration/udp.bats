@@ -35,7 +35,8 @@ moved() { grep -q 'datagrams now over wwan0' "$lab_dir/${1:-client}.log"; }
 	local echo="$lab_root/tests/lab/udp_echo.py" connected unconnected left
 	lab_spawn server /dev/null python3 "$echo" server 9002
 	lab_spawn server /dev/null python3 "$echo" server 9003
-	sleep 0.5
+	wait_udp 9002
+	wait_udp 9003
 	covered env MIFCONT_LOG="debug:$lab_dir/connected.log" timeout 40 python3 "$echo" connected 10.9.0.2 9002 10.1.0.2 &
 	connected=$!
 	covered env MIFCONT_LOG="debug:$lab_dir/unconnected.log" timeout 40 python3 "$echo" unconnected 10.9.0.2 9002 10.1.0.2 &
@@ -66,7 +67,7 @@ for n in range(30):
 @test "DTLS, by openssl" {
 	certificate
 	lab_spawn server "$lab_dir/dtls.log" sh -c "sleep 30 | exec openssl s_server -dtls -accept 4433 -key $lab_dir/key.pem -cert $lab_dir/cert.pem"
-	sleep 1
+	wait_udp 4433
 	local i
 	(sleep 0.5
 	for ((i = 1; i <= 25; i++)); do
@@ -91,7 +92,7 @@ for n in range(30):
 	mkdir -p "$lab_dir/www" "$lab_dir/back"
 	head -c 15000000 /dev/urandom >"$lab_dir/www/file"
 	lab_spawn server "$lab_dir/quic.log" gtlsserver -q -d "$lab_dir/www" 10.9.0.2 4444 "$lab_dir/key.pem" "$lab_dir/cert.pem"
-	sleep 0.5
+	wait_udp 4444
 	# What is sent comes back.
 	covered timeout 60 gtlsclient -q --exit-on-all-streams-close --no-quic-dump --no-http-dump -m PUT -d "$lab_dir/www/file" \
 		--download="$lab_dir/back" 10.9.0.2 4444 https://10.9.0.2:4444/file >"$lab_dir/out" 2>&1 &
@@ -109,7 +110,7 @@ for n in range(30):
 	openvpn --genkey secret "$lab_dir/key"
 	lab_spawn server "$lab_dir/server.log" openvpn --dev tun --proto udp --port 1194 --ifconfig 10.99.0.1 10.99.0.2 \
 		--secret "$lab_dir/key" --float --cipher AES-256-CBC --verb 3
-	sleep 0.5
+	wait_udp 1194
 	covered timeout 40 openvpn --dev tun --proto udp --remote 10.9.0.2 1194 --nobind --ifconfig 10.99.0.2 10.99.0.1 \
 		--secret "$lab_dir/key" --cipher AES-256-CBC --ping 1 >"$lab_dir/vpn.log" 2>&1 &
 	local pid=$! i
