@@ -124,6 +124,10 @@ static void print_path(const struct pol *p, const struct mif_path *path)
 	if (nat64)
 		printf("              NAT64 by %s/%u where it has no IPv4\n",
 		       inet_ntop(AF_INET6, nat64->ip, prefix, sizeof(prefix)), nat64->bits);
+	else if (pol_nat64_network(p, path->name, mif_kind_name(path->kind)))
+		puts(
+		    "              NAT64 by the prefix that its network announces, where it has no "
+		    "IPv4");
 }
 
 static const struct mif_path *path_of(const struct mif_path *paths, int n, int ifindex)
@@ -184,6 +188,9 @@ void explain_paths(const struct pol *p, const struct mif_monitor *m, const struc
 		printf("  tested      another path is taken only after %s (port %u) has answered "
 		       "over it\n",
 		       check->host, check->port);
+	if (check->portal_api && (udp || r->continuity != POL_SESSION))
+		puts("  tested      no path is taken whose portal says by itself that it is closed "
+		     "(mifcontd asks)");
 	if (moves_for_better(r, udp)) {
 		decide(p, paths, n, &at, r, false, &d);
 		next = d.verb == POL_MOVE ? path_of(paths, n, d.target) : NULL;

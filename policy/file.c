@@ -42,6 +42,7 @@ enum key {
 	OUTAGE,
 	GONE,
 	URL,
+	PORTAL_API,
 	EXPECT,
 	OFFSET,
 	WIDTH,
@@ -56,12 +57,11 @@ enum key {
 };
 
 static const char *const key_names[KEYS] = {
-    "prefer",   "metered",       "nat64",       "continuity",    "replay",        "records",
-    "sticky",   "address-bound", "on-handover", "resolve",       "relay",         "relay-key",
-    "identity", "standby",       "stable",      "hold",          "spread",        "silence",
-    "outage",   "gone",          "url",         "expect",        "offset",        "width",
-    "order",    "counts",        "opening",     "opening-words", "binding-words", "send",
-    "expect"};
+    "prefer",        "metered",       "nat64",   "continuity", "replay",    "records",  "sticky",
+    "address-bound", "on-handover",   "resolve", "relay",      "relay-key", "identity", "standby",
+    "stable",        "hold",          "spread",  "silence",    "outage",    "gone",     "url",
+    "portal-api",    "expect",        "offset",  "width",      "order",     "counts",   "opening",
+    "opening-words", "binding-words", "send",    "expect"};
 
 /* The keys of one section, and where each of them stands. */
 struct keys {
@@ -136,9 +136,9 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	else if (is(cfg, "length"))
 		expected = "offset = BYTES, width = BYTES, order = big or little, or counts = WORD";
 	else if (is(cfg, "interface"))
-		expected = "prefer = NUMBER, metered = true or nat64 = \"PREFIX\"";
+		expected = "prefer = NUMBER, metered = true, nat64 = \"PREFIX\" or nat64 = network";
 	else if (is(cfg, "connectivity"))
-		expected = "url = \"http://HOST/PATH\" or expect = \"TEXT\"";
+		expected = "url = \"http://HOST/PATH\", expect = \"TEXT\" or portal-api = true";
 	else if (is(cfg, "stability"))
 		expected =
 		    "stable, hold, spread, outage or gone = MILLISECONDS, or silence = false";
@@ -168,9 +168,10 @@ static const char *expected(enum key key, const char *text)
 	case STICKY:
 	case BOUND:
 	case SILENCE:
+	case PORTAL_API:
 		return value_bool(text, &b) ? NULL : VALUE_BOOL_EXPECTED;
 	case NAT64:
-		return value_nat64(text, &p) ? NULL : VALUE_NAT64_EXPECTED;
+		return value_nat64(text, &p, &b) ? NULL : VALUE_NAT64_EXPECTED;
 	case CONTINUITY:
 		return value_continuity(text, &c) ? NULL : VALUE_CONTINUITY_EXPECTED;
 	case REPLAY:
@@ -327,7 +328,7 @@ static int on_interface(cfg_t *cfg, cfg_opt_t *opt)
 	if ((text = cfg_getstr(sec, "metered")))
 		i->metered_said = value_bool(text, &i->metered);
 	if ((text = cfg_getstr(sec, "nat64")))
-		value_nat64(text, &i->nat64);
+		value_nat64(text, &i->nat64, &i->nat64_network);
 	return i->pattern ? 0 : -1;
 }
 
@@ -601,16 +602,26 @@ static int on_connectivity(cfg_t *cfg, cfg_opt_t *opt)
 		         "connectivity stands here and on line %d; expected it once", line);
 		return -1;
 	}
+	if ((text = cfg_getstr(sec, "portal-api")))
+		value_bool(text, &c->portal_api);
 	text = cfg_getstr(sec, "url");
-	if (!text) {
+	if (!text && !c->portal_api) {
 		complain(line, "connectivity names nobody to ask; expected url = "
-		               "\"http://HOST/PATH\"");
+		               "\"http://HOST/PATH\" or portal-api = true");
 		return -1;
 	}
-	value_url(text, (char **)&c->host, &c->port, (char **)&c->path);
-	if ((text = cfg_getstr(sec, "expect")))
+	if (text)
+		value_url(text, (char **)&c->host, &c->port, (char **)&c->path);
+	if (text && !(c->host && c->path))
+		return -1;
+	if ((text = cfg_getstr(sec, "expect")) && !c->host) {
+		complain(now->keys.line[EXPECT],
+		         "expect without url; expected url = \"http://HOST/PATH\" beside it");
+		return -1;
+	}
+	if (text)
 		c->expect = strdup(text);
-	return c->host && c->path ? 0 : -1;
+	return 0;
 }
 
 /* --- the file ------------------------------------------------------------------------------- */
@@ -720,6 +731,7 @@ static bool parse(const char *text)
 	};
 	cfg_opt_t connectivity[] = {
 	    CFG_STR("url", NULL, CFGF_NONE),
+	    CFG_STR("portal-api", NULL, CFGF_NONE),
 	    CFG_STR("expect", NULL, CFGF_NONE),
 	    CFG_END(),
 	};

@@ -125,6 +125,23 @@ const struct nat64_prefix *pol_nat64(const struct pol *p, const char *ifname, co
 	return NULL;
 }
 
+bool pol_nat64_network(const struct pol *p, const char *ifname, const char *type)
+{
+	for (unsigned i = 0; i < p->interfaces; i++)
+		if (about(&p->interface[i], ifname, type))
+			return p->interface[i].nat64_network;
+	return false;
+}
+
+bool pol_listens(const struct pol *p)
+{
+	bool listens = p->check.portal_api || pol_resolves(p);
+
+	for (unsigned i = 0; i < p->interfaces && !listens; i++)
+		listens = p->interface[i].nat64_network;
+	return listens;
+}
+
 bool pol_nat64_at(const struct pol *p, unsigned i, const struct nat64_prefix **prefix)
 {
 	if (i >= p->interfaces)

@@ -102,7 +102,8 @@ struct pol_stability {
 
 /* How it is found out whether an interface leads anywhere. Strings belong to the policy. */
 struct pol_check {
-	const char *host; /* address or name; NULL: nothing is checked */
+	bool portal_api;  /* what the network's own portal says counts (RFC 8908) */
+	const char *host; /* address or name; NULL: nobody is asked */
 	uint16_t port;
 	const char *path;   /* "/..." */
 	const char *expect; /* what the answer's body begins with; NULL: 204, no body */
@@ -154,6 +155,12 @@ const struct pol_stability *pol_stability(const struct pol *p);
 /* By which prefix IPv4 is reached over the interface where it has none itself; NULL: the policy
  * says nothing of that. */
 const struct nat64_prefix *pol_nat64(const struct pol *p, const char *ifname, const char *type);
+
+/* Is the prefix that the interface's network announces itself taken (RFC 8781)? */
+bool pol_nat64_network(const struct pol *p, const char *ifname, const char *type);
+
+/* Does the policy listen to what networks say of themselves? */
+bool pol_listens(const struct pol *p);
 
 /* The prefix of interface section number `i`, NULL where it has none; false: no such section. */
 bool pol_nat64_at(const struct pol *p, unsigned i, const struct nat64_prefix **prefix);

@@ -13,6 +13,7 @@ struct rule_interface {
 	int prefer;
 	bool metered, metered_said;
 	struct nat64_prefix nat64;
+	bool nat64_network; /* as the network says */
 };
 
 struct rule_peer {

@@ -249,9 +249,10 @@ bool value_url(const char *text, char **host, uint16_t *port, char **path)
 	return true;
 }
 
-bool value_nat64(const char *text, struct nat64_prefix *p)
+bool value_nat64(const char *text, struct nat64_prefix *p, bool *network)
 {
-	return nat64_parse(text, p);
+	*network = strcmp(text, "network") == 0;
+	return *network || nat64_parse(text, p);
 }
 
 bool value_relay_key(const char *text, uint8_t key[32])

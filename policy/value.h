@@ -39,9 +39,13 @@ bool value_relay(const char *text, char **host, uint16_t *port);
 bool value_relay_key(const char *text, uint8_t key[32]);
 bool value_identity(const char *text);
 
-bool value_nat64(const char *text, struct nat64_prefix *p);
+/* `*network`: it is "network", and there is no prefix. */
+bool value_nat64(const char *text, struct nat64_prefix *p, bool *network);
 
-#define VALUE_NAT64_EXPECTED "an IPv6 prefix of 32, 40, 48, 56, 64 or 96 bits as \"64:ff9b::/96\""
+#define VALUE_NAT64_EXPECTED                                                                       \
+	"an IPv6 prefix of 32, 40, 48, 56, 64 or 96 bits as \"64:ff9b::/96\", or network (what "   \
+	"it "                                                                                      \
+	"announces)"
 #define VALUE_PREFER_EXPECTED "a number from 0 to 1000000"
 #define VALUE_URL_EXPECTED                                                                         \
 	"\"http://HOST/PATH\" or \"http://HOST:PORT/PATH\", an IPv6 address in brackets; not "     \

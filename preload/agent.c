@@ -23,6 +23,7 @@
 #include "preload/farewell.h"
 #include "preload/flow.h"
 #include "preload/flowtalk.h"
+#include "preload/learned.h"
 #include "preload/link.h"
 #include "preload/move.h"
 #include "preload/nudge.h"
@@ -95,12 +96,6 @@ static void on_mif(void *ctx, const struct mif_event *ev)
 	log_debug("%s %s: %s", mif_event_name(ev->type), ev->name, ev->reason);
 }
 
-static void on_domain(void *ctx, int ifindex)
-{
-	(void)ctx;
-	(void)ifindex;
-}
-
 static void open_monitor(void)
 {
 	int r = mif_monitor_open(&monitor, on_mif, NULL, true);
@@ -113,9 +108,7 @@ static void open_monitor(void)
 	}
 	mif_monitor_move_fds(monitor, own_fd, own_close);
 	check_open(monitor);
-	/* For the name servers of router advertisements: nobody says them twice. */
-	if (pol_resolves(process_policy()))
-		mif_monitor_follow_domains(monitor, on_domain, NULL);
+	learned_listen(monitor);
 }
 
 static void sleep_on(struct waits *w)
@@ -182,6 +175,7 @@ static void turn(int most_ms)
 		process_policy_refresh();
 	}
 	if (network) {
+		learned_listen(monitor);
 		moves_review();
 		links_review();
 	}
@@ -437,6 +431,7 @@ void agent_forget(void)
 	/* Its memory stays: the parent's allocator may have been in any state. Its sockets are
 	 * closed by number. */
 	monitor = NULL;
+	learned_forget();
 	policy_fd = -1;
 	links_forget();
 	moves_forget();

@@ -9,7 +9,9 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "preload/choose.h"
+#include "preload/agent.h"
 #include "preload/dial.h"
+#include "preload/learned.h"
 #include "preload/lookup.h"
 #include "preload/process.h"
 #include "preload/raw.h"
@@ -36,7 +38,9 @@ static struct mif_monitor *shared; /* hands findings on */
 
 bool check_wanted(void)
 {
-	return pol_check(process_policy())->host != NULL;
+	const struct pol_check *p = pol_check(process_policy());
+
+	return p->host || p->portal_api;
 }
 
 static struct check *of(int ifindex)
@@ -215,6 +219,12 @@ enum pol_connectivity check_says(int ifindex)
 {
 	const struct check *c = of(ifindex);
 
+	/* Whoever answers otherwise, while its own portal is closed, is not who was asked. */
+	if (learned_captive(ifindex))
+		return POL_NET_PORTAL;
+	/* Nobody is there to be asked, and nothing is known against it. */
+	if (!pol_check(process_policy())->host)
+		return POL_NET_FULL;
 	return !c || c->asking || stale(c) ? POL_NET_UNKNOWN : c->says;
 }
 
@@ -227,6 +237,16 @@ const char *check_next(unsigned *at, enum pol_connectivity *says)
 			continue;
 		*says = check_says(c->path.ifindex);
 		return c->path.name;
+	}
+	unsigned i = *at - CHECKS;
+	static char name[IFNAMSIZ];
+	int ifindex;
+
+	while ((ifindex = learned_next_captive(&i))) {
+		*at = CHECKS + i;
+		*says = POL_NET_PORTAL;
+		if (!of(ifindex) && mif_interface(agent_monitor(), ifindex, name, NULL, NULL))
+			return name;
 	}
 	return NULL;
 }

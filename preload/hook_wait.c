@@ -181,7 +181,8 @@ static int poll_on(struct pollfd *p, nfds_t n, int64_t until, const sigset_t *ma
 	}
 }
 
-static bool any_flow(const struct pollfd *p, nfds_t n)
+/* Not const: glibc says of poll() that it only writes there, and gcc would warn. */
+static bool any_flow(struct pollfd *p, nfds_t n)
 {
 	for (nfds_t i = 0; i < n; i++)
 		if (flow_of(p[i].fd))

@@ -7,6 +7,7 @@
 #include "preload/dial.h"
 #include "preload/link.h"
 #include "preload/names.h"
+#include "preload/learned.h"
 #include "preload/process.h"
 #include "preload/raw.h"
 #include "preload/there.h"
@@ -66,28 +67,51 @@ static bool translate(const union flow_address *a, const struct nat64_prefix *pr
 	return true;
 }
 
+/* The first `had` places as the prefix's translator reaches them. */
+static void translate_all(struct places *p, unsigned had, const struct nat64_prefix *prefix)
+{
+	for (unsigned i = 0; i < had; i++) {
+		union flow_address a;
+		unsigned n = p->n;
+
+		if (p->only[i] || !translate(&p->at[i], prefix, &a))
+			continue;
+		places_add(p, &a);
+		if (p->n > n)
+			p->translated[n] = true;
+	}
+}
+
 void places_translate(struct places *p)
 {
 	const struct nat64_prefix *prefix;
+	struct nat64_prefix learned;
 	unsigned had = p->n;
+	int ifindex;
 
 	for (unsigned k = 0; pol_nat64_at(process_policy(), k, &prefix); k++)
-		for (unsigned i = 0; i < had; i++) {
-			union flow_address a;
-			unsigned n = p->n;
+		translate_all(p, had, prefix);
+	for (unsigned k = 0; learned_nat64(k, &ifindex, &learned); k++)
+		translate_all(p, had, &learned);
+}
 
-			if (p->only[i] || !translate(&p->at[i], prefix, &a))
-				continue;
-			places_add(p, &a);
-			if (p->n > n)
-				p->translated[n] = true;
-		}
+/* Is the address what a translator behind the interface makes of one of the first places? */
+static bool translated_by(const struct places *p, const union flow_address *address,
+                          const struct nat64_prefix *prefix)
+{
+	for (unsigned k = 0; k < p->n && !p->translated[k]; k++) {
+		union flow_address a;
+
+		if (translate(&p->at[k], prefix, &a) && same_ip(&a, address))
+			return true;
+	}
+	return false;
 }
 
 bool places_leads(const struct places *p, unsigned i, const struct mif_path *path)
 {
-	const struct nat64_prefix *prefix =
-	    pol_nat64(process_policy(), path->name, mif_kind_name(path->kind));
+	struct nat64_prefix learned;
+	int ifindex;
 
 	if (p->only[i])
 		return p->only[i] == path->ifindex;
@@ -96,12 +120,12 @@ bool places_leads(const struct places *p, unsigned i, const struct mif_path *pat
 			return false;
 	if (!p->translated[i])
 		return true;
-	for (unsigned k = 0; k < p->n && !p->translated[k]; k++) {
-		union flow_address a;
-
-		if (translate(&p->at[k], prefix, &a) && same_ip(&a, &p->at[i]))
+	if (translated_by(p, &p->at[i],
+	                  pol_nat64(process_policy(), path->name, mif_kind_name(path->kind))))
+		return true;
+	for (unsigned k = 0; learned_nat64(k, &ifindex, &learned); k++)
+		if (ifindex == path->ifindex && translated_by(p, &p->at[i], &learned))
 			return true;
-	}
 	return false;
 }
 

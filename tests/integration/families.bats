@@ -154,6 +154,28 @@ translate() {
 	by 10.1.0.2
 }
 
+@test "the prefix that the network announces is taken where the policy says so" {
+	translate
+	look_at 10.9.0.2
+	say
+	# Heard, but nobody asked for it.
+	announce() { in_router python3 "$lab_root/tests/lab/ra.py" r-wwan0 lifetime 0 pref64 2001:db8:64:: 600; }
+	announce
+	lab_event wlan0 down
+	sleep 1
+	run grep -c ': on wwan0' "$lab_dir/client.log"
+	[ "$output" = 0 ]
+	sed -i 's/"wwan\*" {/& nat64 = network/' "$lab_dir/policy.conf"
+	for ((i = 0; i < 50; i++)); do
+		! grep -q 'policy .*policy.conf$' <(tail -n +2 "$lab_dir/client.log") || break
+		sleep 0.1
+	done
+	announce
+	moved wwan0
+	say
+	by 2001:db8:64::
+}
+
 @test "no prefix, or that of another interface, is not used" {
 	translate
 	sed -i 's/"wlan\*" {/& nat64 = "2001:db8:64::\/96"/' "$lab_dir/policy.conf"

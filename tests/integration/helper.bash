@@ -51,6 +51,11 @@ wait_udp() {
 	return 1
 }
 
+# Must fail. (`! CMD` fails no test.)
+never() {
+	! "$@"
+}
+
 # The process ends within some seconds.
 is_over() { # PID
 	local i

@@ -119,7 +119,7 @@ everything() {
 	await '.event == "Provisioning Domain Announcement" and .interface == "wwan0"'
 	in_client ip link del br0
 	in_client ip link add br1 type bridge
-	! jq -e 'select(.interface == "br1")' "$out"
+	never jq -e 'select(.interface == "br1")' "$out"
 	[ ! -s "$lab_dir/err" ]
 }
 
@@ -211,7 +211,7 @@ everything() {
 	in_client ip addr add 10.1.0.79/24 dev wlan0
 	post get "$(pvd_of wlan0)" link mtu
 	await '.event == "Configuration Data" and .number == 1500' 2
-	! jq -e 'select(.address == "10.1.0.79" or .address == "fd00:1::1")' "$out"
+	never jq -e 'select(.address == "10.1.0.79" or .address == "fd00:1::1")' "$out"
 }
 
 @test "router advertisements: addresses, name servers, suffix, portal, NAT64 prefix, and their end" {
@@ -286,7 +286,7 @@ everything() {
 	await '.event == "Configuration Data" and .information == "dns-server" and .address == "10.1.0.54"'
 	await '.event == "Configuration Data" and .information == "search-domain" and .text == "lease.example"'
 	# The routes of the other family are not DHCP's.
-	! jq -e 'select(.element == "DHCPv6")' "$out"
+	never jq -e 'select(.element == "DHCPv6")' "$out"
 	client -r
 	await '.event == "No Address Announcement" and (.address | tostring | startswith("10.1.0.1"))'
 	await ".event == \"No Configuration Element Announcement\" and .element == \"DHCPv4\" and .pvd == \"$pvd\""
@@ -313,7 +313,7 @@ everything() {
 	in_client ip route del default dev wwan0
 	in_client ip -6 route del default dev wwan0
 	await '.event == "Configuration Element Announcement" and .interface == "wlan0" and .element == "resolver"' 3
-	! jq -e 'select(.interface == "wwan0" and .element == "resolver")' "$out"
+	never jq -e 'select(.interface == "wwan0" and .element == "resolver")' "$out"
 }
 
 @test "a name means in each domain what its own servers say" {
@@ -340,7 +340,7 @@ everything() {
 	[ "$(answers 5)" = "10.1.1.2" ]
 	[ "$(jq 'select(.event == "No Name Translation" and .id == 3) | .errno' "$out")" = 2 ]
 	grep -q '^10.2.0.2 www.lab.example' "$lab_dir/dns-10.2.0.1"
-	! grep -q 'only.wlan' "$lab_dir/dns-10.1.0.1"
+	never grep -q 'only.wlan' "$lab_dir/dns-10.1.0.1"
 	# Stopped before the answer: not another word.
 	servers wwan0 DNS=10.2.0.99
 	sleep 0.3
@@ -354,7 +354,7 @@ everything() {
 	post translate 8 www.lab.example "$(pvd_of wwan0)"
 	lab_event wwan0 down
 	await '.event == "No Name Translation" and .id == 8 and .errno == 100'
-	! jq -e 'select(.id == 6)' "$out"
+	never jq -e 'select(.id == 6)' "$out"
 }
 
 @test "connections: by the domain's interface and address, or a reason why not" {
@@ -401,7 +401,7 @@ everything() {
 	post stop connecting 9
 	lab_event wwan0 down
 	await '.event == "Not Connected" and .id == 8 and .errno == 100'
-	! jq -e 'select(.id == 9)' "$out"
+	never jq -e 'select(.id == 9)' "$out"
 }
 
 @test "the application's notes are taken; what is no request is refused" {

@@ -94,7 +94,7 @@ ask() { # NAME [PORT [TYPE]]
 	[ "$(ask localhost)" = "$(in_client python3 -c 'import socket; print(*sorted({i[4][0] for i in socket.getaddrinfo("localhost", None)}))')" ]
 	# The network does not know it: that is an answer, too.
 	[ "$(ask host.lab.example)" = -2 ]
-	! grep -q host.lab "$lab_dir/dns-10.9.0.2"
+	never grep -q host.lab "$lab_dir/dns-10.9.0.2"
 	# The other way out.
 	in_client ip route replace default via 10.2.0.1 dev wwan0 metric 50
 	[ "$(ask www.lab.example)" = "192.0.2.2" ]
@@ -177,6 +177,6 @@ ask() { # NAME [PORT [TYPE]]
 	lab_event wlan0 down
 	touch "$lab_dir/lost"
 	until_said "10.9.0.3 two"
-	! grep -q "10.9.0.2 two" "$lab_dir/server.log"
+	never grep -q "10.9.0.2 two" "$lab_dir/server.log"
 	kill "$program"
 }

@@ -307,6 +307,23 @@ advertise() { # NAME N SEQUENCE [FLAGS]
 	known good.example | absent .
 }
 
+# An echo client over wwan0, whose other path is wlan0, with what was sent back in "lines"; it is told what to say by 7.
+plain_flow() {
+	printf '%s\n' 'connectivity { portal-api = true }' 'interface "wwan*" { prefer = 200 }' \
+		'interface "wlan*" { prefer = 100 }' 'peer "*" { continuity = redial  replay = line }' >"$lab_dir/policy.conf"
+	lab_spawn server "$lab_dir/echo.log" python3 "$lab_root/tests/lab/echo_server.py" 9001
+	lab_wait_port server 9001
+	in_client ip route del default dev wlan0
+	mkfifo "$lab_dir/say"
+	covered timeout 60 nc 10.9.0.2 9001 <"$lab_dir/say" >"$lab_dir/lines" &
+	exec 7>"$lab_dir/say"
+	echo hello >&7
+	local i
+	for ((i = 0; i < 50; i++)); do ! grep -q hello "$lab_dir/lines" || break; sleep 0.1; done
+	grep -q hello "$lab_dir/lines"
+	in_client ip route add default via 10.1.0.1 dev wlan0 metric 100
+}
+
 @test "a captive portal: asked where it is announced, closed, then open" {
 	authority
 	certificate portal.example
@@ -322,9 +339,20 @@ advertise() { # NAME N SEQUENCE [FLAGS]
 	knows wlan0 "portal captive 1"
 	known wlan0 | grep -qx "portal portal-page https://portal.example/page"
 	known wlan0 | grep -qx "portal venue-page https://portal.example/venue"
+	plain_flow
+	lab_event wwan0 down
+	echo while closed >&7
+	sleep 1
 	grep -qE '^(2001:db8:b1:|fd00:1::2).* portal.example /api application/captive\+json$' "$lab_dir/https.log"
 	answer portal.example application/captive+json '{"captive":false,"seconds-remaining":3600}'
+	[ "$(wc -l <"$lab_dir/lines")" = 1 ]
+	grep -q 'wlan0 is not connected (portal)' "$lab_dir/client.log"
 	knows wlan0 "portal captive 0" || knows wlan0 "portal captive 0"
+	for ((i = 0; i < 50; i++)); do [ "$(wc -l <"$lab_dir/lines")" -lt 2 ] || break; sleep 0.1; done
+	[ "$(tail -n 1 "$lab_dir/lines")" = "while closed" ]
+	grep -q 'flow 1: on wlan0' "$lab_dir/client.log"
+	exec 7>&-
+	lab_event wwan0 up
 	known wlan0 | grep -qx "portal portal-session 1"
 	# A network that has none.
 	ra prefix 2001:db8:b1::/64 600 300 dns 2001:db8:b1::1 600 portal urn:ietf:params:capport:unrestricted

@@ -32,7 +32,7 @@ alike() {
 
 complaints() {
 	cat "$lab_dir/serve.log"
-	! grep -q Assertion "$lab_dir/serve.log"
+	never grep -q Assertion "$lab_dir/serve.log"
 }
 
 is_open() {
