@@ -78,6 +78,10 @@ static int scan_epolls(void)
 	if (dir < 0)
 		return dir;
 	lately_begin(&list);
+	/* A number that is one no more may be one again, and is to be noticed then. */
+	for (int i = 0; i < nepolls; i++)
+		if ((unsigned)epolls[i] / 64 < sizeof(listed) / sizeof(*listed))
+			atomic_fetch_and(&listed[epolls[i] / 64], ~(1ull << epolls[i] % 64));
 	nepolls = 0;
 	for (long n; (n = raw_getdents64(dir, buf, sizeof(buf))) > 0;) {
 		for (long at = 0; at < n;) {
