@@ -18,7 +18,7 @@ teardown() {
 
 # By way of a user namespace nobody else than root is to be had.
 need_users() {
-	[ "$(awk '{ n += $3 } END { print n }' /proc/self/uid_map)" -gt 65534 ] || skip "no other users in this user namespace"
+	[ "$(awk '{ n += $3 } END { printf "%.0f", n }' /proc/self/uid_map)" -gt 65534 ] || skip "no other users in this user namespace"
 }
 
 moved() { # NAME
