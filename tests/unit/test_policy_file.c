@@ -448,7 +448,8 @@ static void errors_name_file_line_and_what_was_expected(void **state)
 	     ":1: on-handover = \"\" not understood; expected a command"},
 	    {"\nconnectivity {\n expect = \"x\" }",
 	     ":2: connectivity names nobody to ask; expected url = \"http://HOST/PATH\" or portal"},
-	    {"connectivity {\n portal-api = true\n expect = \"x\" }", ":3: expect without url; exp"},
+	    {"connectivity {\n portal-api = true\n expect = \"x\" }",
+	     ":3: expect without url; exp"},
 	    {"connectivity { portal-api = maybe }", ":1: portal-api = \"maybe\" not understood"},
 	    {"interface \"*\" { nat64 = \"networks\" }", ":1: nat64 = \"networks\" not understood"},
 	    {"stability {\n hold = -1 }", ":2: hold = \"-1\" not understood; expected a number of "
