@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "preload/procfs.h"
 #include "preload/raw.h"
 
 #define LIMIT_S 60
@@ -154,8 +155,12 @@ __attribute__((noreturn)) static void wait_for(int shell_pid, int fd)
 
 int outside_run(const char *command, const char *const *vars)
 {
-	int pipe[2], r = (int)raw_call3(SYS_pipe2, (long)pipe, O_CLOEXEC, 0);
+	int pipe[2], r;
 
+	/* It may have a new process killed, or the one that makes it. */
+	if (proc_sandboxed())
+		return -EPERM;
+	r = (int)raw_call3(SYS_pipe2, (long)pipe, O_CLOEXEC, 0);
 	if (r < 0)
 		return r;
 	int first = raw_fork(0);

@@ -110,6 +110,13 @@ serve_one() {
 	done
 }
 
+@test "nor is a call made there that the sandbox may kill for" {
+	lab_spawn server "$lab_dir/echo.log" python3 "$lab_root/tests/lab/echo_server.py" 9000
+	wait_port 9000
+	watched="$lab_build/lab/forbid comparing,barriers" trial waits epoll
+	[ "$(handovers)" -ge 2 ]
+}
+
 @test "few descriptors" {
 	local n
 	serve_one

@@ -4,7 +4,7 @@
  *
  * What is forbidden fails with EPERM: netlink (its sockets), threads (clone with CLONE_THREAD;
  * clone3 fails with ENOSYS, as sandboxes have it), eventfd, inotify, signals (rt_tgsigqueueinfo),
- * device (SO_BINDTODEVICE).
+ * device (SO_BINDTODEVICE). What ends the process: barriers (membarrier), comparing (kcmp).
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -55,6 +55,8 @@ static int forbid(const char *what)
 		ADD(UNLESS(SYS_rt_tgsigqueueinfo, 1), REFUSE(EPERM));
 	else if (strcmp(what, "barriers") == 0) /* and on pain of death */
 		ADD(UNLESS(SYS_membarrier, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
+	else if (strcmp(what, "comparing") == 0) /* so, too */
+		ADD(UNLESS(SYS_kcmp, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
 	else if (strcmp(what, "device") == 0)
 		ADD(UNLESS(SYS_setsockopt, 3), LOAD(args[2]), UNLESS(SO_BINDTODEVICE, 1),
 		    REFUSE(EPERM));
