@@ -36,7 +36,7 @@ waits() { # HANDOVERS NAME...
 }
 
 @test "epoll, level-triggered" {
-	waits 12 epoll pwait2 early anew
+	waits 14 epoll pwait2 early anew reused
 }
 
 @test "epoll, edge-triggered and one-shot" {

@@ -306,6 +306,48 @@ static void try_anew(void)
 	}
 }
 
+static void dial_watched(int epoll, int fd)
+{
+	watch(epoll, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT | EPOLLET);
+	must(connect(fd, (struct sockaddr *)&trial_server, sizeof(trial_server)) < 0 &&
+	         errno == EINPROGRESS,
+	     "connect");
+}
+
+static void await_connected(int epoll, const char *which)
+{
+	struct epoll_event ev = {0};
+
+	for (double end = now_s() + 5; !(ev.events & EPOLLOUT) || ev.events & EPOLLHUP;) {
+		must(now_s() < end, "no edge of the %s connection", which);
+		epoll_wait(epoll, &ev, 1, 1000);
+	}
+}
+
+/* An instance on the number of one that is gone, as it was found a moment ago. */
+static void try_reused(void)
+{
+	int fd[3], first = epoll_create1(0), second;
+
+	for (int i = 0; i < 3; i++)
+		fd[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	dial_watched(first, fd[0]);
+	await_connected(first, "first");
+	/* What is new makes the library look for all there are: then there is none on the first's
+	 * number. */
+	second = epoll_create1(0);
+	close(first);
+	dial_watched(second, fd[1]);
+	ep = epoll_create1(0);
+	must(ep == first, "the number is not used again");
+	dial_watched(ep, fd[2]);
+	await_connected(ep, "third");
+	await_connected(second, "second");
+	fcntl(fd[2], F_SETFL, 0);
+	watch(ep, EPOLL_CTL_MOD, fd[2], EPOLLIN);
+	both("registered in an instance on an old number", fd[2], by_epoll);
+}
+
 /* --- edges --- */
 
 /*
@@ -1028,6 +1070,7 @@ int main(int argc, char **argv)
 	                                      {"pwait2", try_pwait2},
 	                                      {"early", try_early},
 	                                      {"anew", try_anew},
+	                                      {"reused", try_reused},
 	                                      {"edge", try_edge},
 	                                      {"oneshot", try_oneshot},
 	                                      {"disarmed", try_disarmed},
