@@ -53,6 +53,7 @@ size_t shared_address(void *buf, const struct if_address *a, bool gone);
 size_t shared_route(void *buf, const struct if_route *r, bool gone);
 size_t shared_item(void *buf, const struct pvd_key *of, enum pvd_source source,
                    const struct pvd_item *item, bool gone);
+size_t shared_unreached(void *buf, int ifindex, sa_family_t family, const uint8_t router[16]);
 size_t shared_ask(void *buf, int ifindex);
 size_t shared_check(void *buf, const struct shared_check *c);
 

@@ -3,6 +3,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
@@ -133,6 +134,18 @@ size_t shared_address(void *buf, const struct if_address *a, bool gone)
 	if (a->protocol)
 		mnl_attr_put_u8(h, ADDRESS_PROTOCOL, a->protocol);
 	mnl_attr_put_u64(h, SHARED_TOLD, (uint64_t)a->told_ms);
+	return h->nlmsg_len;
+}
+
+size_t shared_unreached(void *buf, int ifindex, sa_family_t family, const uint8_t router[16])
+{
+	struct nlmsghdr *h = begin(buf, RTM_NEWNEIGH);
+	struct ndmsg *nd = mnl_nlmsg_put_extra_header(h, sizeof(*nd));
+
+	nd->ndm_family = (uint8_t)family;
+	nd->ndm_ifindex = ifindex;
+	nd->ndm_state = NUD_FAILED;
+	mnl_attr_put(h, NDA_DST, width((uint8_t)family), router);
 	return h->nlmsg_len;
 }
 

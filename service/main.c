@@ -111,6 +111,8 @@ static void on_event(void *ctx, const struct mif_event *ev)
 	log_debug("%s %s: %s", mif_event_name(ev->type), ev->name, ev->reason);
 	advert_event(ev, clock_ms());
 	networks_event(ev);
+	if (ev->type == MIF_ROUTER_NOT_REACHED)
+		share_unreached(ev);
 	if (ev->type == MIF_INTERFACE_GOING_AWAY)
 		share_left(ev->ifindex);
 }

@@ -408,6 +408,17 @@ int64_t share_due(void)
 	return due;
 }
 
+void share_unreached(const struct mif_event *ev)
+{
+	uint32_t message[SHARED_MESSAGE / sizeof(uint32_t)];
+
+	/* Not without what has come before it. */
+	if (noted)
+		tell(clock_ms());
+	journal_add(&journal, message,
+	            shared_unreached(message, ev->ifindex, ev->address.family, ev->address.ip));
+}
+
 void share_left(int ifindex)
 {
 	findings_forget(&findings, ifindex);

@@ -21,6 +21,9 @@ int64_t share_due(void);
 /* Something may have changed. */
 void share_note(void);
 
+/* A default router is not reached: for those who listen now. */
+void share_unreached(const struct mif_event *ev);
+
 /* The interface has left its network: what was found there counts no more. */
 void share_left(int ifindex);
 

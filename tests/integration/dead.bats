@@ -186,7 +186,8 @@ for line in ["a"] + list(sys.stdin):
 	[ "$(paste -sd' ' "$lab_dir/out")" = "a b" ]
 }
 
-@test "an idle flow moves when its router is not reached any more, and only if the relay is not, either" {
+# Its way is gone, and nobody says so but the neighbour who does not answer.
+idle_flow_moves() {
 	mkfifo "$lab_dir/fifo"
 	covered nc -N 10.9.0.2 9000 <"$lab_dir/fifo" 3>&- &
 	local pid=$! i
@@ -219,4 +220,20 @@ for line in ["a"] + list(sys.stdin):
 	grep 'flow 1: on wwan0' "$lab_dir/client.log"
 	exec 7>&-
 	kill "$pid"
+}
+
+@test "an idle flow moves when its router is not reached any more, and only if the relay is not, either" {
+	idle_flow_moves
+}
+
+@test "also where a service listens to the network for all" {
+	export MIFCONT_SERVICE=$lab_dir/service.sock
+	lab_spawn client "$lab_dir/service.log" "$lab_build/mifcontd" --socket "$MIFCONT_SERVICE" --user root --log debug
+	local i
+	for ((i = 0; i < 100; i++)); do
+		! grep -q 'ready at' "$lab_dir/service.log" || break
+		sleep 0.05
+	done
+	idle_flow_moves
+	grep 'client of user 0' "$lab_dir/service.log"
 }
