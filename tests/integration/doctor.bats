@@ -75,7 +75,12 @@ said() { # VERDICT CHECK TEXT
 @test "relays: one that is there, one with another key, one that is no relay, one that is not there" {
 	lab_spawn server "$lab_dir/relay.log" "$lab_build/mifcont-relay" --state-dir "$lab_dir/state" --allow 22
 	lab_wait_port server 7343
-	lab_spawn server "$lab_dir/http.log" python3 -m http.server 8080
+	# One that says nothing, whatever it hears: a web server answers to a line, and random bytes may hold one.
+	lab_spawn server "$lab_dir/mute.log" python3 -c '
+import socket
+s, held = socket.create_server(("", 8080)), []
+while True:
+    held.append(s.accept())'
 	lab_wait_port server 8080
 	cat >"$MIFCONT_POLICY" <<-'END'
 		peer "*:1" { continuity = session relay = "10.9.0.2:7343" }
