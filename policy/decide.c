@@ -99,11 +99,23 @@ static int64_t resting(const struct pol_snapshot *s, const struct pol_candidate 
 	return rest > c->drain_ms ? rest : c->drain_ms;
 }
 
+/* For how long it must have been usable. */
+static int64_t to_prove(const struct pol_snapshot *s, const struct pol_candidate *c)
+{
+	int64_t most = s->damp_ms > s->stable_ms ? s->damp_ms : s->stable_ms, ms = s->stable_ms;
+
+	for (unsigned i = 0; i < c->flaps && ms < most && !c->chosen; i++)
+		ms = 2 * ms < most ? 2 * ms : most;
+	return ms;
+}
+
 /* Until a flow that works may be moved to it. */
 static int64_t wait_for(const struct pol_snapshot *s, const struct pol_candidate *c)
 {
 	int64_t rest = resting(s, c);
-	int64_t prove = c->usable_ms < s->stable_ms ? s->stable_ms - c->usable_ms : 0;
+	int64_t prove = to_prove(s, c);
+
+	prove = c->usable_ms < prove ? prove - c->usable_ms : 0;
 
 	return rest > prove ? rest : prove;
 }
@@ -231,6 +243,13 @@ static void compare(const struct pol_snapshot *s, const struct pol_candidate *no
 		because(d, "%.15s is preferred to %.15s (%d over %d) but failed %lld ms ago",
 		        later->name, now->name, later->prefer, now->prefer,
 		        (long long)later->failed_ms);
+	} else if (later && to_prove(s, later) > s->stable_ms) {
+		because(
+		    d,
+		    "%.15s is preferred to %.15s (%d over %d) but comes and goes: usable for %lld "
+		    "of %lld ms",
+		    later->name, now->name, later->prefer, now->prefer, (long long)later->usable_ms,
+		    (long long)to_prove(s, later));
 	} else if (later) {
 		because(d,
 		        "%.15s is preferred to %.15s (%d over %d) but was usable for only %lld ms",

@@ -24,6 +24,7 @@ struct pol_candidate {
 	bool metered;      /* the policy says so, or its kind where the policy says nothing */
 	uint32_t metric;   /* of the route; lower is better */
 	int64_t usable_ms; /* for how long it has been usable without a break */
+	unsigned flaps;    /* how often it was lost again within a minute, one after the other */
 	int64_t failed_ms; /* since the last failed attempt over it by this flow; -1: none */
 	int64_t rest_ms;  /* it brought nothing back, and is still left alone for this long; or 0 */
 	int64_t drain_ms; /* it is about to be turned off, as somebody said, and is avoided for so
@@ -52,6 +53,7 @@ struct pol_snapshot {
 	 * (the flow's share of the spread included), and how long a path is left alone after a
 	 * failed attempt */
 	int stable_ms, hold_ms;
+	int damp_ms; /* the most that flaps make of stable_ms */
 };
 
 enum pol_verb {
@@ -77,6 +79,10 @@ struct pol_decision {
  * greater `prefer`) has been stable. Among equals the route's metric decides, then the lower id. A
  * path that failed a moment ago is left alone as long as there is another; where there is none, the
  * one that has rested longest is named, and who asks keeps a distance between attempts.
+ *
+ * A path that comes and goes has to be stable for twice as long each time, so that an interface
+ * which flaps for minutes causes a handful of handovers, not hundreds. One that is taken because
+ * the flow's own is lost need not be stable.
  *
  * A sticky flow is not attracted; only the user's own choice moves it from a path that works.
  *

@@ -69,7 +69,7 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 		expected = "url = \"http://HOST/PATH\", expect = \"TEXT\" or portal-api = true";
 	else if (section_is(cfg, "stability"))
 		expected =
-		    "stable, hold, spread, outage or gone = MILLISECONDS, or silence = false";
+		    "stable, hold, damp, spread, outage or gone = MILLISECONDS, or silence = false";
 	complain(cfg ? cfg->line : 0, "%s; expected %s", text, expected);
 }
 
@@ -170,13 +170,10 @@ static bool parse(const char *text)
 	};
 
 	cfg_opt_t stability[] = {
-	    CFG_STR("stable", NULL, CFGF_NONE),
-	    CFG_STR("hold", NULL, CFGF_NONE),
-	    CFG_STR("spread", NULL, CFGF_NONE),
-	    CFG_STR("silence", NULL, CFGF_NONE),
-	    CFG_STR("outage", NULL, CFGF_NONE),
-	    CFG_STR("gone", NULL, CFGF_NONE),
-	    CFG_END(),
+	    CFG_STR("stable", NULL, CFGF_NONE),  CFG_STR("hold", NULL, CFGF_NONE),
+	    CFG_STR("damp", NULL, CFGF_NONE),    CFG_STR("spread", NULL, CFGF_NONE),
+	    CFG_STR("silence", NULL, CFGF_NONE), CFG_STR("outage", NULL, CFGF_NONE),
+	    CFG_STR("gone", NULL, CFGF_NONE),    CFG_END(),
 	};
 	cfg_opt_t connectivity[] = {
 	    CFG_STR("url", NULL, CFGF_NONE),

@@ -7,11 +7,12 @@
 #include "policy/value.h"
 
 const char *const key_names[KEYS] = {
-    "prefer",        "metered",       "nat64",   "continuity", "replay",    "records",  "sticky",
-    "address-bound", "on-handover",   "resolve", "relay",      "relay-key", "identity", "standby",
-    "stable",        "hold",          "spread",  "silence",    "outage",    "gone",     "url",
-    "portal-api",    "expect",        "offset",  "width",      "order",     "counts",   "opening",
-    "opening-words", "binding-words", "send",    "expect"};
+    "prefer",        "metered",       "nat64",       "continuity", "replay",     "records",
+    "sticky",        "address-bound", "on-handover", "resolve",    "relay",      "relay-key",
+    "identity",      "standby",       "stable",      "hold",       "damp",       "spread",
+    "silence",       "outage",        "gone",        "url",        "portal-api", "expect",
+    "offset",        "width",         "order",       "counts",     "opening",    "opening-words",
+    "binding-words", "send",          "expect"};
 
 static const char *expected(enum key key, const char *text)
 {
@@ -58,6 +59,7 @@ static const char *expected(enum key key, const char *text)
 	case STANDBY:
 		return value_standby(text, &s) ? NULL : VALUE_STANDBY_EXPECTED;
 	case STABLE:
+	case DAMP:
 	case HOLD:
 	case SPREAD:
 	case OUTAGE:

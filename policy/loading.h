@@ -25,6 +25,7 @@ enum key {
 	STANDBY,
 	STABLE,
 	HOLD,
+	DAMP,
 	SPREAD,
 	SILENCE,
 	OUTAGE,

@@ -11,8 +11,8 @@
 
 #define STABILITY                                                                                  \
 	{                                                                                          \
-		.stable = 250, .hold = 2000, .spread = 250, .silence = true, .outage = 3000,       \
-		.gone = 30000                                                                      \
+		.stable = 250, .hold = 2000, .damp = 30000, .spread = 250, .silence = true,        \
+		.outage = 3000, .gone = 30000                                                      \
 	}
 
 const struct pol_stability pol_calm = STABILITY;

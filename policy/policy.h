@@ -93,6 +93,7 @@ struct pol_peer {
 struct pol_stability {
 	int stable;   /* a better path must have been usable for so long */
 	int hold;     /* a path that failed is left alone for so long */
+	int damp;     /* one that comes and goes must be usable longer each time, up to this */
 	int spread;   /* flows that could move to a better path at once do so over this time */
 	bool silence; /* is a path that is up and brings nothing back left? */
 	/* where nothing but an error is possible: a lost path is waited out for so long where that

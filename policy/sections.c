@@ -302,6 +302,8 @@ int on_stability(cfg_t *cfg, cfg_opt_t *opt)
 		value_time(text, &s->stable);
 	if ((text = cfg_getstr(sec, "hold")))
 		value_time(text, &s->hold);
+	if ((text = cfg_getstr(sec, "damp")))
+		value_time(text, &s->damp);
 	if ((text = cfg_getstr(sec, "spread")))
 		value_time(text, &s->spread);
 	if ((text = cfg_getstr(sec, "outage")))

@@ -10,14 +10,9 @@
 #include "preload/dial.h"
 #include "preload/process.h"
 #include "preload/pulse.h"
+#include "preload/steady.h"
 
-/* Since when each interface has been usable. A handful is all a machine has; the oldest makes room.
- */
-#define SINCE_MAX 64
-static struct since {
-	int ifindex;
-	int64_t ms;
-} since[SINCE_MAX];
+static struct steady steady;
 
 /* Those that are about to be turned off. */
 #define DRAINS 8
@@ -79,13 +74,15 @@ bool choose_news(void)
 
 void choose_note(const struct mif_event *ev)
 {
-	struct since *s = &since[0];
 	const struct mif_address *a = &ev->address;
 	/* A link-local address comes late and opens no path. */
-	bool opens = ev->type == MIF_INTERFACE_GOING_UP ||
-	             (ev->type == MIF_ADDRESS_ANNOUNCEMENT &&
-	              !(a->family == AF_INET6 && a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80));
+	bool local = a->family == AF_INET6 && a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80;
+	bool opens =
+	    ev->type == MIF_INTERFACE_GOING_UP || (ev->type == MIF_ADDRESS_ANNOUNCEMENT && !local);
 
+	if (ev->type == MIF_INTERFACE_GOING_AWAY || ev->type == MIF_NO_INTERFACE_ANNOUNCEMENT ||
+	    (ev->type == MIF_NO_ADDRESS_ANNOUNCEMENT && !local))
+		steady_gone(&steady, ev->ifindex, clock_ms());
 	if (!opens)
 		return;
 	if (ev->type == MIF_INTERFACE_GOING_UP)
@@ -94,23 +91,7 @@ void choose_note(const struct mif_event *ev)
 				drains[i].until_ms = 0;
 	pulse_forget(ev->ifindex);
 	check_forget(ev->ifindex);
-	for (int i = 0; i < SINCE_MAX; i++) {
-		if (since[i].ifindex == ev->ifindex) {
-			s = &since[i];
-			break;
-		}
-		if (since[i].ms < s->ms)
-			s = &since[i];
-	}
-	*s = (struct since){ev->ifindex, clock_ms()};
-}
-
-static int64_t usable_for(int ifindex)
-{
-	for (int i = 0; i < SINCE_MAX; i++)
-		if (since[i].ifindex == ifindex)
-			return clock_ms() - since[i].ms;
-	return INT32_MAX;
+	steady_here(&steady, ev->ifindex, clock_ms());
 }
 
 static int preference(const struct mif_path *p, bool *named)
@@ -271,6 +252,7 @@ static int look_around(const union flow_address *to, const struct whereabouts *a
 	s->tested = at->unproven && check_wanted();
 	s->stable_ms = calm->stable + (int)(at->share % (unsigned)(calm->spread + 1));
 	s->hold_ms = calm->hold;
+	s->damp_ms = calm->damp;
 	for (int i = 0; i < n; i++) {
 		struct pol_candidate *c = &s->candidate[s->candidates++];
 		int metered =
@@ -282,7 +264,8 @@ static int look_around(const union flow_address *to, const struct whereabouts *a
 		c->tunnel = paths[i].kind == MIF_TUNNEL;
 		c->metered = metered < 0 ? paths[i].kind == MIF_CELLULAR : metered;
 		c->metric = paths[i].metric;
-		c->usable_ms = usable_for(paths[i].ifindex);
+		c->usable_ms = steady_ms(&steady, paths[i].ifindex, now);
+		c->flaps = steady_flaps(&steady, paths[i].ifindex, now);
 		c->failed_ms = at->failed_ms && at->failed_ifindex == paths[i].ifindex
 		                   ? now - at->failed_ms
 		                   : -1;

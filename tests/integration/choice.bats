@@ -92,6 +92,38 @@ policy() { # TEXT
 	wait "$pid"
 }
 
+# How often a flow goes back to an interface that comes and goes eight times.
+returns() { # STABILITY
+	local pid i
+	policy "stability { $1 }" 'peer "*" { continuity = session }' >&2
+	: >"$lab_dir/client.log"
+	rm -f "$lab_dir/fifo"
+	mkfifo "$lab_dir/fifo"
+	covered nc -N 10.9.0.2 9001 <"$lab_dir/fifo" >&2 3>&- &
+	pid=$!
+	exec 7>"$lab_dir/fifo"
+	becomes "9001 wlan0 session" >&2
+	for ((i = 0; i < 8; i++)); do
+		lab_event wlan0 down
+		sleep 0.2
+		lab_event wlan0 up
+		sleep 0.6
+	done
+	exec 7>&-
+	wait "$pid" || :
+	grep -c 'flow 1: on wlan0' "$lab_dir/client.log"
+}
+
+@test "an interface that comes and goes attracts a flow less each time" {
+	local calm restless
+	restless=$(returns 'spread = 0  damp = 0')
+	calm=$(returns 'spread = 0')
+	echo "went back $restless times, damped $calm times"
+	[ "$restless" -ge 6 ]
+	[ "$calm" -ge 1 ]
+	[ "$calm" -le 4 ]
+}
+
 @test "many flows go to a better path over a little time, not at once" {
 	policy 'stability { spread = 3000 }' 'peer "*" { continuity = session }'
 	covered timeout 20 python3 "$BATS_TEST_DIRNAME/../lab/wide.py" 10.9.0.2 9001 60 < <(sleep 12; echo) >"$lab_dir/out" &

@@ -8,7 +8,7 @@ setup() {
 	need_lab
 	start_lab
 	cat >"$lab_dir/policy.conf" <<-'END'
-		stability { spread = 0  outage = 500 }
+		stability { spread = 0  damp = 0  outage = 500 }
 		interface "wlan*" { prefer = 200 }
 		interface "wwan*" { prefer = 100 }
 		peer "*:6379" {

@@ -15,9 +15,9 @@ need_lab() {
 start_lab() {
 	local i
 	lab_up "$@"
-	# Without the spread, so that what a test waits for comes at the same time each time.
+	# Without spread and damping, so that what a test waits for comes at the same time each time.
 	cat >"$lab_dir/policy.conf" <<-'END'
-		stability { spread = 0 }
+		stability { spread = 0  damp = 0 }
 		interface "wlan*" { prefer = 200 }
 		interface "wwan*" { prefer = 100 }
 		peer "*/udp" { continuity = redial }

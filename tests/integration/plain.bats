@@ -8,7 +8,7 @@ setup() {
 	need_lab
 	start_lab 5 40 0
 	cat >"$lab_dir/policy.conf" <<-'END'
-		stability { spread = 0  outage = 1500  gone = 60000 }
+		stability { spread = 0  damp = 0  outage = 1500  gone = 60000 }
 		interface "wlan*" { prefer = 200 }
 		interface "wwan*" { prefer = 100 }
 		peer "*" { continuity = auto }

@@ -156,7 +156,7 @@ ask() { # NAME [PORT [TYPE]]
 	lab_spawn server "$lab_dir/server.log" python3 "$lab_root/tests/lab/lines.py" 9100
 	lab_wait_port server 9100
 	cat >"$lab_dir/policy.conf" <<-'END'
-		stability { spread = 0 }
+		stability { spread = 0  damp = 0 }
 		interface "wlan*" { prefer = 200 }
 		interface "wwan*" { prefer = 100 }
 		peer "*.lab.example" { continuity = redial  replay = line  resolve = path }

@@ -12,7 +12,7 @@ setup() {
 	*) start_lab ;;
 	esac
 	cat >"$lab_dir/policy.conf" <<-'END'
-		stability { spread = 0 }
+		stability { spread = 0  damp = 0 }
 		interface "wlan*" { prefer = 200 }
 		interface "wwan*" { prefer = 100 }
 		peer "10.9.0.2:9003/udp" { continuity = auto }

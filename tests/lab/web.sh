@@ -10,7 +10,7 @@
 
 web_policy() {
 	cat >"$lab_dir/policy.conf" <<-END
-		stability { spread = 0 }
+		stability { spread = 0  damp = 0 }
 		interface "wlan*" { prefer = 200 }
 		interface "wwan*" { prefer = 100 }
 		peer "*" { continuity = ${1:-http} }

@@ -347,6 +347,42 @@ static void time_alone_may_change_the_answer(void **state)
 	assert_int_equal(d.again_ms, 200);
 }
 
+static void what_comes_and_goes_has_longer_to_prove_each_time(void **state)
+{
+	const int64_t proof[] = {250, 500, 1000, 2000, 4000, 8000, 16000, 30000, 30000};
+	struct pol_snapshot s = two(WWAN);
+	struct pol_decision d;
+
+	(void)state;
+	s.stable_ms = 250;
+	s.damp_ms = 30000;
+	for (unsigned i = 0; i < sizeof(proof) / sizeof(*proof); i++) {
+		s.candidate[0].flaps = i;
+		s.candidate[0].usable_ms = proof[i] - 1;
+		pol_decide(&s, &d);
+		assert_int_equal(d.verb, POL_STAY);
+		assert_int_equal(d.again_ms, 1);
+		assert_int_equal(!strstr(d.reason, "comes and goes"), i == 0);
+		s.candidate[0].usable_ms = proof[i];
+		expect(&s, POL_MOVE, WLAN);
+	}
+	/* The user's choice has not. */
+	s.candidate[0].usable_ms = 250;
+	s.candidate[0].chosen = true;
+	expect(&s, POL_MOVE, WLAN);
+	/* Nor where the flow's own path is gone, nor where the policy does not want that. */
+	s.candidate[0].chosen = false;
+	s.candidate[0].usable_ms = 0;
+	s.current_usable = false;
+	s.candidates = 1;
+	expect(&s, POL_RESCUE, WLAN);
+	s = two(WWAN);
+	s.damp_ms = 0;
+	s.candidate[0].flaps = 30;
+	s.candidate[0].usable_ms = s.stable_ms;
+	expect(&s, POL_MOVE, WLAN);
+}
+
 static void among_equals_metric_then_number(void **state)
 {
 	struct pol_snapshot s = two(0);
@@ -506,6 +542,7 @@ struct world {
 	int asked; /* path id whose connectivity was asked for in the last step; 0: none */
 	int64_t since[6], failed[6]; /* failed: the last attempt; -1: none */
 	int64_t now;
+	unsigned flaps[6];
 	int on; /* index of the flow's path; -1: none */
 	bool flow_failed, host_tunnel;
 };
@@ -552,6 +589,7 @@ static void look(const struct world *w, struct pol_snapshot *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->stable_ms = 250;
+	s->damp_ms = 1200;
 	s->hold_ms = 2000;
 	s->host_tunnel = w->host_tunnel;
 	s->sticky = w->sticky;
@@ -570,6 +608,7 @@ static void look(const struct world *w, struct pol_snapshot *s)
 			continue;
 		s->candidate[s->candidates] = w->path[i];
 		s->candidate[s->candidates].usable_ms = w->now - w->since[i];
+		s->candidate[s->candidates].flaps = w->flaps[i];
 		s->candidate[s->candidates].rest_ms = left(w, w->rest[i]);
 		s->candidate[s->candidates].drain_ms = left(w, w->drain[i]);
 		s->candidate[s->candidates].chosen = w->chosen == i;
@@ -589,6 +628,7 @@ static void event(struct world *w)
 	case 2:
 	case 3:
 		w->up[i] = !w->up[i];
+		w->flaps[i] += !w->up[i];
 		w->since[i] = w->now;
 		w->net[i] = POL_NET_UNKNOWN;
 		break;
@@ -672,7 +712,10 @@ static bool step(struct world *w)
 			assert_int_not_equal(w->chosen, w->on);
 			assert_true(w->path[target].prefer > w->path[w->on].prefer);
 		}
-		assert_true(w->now - w->since[target] >= 250);
+		int64_t proof = 250LL << (w->flaps[target] < 3 ? w->flaps[target] : 3);
+
+		proof = w->chosen == target ? 250 : proof < 1200 ? proof : 1200;
+		assert_true(w->now - w->since[target] >= proof);
 	}
 	if (d.verb == POL_RESCUE) {
 		/* One that failed a moment ago only if all that may be taken did. */
@@ -837,6 +880,7 @@ int main(void)
 	    cmocka_unit_test(a_failed_attempt_rests_unless_there_is_no_other),
 	    cmocka_unit_test(the_longest_rested_of_failed_ones_is_tried),
 	    cmocka_unit_test(time_alone_may_change_the_answer),
+	    cmocka_unit_test(what_comes_and_goes_has_longer_to_prove_each_time),
 	    cmocka_unit_test(among_equals_metric_then_number),
 	    cmocka_unit_test(an_address_without_a_route_is_left_alone),
 	    cmocka_unit_test(reasons_name_interfaces_and_numbers),

@@ -214,15 +214,17 @@ static void calm_is_as_said(void **state)
 	p = load("peer \"*\" { continuity = none }", err, sizeof(err));
 	assert_memory_equal(pol_stability(p), s, sizeof(*s));
 	pol_free(p);
+	assert_int_equal(s->damp, 30000);
 	assert_int_equal(s->outage, 3000);
 	assert_int_equal(s->gone, 30000);
 	p = load("stability { outage = 1 gone = 2 }", err, sizeof(err));
 	assert_int_equal(pol_stability(p)->outage, 1);
 	assert_int_equal(pol_stability(p)->gone, 2);
 	pol_free(p);
-	p = load("stability { stable = 700 silence = off }", err, sizeof(err));
+	p = load("stability { stable = 700 damp = 9000 silence = off }", err, sizeof(err));
 	s = pol_stability(p);
 	assert_int_equal(s->stable, 700);
+	assert_int_equal(s->damp, 9000);
 	assert_int_equal(s->hold, 2000);
 	assert_int_equal(s->spread, 250);
 	assert_false(s->silence);
@@ -460,7 +462,7 @@ static void errors_name_file_line_and_what_was_expected(void **state)
 	    {"stability { }\n\nstability { stable = 1 }",
 	     ":3: stability stands here and on line 1; expected it once"},
 	    {"stability { calm = 1 }",
-	     ":1: no such option 'calm'; expected stable, hold, spread, outage or"},
+	     ":1: no such option 'calm'; expected stable, hold, damp, spread, outage or"},
 	    {"connectivity { url = \"https://a.example/\" }",
 	     ":1: url = \"https://a.example/\" not understood; expected \"http://HOST/PATH\""},
 	    {"connectivity { url = \"http://a.example\" }", "not understood"},
