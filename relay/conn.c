@@ -16,8 +16,6 @@
 #define SOURCES_MAX 16384
 #define USER_TIMEOUT_MS 30000 /* a path that takes nothing for this long is lost */
 
-#define KEEPALIVE_S 300
-
 static struct conn *shaking, *others, *dead;
 static unsigned nshaking, nconns;
 
@@ -84,7 +82,7 @@ void conn_accept(struct source *listener)
 		union address from = {.sa.sa_family = AF_UNSPEC};
 		socklen_t len = sizeof(from);
 		int fd = accept4(listener->fd, &from.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC),
-		    one = 1, limit = USER_TIMEOUT_MS, idle = KEEPALIVE_S, interval = 10;
+		    one = 1, limit = USER_TIMEOUT_MS, idle = config.keepalive_s, interval = 10;
 		struct linger reset = {1, 0};
 
 		if (fd < 0) {

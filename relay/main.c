@@ -17,6 +17,7 @@
 
 struct config config = {
     .linger_ms = 24 * 3600 * 1000LL,
+    .keepalive_s = 15 * 60,
     .max_sessions = 10000,
     .max_handshakes = 1024,
     .max_memory = 4ull << 30,
@@ -41,6 +42,7 @@ static const char usage[] =
     "  --proxy-protocol PORT|HOST:PORT  targets that are told the client's address (v2)\n"
     "  --state-dir DIR        where the relay's key is kept\n"
     "  --linger TIME          how long a session without connection is kept (default 24h)\n"
+    "  --keepalive TIME       after which a connection at rest is asked (default 15m)\n"
     "  --max-sessions N       (default 10000)\n"
     "  --max-memory SIZE      of all rings together (default 4G)\n"
     "  --ring SIZE            kept for each session and direction (default 16M)\n"
@@ -98,6 +100,16 @@ static void allow(const char *text)
 
 	if (!access_allow(access_rules, text, &why))
 		complain("--allow", text, why);
+}
+
+static void keepalive(const char *text)
+{
+	int64_t ms = time_of("--keepalive", text);
+
+	/* The kernel's bound of TCP_KEEPIDLE is MAX_TCP_KEEPIDLE, 32767 s. */
+	if (ms < 1000 || ms > 32767000)
+		complain("--keepalive", text, "1s to 9h");
+	config.keepalive_s = (int)(ms / 1000);
 }
 
 static void advertise(const char *text)
@@ -164,6 +176,7 @@ static void options(int argc, char **argv)
 	    {"max-handshakes", required_argument, NULL, 'H'},
 	    {"rate", required_argument, NULL, 'R'},
 	    {"linger", required_argument, NULL, 'i'},
+	    {"keepalive", required_argument, NULL, 'k'},
 	    {"max-sessions", required_argument, NULL, 's'},
 	    {"max-memory", required_argument, NULL, 'm'},
 	    {"ring", required_argument, NULL, 'r'},
@@ -212,6 +225,9 @@ static void options(int argc, char **argv)
 			break;
 		case 'i':
 			config.linger_ms = time_of("--linger", optarg);
+			break;
+		case 'k':
+			keepalive(optarg);
 			break;
 		case 's':
 			config.max_sessions =

@@ -48,6 +48,7 @@ struct config {
 	int proxies;
 	unsigned rate; /* new associations and sessions of one client in a second */
 	int64_t linger_ms;
+	int keepalive_s; /* a connection at rest is asked after so long */
 	unsigned max_sessions, max_handshakes;
 	size_t max_memory, ring;
 };

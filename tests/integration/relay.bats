@@ -20,7 +20,8 @@ relay() {
 
 @test "wrong options are refused with what was expected" {
 	for option in "--allow 0" "--allow 70000" "--allow http" "--allow 22 --linger 5" "--allow 22 --ring 1" \
-		"--allow 22 --log loud" "--allow 22 --max-memory x"; do
+		"--allow 22 --log loud" "--allow 22 --max-memory x" \
+		"--allow 22 --keepalive 10h"; do
 		# shellcheck disable=SC2086
 		run relay $option
 		[ "$status" = 2 ]
@@ -47,6 +48,38 @@ relay() {
 	run relay --allow 22 --listen 127.0.0.1:17343
 	[ "$status" = 1 ]
 	[[ $output == *"expected a key"* ]]
+}
+
+# When the kernel is going to ask after a session at rest, of both its connections, as ss says it: in "said".
+asked_after() { # OPTION...
+	local pid i
+	kill "$relay_pid"
+	is_over "$relay_pid"
+	lab_spawn server "$lab_dir/relay.log" "$lab_build/mifcont-relay" --state-dir "$lab_dir/state" --allow 9001 "$@"
+	relay_pid=$lab_pid
+	wait_port 7343
+	covered timeout 20 python3 -c 'import socket, sys; s = socket.create_connection(("10.9.0.2", 9001)); sys.stdin.read()' \
+		< <(sleep 3) 3>&- &
+	pid=$!
+	for ((i = 0; i < 50; i++)); do
+		said=$(in_server ss -Htno state established "sport = :7343" | grep -o 'keepalive,[^,]*' | sort -u)
+		[ "$(grep -c . <<<"$said")" = 0 ] || break
+		sleep 0.1
+	done
+	wait "$pid"
+	echo "$said"
+}
+
+@test "a connection at rest is asked after as rarely as the operator says" {
+	local said
+	need_lab
+	start_lab
+	lab_spawn server "$lab_dir/echo.log" python3 "$lab_root/tests/lab/echo_server.py" 9001
+	wait_port 9001
+	asked_after
+	[[ $said == keepalive,14min* ]]
+	asked_after --keepalive 200s
+	[[ $said == keepalive,3min* ]]
 }
 
 @test "garbage and half-open connections do not disturb a session" {
