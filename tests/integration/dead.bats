@@ -48,8 +48,9 @@ through_death() { # WAY SECONDS
 }
 
 @test "a download is whole, and does not go to and fro while the better path stays dead" {
-	serve_file 20
-	covered curl -sS --limit-rate 2M --max-time 40 -o "$lab_dir/out" http://10.9.0.2:8080/file &
+	# So much that it lasts beyond the first attempt, whatever curl makes of its limit after a pause.
+	serve_file 32
+	covered curl -sS --limit-rate 2M --max-time 60 -o "$lab_dir/out" http://10.9.0.2:8080/file &
 	local pid=$!
 	sleep 1.5
 	lab_event wlan0 dead
