@@ -580,6 +580,19 @@ bool flow_owns(const struct flow *f, int fd)
 	return same;
 }
 
+bool flow_inheritable(const struct flow *f)
+{
+	int fds[FLOW_ALIASES], n = flow_fds(f, fds);
+
+	for (int i = 0; i < n; i++) {
+		int flags = raw_fcntl(fds[i], F_GETFD, 0);
+
+		if (flags >= 0 && !(flags & FD_CLOEXEC))
+			return true;
+	}
+	return false;
+}
+
 int flow_duplicate(struct flow *f)
 {
 	int fd = -EBADF;

@@ -366,6 +366,9 @@ bool flow_drop_fd(struct flow *f, int fd);
 /* Does the descriptor still refer to the open file we think? (One fstat.) */
 bool flow_owns(const struct flow *f, int fd);
 
+/* Would a program executed now have one of its descriptors? */
+bool flow_inheritable(const struct flow *f);
+
 /*
  * Another descriptor for what is on the flow's descriptors now: the caller's, close-on-exec.
  * -EBADF: the program has closed them all.

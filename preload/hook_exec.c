@@ -78,24 +78,6 @@ static int call(const struct program *p, char *const *env)
 	return -1;
 }
 
-/* The flows whose descriptors the new program will have are carried from now on. */
-static void carry_inherited(void)
-{
-	for (int pass = 0; pass < 2; pass++)
-		for (unsigned i = 0; i < flow_count(); i++) {
-			struct flow *f = flow_at(i);
-			bool passed = false;
-
-			if (f->kind != FLOW_SESSION || atomic_load(&f->carried) ||
-			    atomic_load(&f->state) == FLOW_INHERITED)
-				continue;
-			for (unsigned k = 0; k < f->fds; k++)
-				passed |= !(raw_fcntl(f->fd[k], F_GETFD, 0) & FD_CLOEXEC);
-			if (passed)
-				pump_ask(f, pass ? CARRY_MS : 0);
-		}
-}
-
 static int run(const struct program *p, char *const *env)
 {
 	char buf[4096 + 512];
@@ -108,7 +90,7 @@ static int run(const struct program *p, char *const *env)
 	if (last) {
 		int saved = errno;
 
-		carry_inherited();
+		pumps_ask_inherited(CARRY_MS);
 		token = keeper_before_exec();
 		errno = saved;
 	}

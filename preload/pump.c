@@ -67,6 +67,18 @@ bool pump_ask(struct flow *f, int ms)
 	return atomic_load(&f->share) == SHARE_DONE;
 }
 
+void pumps_ask_inherited(int ms)
+{
+	for (int pass = 0; pass < 2; pass++)
+		for (unsigned i = 0; i < flow_count(); i++) {
+			struct flow *f = flow_at(i);
+
+			if (f->kind == FLOW_SESSION && !atomic_load(&f->carried) &&
+			    atomic_load(&f->state) != FLOW_INHERITED && flow_inheritable(f))
+				pump_ask(f, pass ? ms : 0);
+		}
+}
+
 int pump_state(const struct flow *f)
 {
 	uint32_t s = atomic_load(&f->share);

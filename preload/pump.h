@@ -7,8 +7,8 @@
  * One end of a loopback TCP pair goes onto the program's descriptors, for good; the agent moves
  * bytes between the other end and the session's connection. From then on nothing has to be counted,
  * nudged or exchanged in any process: a handover is the agent's alone. It costs two more copies and
- * a thread switch, so only flows that need it are carried this way. Agent only, but for
- * pump_ask().
+ * a thread switch, so only flows that need it are carried this way. Agent only, but for the
+ * asking.
  */
 #ifndef PRELOAD_PUMP_H
 #define PRELOAD_PUMP_H
@@ -25,6 +25,9 @@
  * Async-signal- safe; keeps errno.
  */
 bool pump_ask(struct flow *f, int ms);
+
+/* The same for every flow that a program executed now would have a descriptor of. */
+void pumps_ask_inherited(int ms);
 
 /* One look at a flow that is asked for, or on its way: begins, goes on. */
 void pump_begin(struct flow *f, struct waits *w);

@@ -74,6 +74,29 @@ goes_through() { # CMD...
 	goes_through python3 "$lab_dir/parent.py" "$lab_dir/child"
 }
 
+@test "python's os.system, with quotes, pipes and a program of its own" {
+	cat >"$lab_dir/parent.py" <<-'END'
+		import os, socket
+		s = socket.create_connection(("10.9.0.2", 9000))
+		s.set_inheritable(True)
+		f = s.makefile("rb")
+		for i in range(40):
+		    n = s.fileno()
+		    assert os.system(f"echo \"it's \"'{i}' | tr a-z A-Z >&{n}") == 0
+		    assert f.readline() == b"IT'S %d\n" % i
+		    assert os.system(f"exec head -c 5000 /dev/zero >&{n}") == 0
+		    assert f.read(5000) == bytes(5000)
+		    s.sendall(b"and\n")
+		    assert f.readline() == b"and\n"
+		    assert os.system("exec false") == 256
+		    assert os.environ.get("MIFCONT_KIN") is None
+		    assert os.system('[ -z "$MIFCONT_KIN" ]') == 0
+		s.shutdown(socket.SHUT_WR)
+		assert f.read() == b""
+	END
+	goes_through python3 "$lab_dir/parent.py"
+}
+
 @test "socat EXEC" {
 	cat >"$lab_dir/program.py" <<-'END'
 		import sys, time

@@ -75,6 +75,18 @@ nobody_left() {
 	used_by spawn
 }
 
+@test "shells that system() starts" {
+	used_by system
+}
+
+@test "shells that popen() starts" {
+	used_by popen
+}
+
+@test "shells that wordexp() starts" {
+	used_by wordexp
+}
+
 @test "the process itself becomes another program" {
 	used_by exec
 }

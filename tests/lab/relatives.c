@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <wordexp.h>
 
 #define LINE 3000
 
@@ -422,6 +423,67 @@ static void by_spawned_filter(int fd)
 	wait_for(pid);
 }
 
+/* Writes a line; what it is given is between quotes, as it is. */
+typedef void shell_fn(int fd, const char *line);
+
+static void by_system(int fd, const char *line)
+{
+	char command[LINE + 64];
+	int status;
+
+	snprintf(command, sizeof(command), "printf '%%s' '%s' >&%d; [ \"$0$#\" = sh0 ]", line, fd);
+	status = system(command);
+	if (status)
+		fail("system: status %x", status);
+	status = system("exit 7");
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 7)
+		fail("system: status %x", status);
+}
+
+static void by_popen(int fd, const char *line)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "cat >&%d; exit 7", fd);
+	FILE *pipe = popen(command, "w");
+
+	if (!pipe || fputs(line, pipe) < 0)
+		fail("popen");
+	int status = pclose(pipe);
+
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 7)
+		fail("pclose: status %x", status);
+}
+
+static void by_wordexp(int fd, const char *line)
+{
+	char words[LINE + 64];
+	wordexp_t w;
+
+	snprintf(words, sizeof(words), "a $(printf '%%s' '%s' >&%d; echo b) c", line, fd);
+	if (wordexp(words, &w, 0) != 0 || w.we_wordc != 3 || strcmp(w.we_wordv[1], "b") != 0)
+		fail("wordexp");
+	wordfree(&w);
+}
+
+/* Shells that libc starts write every other line; this process reads them all. */
+static void by_shells(int fd, shell_fn *shell)
+{
+	char line[LINE + 2], back[LINE + 2];
+
+	for (double until = now() + seconds; now() < until; usleep(5000)) {
+		make_line(line, numbers++);
+		if (numbers % 2)
+			write_all(fd, line, strlen(line));
+		else
+			shell(fd, line);
+		read_all(fd, back, strlen(line));
+		if (memcmp(line, back, strlen(line)) != 0)
+			fail("line %u is wrong", numbers - 1);
+	}
+	expect_end(fd);
+}
+
 /* The process itself becomes another program. Its first attempt fails. */
 static void by_exec(int fd)
 {
@@ -589,6 +651,12 @@ int main(int argc, char **argv)
 		by_vforked_filter(fd);
 	else if (strcmp(how, "spawn") == 0)
 		by_spawned_filter(fd);
+	else if (strcmp(how, "system") == 0)
+		by_shells(fd, by_system);
+	else if (strcmp(how, "popen") == 0)
+		by_shells(fd, by_popen);
+	else if (strcmp(how, "wordexp") == 0)
+		by_shells(fd, by_wordexp);
 	else if (strcmp(how, "exec") == 0)
 		by_exec(fd);
 	else if (strcmp(how, "daemon") == 0)
