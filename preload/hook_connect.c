@@ -472,15 +472,21 @@ static bool told(int fd, const struct flow **f)
 		return false;
 	uint32_t s = atomic_load(&(*f)->state);
 
-	return s == FLOW_STABLE || s == FLOW_MOVING || s == FLOW_WAITING;
+	return s == FLOW_STABLE || s == FLOW_MOVING || s == FLOW_WAITING || s == FLOW_INHERITED;
+}
+
+/* Is it another one than the kernel's? */
+static bool differs(const struct flow *f)
+{
+	return atomic_load(&f->gen) > 0 || atomic_load(&f->state) == FLOW_INHERITED;
 }
 
 EXPORT int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 {
 	const struct flow *f;
 
-	if (addr && len && told(fd, &f) &&
-	    (atomic_load(&f->through_relay) || atomic_load(&f->gen) > 0) && flow_owns(f, fd))
+	if (addr && len && told(fd, &f) && (atomic_load(&f->through_relay) || differs(f)) &&
+	    flow_owns(f, fd))
 		return tell(&f->peer, addr, len);
 	union flow_address peer, local;
 
@@ -493,8 +499,7 @@ EXPORT int getsockname(int fd, struct sockaddr *addr, socklen_t *len)
 {
 	const struct flow *f;
 
-	if (addr && len && told(fd, &f) && atomic_load(&f->gen) > 0 && f->local.sa.sa_family &&
-	    flow_owns(f, fd))
+	if (addr && len && told(fd, &f) && differs(f) && f->local.sa.sa_family && flow_owns(f, fd))
 		return tell(&f->local, addr, len);
 	union flow_address peer, local;
 

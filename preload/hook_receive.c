@@ -10,6 +10,8 @@
 
 #include "preload/calls.h"
 #include "preload/hook.h"
+#include "preload/peers.h"
+#include "preload/process.h"
 #include "preload/raw.h"
 #include "preload/real.h"
 #include "preload/reopen.h"
@@ -353,7 +355,7 @@ EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 	return f ? recv_flow(f, fd, buf, len, flags) : real.recv(fd, buf, len, flags);
 }
 
-/* Descriptors that have come: their numbers may have been a flow's. */
+/* Descriptors that have come: their numbers may have been a flow's, what is on them may be one. */
 static void received(struct msghdr *m)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
@@ -365,6 +367,7 @@ static void received(struct msghdr *m)
 
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
 			fresh(fd);
+			peers_given(fd);
 		}
 	}
 }
@@ -468,7 +471,7 @@ static __attribute__((noinline)) ssize_t recvmsg_other(int fd, struct msghdr *m,
 {
 	ssize_t n = real.recvmsg(fd, m, flags);
 
-	if (n >= 0 && m->msg_controllen && flow_count())
+	if (n >= 0 && m->msg_controllen && process_enabled)
 		received(m);
 	return n;
 }
@@ -535,7 +538,7 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned count, int flags, struct
 
 	if (!f) {
 		n = real.recvmmsg(fd, m, count, flags, timeout);
-		for (ssize_t i = 0; i < n && flow_count(); i++)
+		for (ssize_t i = 0; i < n && process_enabled; i++)
 			if (m[i].msg_hdr.msg_controllen)
 				received(&m[i].msg_hdr);
 		return (int)n;

@@ -184,6 +184,7 @@ static int open_pair(struct flow *f, int *app, int *far)
 	raw_fcntl(*far, F_SETFL, raw_fcntl(*far, F_GETFL, 0) | O_NONBLOCK);
 	in_line(*far);
 	peers_note(raw_inode(*app), &f->peer, &f->local);
+	peers_label(*app, &f->peer, &f->local);
 	return 0;
 }
 
