@@ -1,128 +1,78 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/alone.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
-#include "preload/procfs.h"
 #include "preload/raw.h"
+#include "preload/survey.h"
 
 #define AGAIN_MS 100 /* from one look to the next */
-#define LINKS 50000  /* at most; where there are more, somebody is taken to have them all */
-#define FLOWS 64     /* at a time */
+#define PAUSE_MS 2   /* and from one turn to the next: the agent has others to see to */
+#define OLD_MS 1000  /* a look that nobody went on with is begun anew */
 
-struct survey {
-	struct flow *flow[FLOWS];
-	uint64_t inode[FLOWS];
-	bool found[FLOWS];
-	int n, links;
-};
+static bool looking;
+static struct survey survey;
+static struct flow *asked[SURVEY_SOCKETS];
 
-static void all_found(struct survey *s)
+static uint64_t inode_of(const struct flow *f)
 {
-	memset(s->found, true, sizeof(s->found));
+	return f->old_fd >= 0 ? raw_inode(f->old_fd) : f->inode;
 }
 
-static void gather(struct survey *s)
+static void gather(void)
 {
-	for (unsigned i = 0; i < flow_count() && s->n < FLOWS; i++) {
+	memset(&survey, 0, sizeof(survey));
+	for (unsigned i = 0; i < flow_count() && survey.n < SURVEY_SOCKETS; i++) {
 		struct flow *f = flow_at(i);
 		uint32_t state = atomic_load(&f->state);
+		uint8_t shared = FLOW_SHARED;
 
-		if (f->kind != FLOW_HTTP || !atomic_load(&f->shared) || state == FLOW_FREE ||
-		    state == FLOW_ENDED || state == FLOW_INHERITED)
+		if (f->kind != FLOW_HTTP || state == FLOW_FREE || state == FLOW_ENDED ||
+		    state == FLOW_INHERITED)
 			continue;
-		s->inode[s->n] = f->old_fd >= 0 ? raw_inode(f->old_fd) : f->inode;
-		s->flow[s->n++] = f;
-		/* Should the program fork in the middle of this, it is shared again. */
-		atomic_store(&f->shared, false);
+		/* Should the program fork in the middle of this, it is simply shared again. */
+		if (!atomic_compare_exchange_strong(&f->shared, &shared, FLOW_SHARED_ASKED) &&
+		    shared != FLOW_SHARED_ASKED)
+			continue;
+		survey.inode[survey.n] = inode_of(f);
+		asked[survey.n++] = f;
 	}
 }
 
-/* Is this process our child? Of its stat, behind the name in parentheses: state, parent. */
-static bool is_child(int pid)
+static void settle(void)
 {
-	char text[512];
-	uint64_t parent;
+	for (int i = 0; i < survey.n; i++) {
+		struct flow *f = asked[i];
+		uint8_t shared = FLOW_SHARED_ASKED;
+		bool found = survey.found[i] || survey.inode[i] != inode_of(f);
 
-	if (proc_read("/proc/", pid, "/stat", text, sizeof(text)) <= 0)
-		return false;
-	const char *p = strrchr(text, ')');
-
-	if (!p || strlen(p) < 4)
-		return false;
-	p += 3;
-	return proc_number(&p, 10, &parent) && parent == (uint64_t)raw_getpid();
+		atomic_compare_exchange_strong(&f->shared, &shared, found ? FLOW_SHARED : 0);
+	}
 }
 
-static void note(struct survey *s, const char *link)
+bool alone_looking(void)
 {
-	static const char begin[] = "socket:[";
-	uint64_t inode;
-
-	if (strncmp(link, begin, sizeof(begin) - 1) != 0)
-		return;
-	link += sizeof(begin) - 1;
-	if (!proc_number(&link, 10, &inode))
-		return;
-	for (int i = 0; i < s->n; i++)
-		s->found[i] = s->found[i] || s->inode[i] == inode;
-}
-
-static void look_at(struct survey *s, int pid)
-{
-	char path[32], name[16], link[64];
-	struct proc_dir d;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	int r = proc_dir_open(&d, path);
-
-	if (r < 0) {
-		if ((r == -EACCES || r == -EPERM) && is_child(pid))
-			all_found(s);
-		return;
-	}
-	for (int fd; (fd = proc_dir_next(&d)) >= 0;) {
-		snprintf(name, sizeof(name), "%d", fd);
-		long n = raw_readlinkat(d.fd, name, link, sizeof(link) - 1);
-
-		link[n > 0 ? n : 0] = 0;
-		note(s, link);
-		if (--s->links < 0) {
-			all_found(s);
-			break;
-		}
-	}
-	proc_dir_close(&d);
+	return looking;
 }
 
 bool alone(struct flow *f)
 {
 	static int64_t next_ms;
-	static struct survey s;
-	int me = (int)raw_getpid();
-	struct proc_dir d;
+	int64_t now = clock_ms();
 
 	if (!atomic_load(&f->shared))
 		return true;
-	if (clock_ms() < next_ms)
+	if (now < next_ms)
 		return false;
-	memset(&s, 0, sizeof(s));
-	s.links = LINKS;
-	gather(&s);
-	if (proc_dir_open(&d, "/proc/") < 0) {
-		all_found(&s);
-	} else {
-		for (int pid; s.links >= 0 && (pid = proc_dir_next(&d)) >= 0;)
-			if (pid != me)
-				look_at(&s, pid);
-		proc_dir_close(&d);
+	if (!looking || now - next_ms > OLD_MS)
+		gather();
+	looking = !survey_turn(&survey);
+	if (looking) {
+		next_ms = clock_ms() + PAUSE_MS;
+		return false;
 	}
-	for (int i = 0; i < s.n; i++)
-		if (s.found[i])
-			atomic_store(&s.flow[i]->shared, true);
+	settle();
 	next_ms = clock_ms() + AGAIN_MS;
 	return !atomic_load(&f->shared);
 }

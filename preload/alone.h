@@ -10,9 +10,11 @@
 /*
  * Looks at the descriptors of all processes that may be looked at; one that may not, and is a child
  * of this one, is taken to have all. True: nobody has the flow's socket besides, and it is no
- * longer `shared`. False: somebody has it, or it was looked for a moment ago: ask again. Agent
- * only; takes milliseconds on a machine with hundreds of processes, for all such flows together.
+ * longer `shared`. False: somebody has it, or it was looked for a moment ago, or not all have been
+ * looked at (alone_looking()): ask again. Agent only; each time takes a millisecond or two, for all
+ * such flows together.
  */
 bool alone(struct flow *f);
+bool alone_looking(void);
 
 #endif

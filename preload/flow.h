@@ -63,6 +63,12 @@ enum flow_share {
 	SHARE_REFUSED,
 };
 
+/* Has another process the socket, too? 0: no. */
+enum flow_shared {
+	FLOW_SHARED = 1,       /* the process forked while it was open */
+	FLOW_SHARED_ASKED = 2, /* the same, and it is just being looked for (preload/alone.h) */
+};
+
 union flow_address {
 	struct sockaddr sa;
 	struct sockaddr_in in;
@@ -103,7 +109,7 @@ struct flow {
 	_Atomic uint32_t speaks;   /* FLOW_RESET: enum first */
 	_Atomic bool half_closed;  /* the program did shutdown(SHUT_WR) */
 	_Atomic bool want_confirm; /* the writer asks the agent to ask for an ACK */
-	_Atomic bool shared;       /* the process forked while the flow was open */
+	_Atomic uint8_t shared;    /* enum flow_shared */
 	_Atomic bool foreign;      /* bytes moved that no hook saw: uncovered for good */
 	_Atomic uint32_t share;    /* futex: enum flow_share */
 	uint8_t ticket[16];        /* what a relative that has the descriptor, too, shows */

@@ -269,7 +269,7 @@ size_t kin_write(char *to, size_t size)
 
 		if (!sharable(f))
 			continue;
-		atomic_store(&f->shared, true);
+		atomic_store(&f->shared, FLOW_SHARED);
 		n += decimal(to + n, carried ? 0 : (uint64_t)f->owner);
 		to[n++] = ':';
 		n += decimal(to + n, f->id);

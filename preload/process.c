@@ -190,7 +190,7 @@ static void in_parent(void)
 	if (succeeding)
 		return;
 	for (unsigned i = 0; i < flow_count(); i++)
-		atomic_store(&flow_at(i)->shared, true);
+		atomic_store(&flow_at(i)->shared, FLOW_SHARED);
 }
 
 static void open_log(void)

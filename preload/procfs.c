@@ -36,6 +36,7 @@ int proc_at(const char *path, int flags)
 int proc_dir_open(struct proc_dir *d, const char *path)
 {
 	d->have = d->at = 0;
+	d->next = 0;
 	d->fd = proc_at(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return d->fd < 0 ? d->fd : 0;
 }
@@ -59,9 +60,17 @@ int proc_dir_next(struct proc_dir *d)
 		uint64_t v;
 
 		d->at += e->len;
+		d->next = e->offset;
 		if (proc_number(&name, 10, &v) && *name == 0)
 			return (int)v;
 	}
+}
+
+void proc_dir_seek(struct proc_dir *d, int64_t next)
+{
+	raw_call3(SYS_lseek, d->fd, (long)next, SEEK_SET);
+	d->have = d->at = 0;
+	d->next = next;
 }
 
 int proc_open(const char *before, int number, const char *after)

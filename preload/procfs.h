@@ -26,6 +26,7 @@ int proc_at(const char *path, int flags);
 struct proc_dir {
 	int fd;
 	long have, at;
+	int64_t next; /* where what comes behind the last name begins */
 	_Alignas(8) char buf[2048];
 };
 
@@ -35,6 +36,9 @@ void proc_dir_close(struct proc_dir *d);
 
 /* The next name that is a number; -1: no more. */
 int proc_dir_next(struct proc_dir *d);
+
+/* Goes to where `next` was once, in the same directory. */
+void proc_dir_seek(struct proc_dir *d, int64_t next);
 
 /* Opens `before` + number + `after` for reading. Descriptor (close-on-exec) or negative errno. */
 int proc_open(const char *before, int number, const char *after);

@@ -40,6 +40,7 @@
 	          */
 #define SPOILT 3 /* if there are so many, one after the other */
 #define NO_SERVER_MS 10000 /* a peer that refuses to be dialled again may just be starting anew */
+#define LOOK_ON_MS 2       /* others are looked for who have its socket */
 #define HEIRS_MS 500       /* how often it is asked whether relatives still have a flow */
 #define STALLED_MS 2000    /* a closed flow that is not confirmed: is its connection still there? */
 #define GIVE_UP_MS 86400000LL /* the relay lingers no longer by default */
@@ -327,7 +328,8 @@ static void act(struct flow *f, const struct pol_decision *d, const struct mif_p
 	if (f->kind == FLOW_HTTP && !alone(f)) {
 		/* As a rule a child that is about to execute another program. */
 		f->again_ms =
-		    now + (!gentle && now - f->lost_ms < pol_stability(process_policy())->outage
+		    now + (alone_looking() ? LOOK_ON_MS
+		           : !gentle && now - f->lost_ms < pol_stability(process_policy())->outage
 		               ? 120
 		               : 2000);
 		waits_until(w, f->again_ms);
