@@ -30,15 +30,23 @@ $(B)/%.o: %.c | $(B)/.deps-build
 	@mkdir -p $(@D)
 	$(call quiet,CC,$<)$(CC) $(COMMON_CFLAGS) $(CFLAGS) -c -o $@ $<
 
-# sodium, c-ares and http-parser are linked statically so that no symbol of them can meet the program's own copy.
+# sodium, c-ares, http-parser and confuse are linked statically so that no symbol of them can meet the program's own copy,
+# or something else of that name: syslog-ng has a cfg_init() of its own.
 SODIUM ?= -Wl,-Bstatic -lsodium -Wl,-Bdynamic
 CARES ?= -Wl,-Bstatic -lcares -Wl,-Bdynamic
 HTTP ?= -Wl,-Bstatic -lhttp_parser -Wl,-Bdynamic
+# The archive of confuse is made for programs, not for shared objects: all that hinders is where it finds stdin and its
+# like, which are given to it under other names (policy/streams.c).
+CONFUSE ?= $(B)/libconfuse.a
 
-$(B)/libmifcont.so: $(foreach r,common monitor policy session http preload,$(call obj,$(r))) $(B)/preload.map
+$(B)/libconfuse.a: Makefile | $(B)/.deps-build
+	$(call quiet,AR,$@)objcopy $(foreach s,stdin stdout stderr,--redefine-sym $(s)=pol_$(s)) \
+		$$($(CC) -print-file-name=libconfuse.a) $@
+
+$(B)/libmifcont.so: $(foreach r,common monitor policy session http preload,$(call obj,$(r))) $(B)/preload.map $(filter %.a,$(CONFUSE))
 	$(call quiet,LD,$@)$(CC) -shared $(LDFLAGS) -o $@ $(filter %.o,$^) \
 		-Wl,--version-script=$(B)/preload.map -Wl,--exclude-libs,ALL -Wl,-z,now -Wl,-z,defs \
-		$(SODIUM) $(CARES) $(HTTP) -lmnl -lconfuse -ldl -lpthread
+		$(SODIUM) $(CARES) $(HTTP) $(CONFUSE) -lmnl -ldl -lpthread
 
 # The exported names are those of preload/symbols.list and nothing else, unversioned.
 SYMBOLS ?= preload/symbols.list

@@ -4,6 +4,7 @@
  * mistake.
  */
 #include "policy/loading.h"
+#include "policy/streams.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -203,6 +204,7 @@ static bool parse(const char *text)
 	top[1].validcb = on_peer;
 	top[2].validcb = on_stability;
 	top[3].validcb = on_connectivity;
+	pol_streams();
 	cfg = cfg_init(top, CFGF_NONE);
 	if (!cfg)
 		return false;

@@ -79,6 +79,16 @@ the_libc() {
 	[ "$status" = 0 ]
 }
 
+@test "no name of a program's or of its libraries' can take the place of what the library calls" {
+	# But for the C library's, and those of libmnl, of which there is no archive to link.
+	[ "$(nm -D --undefined-only "$build/libmifcont.so" | wc -l)" -gt 100 ]
+	run comm -23 <(nm -D --undefined-only "$build/libmifcont.so" | awk '{sub(/@.*/, "", $2); print $2}' | sort -u) \
+		<(nm -D --defined-only "$(the_libc)" | awk '{sub(/@.*/, "", $3); print $3}' | sort -u)
+	echo "$output"
+	# The compiler's own hooks are weak, and nobody's.
+	[ -z "$(grep -vE '^(mnl_.*|_ITM_.*|__gmon_start__|__tls_get_addr)$' <<<"$output")" ]
+}
+
 @test "calls by number, and wrong pointers, are answered as without the library" {
 	local program='
 import ctypes, errno, os, socket
