@@ -547,8 +547,10 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
 
 	if (!f)
 		return real.setsockopt(fd, level, name, value, len);
-	/* Urgent data makes the unread count lie. A relay says when some comes. */
-	if (level == SOL_SOCKET && name == SO_OOBINLINE && f->kind != FLOW_SESSION)
+	/* Urgent data makes the unread count lie. A relay says when some comes, and of a connection
+	 * that is dialled again it is not asked (ivykis, so syslog-ng, has it on every socket). */
+	if (level == SOL_SOCKET && name == SO_OOBINLINE && f->kind != FLOW_SESSION &&
+	    f->kind != FLOW_REDIAL)
 		atomic_store(&f->foreign, true);
 	/* The kernel makes records of what is written (TLS): no hook can say what was sent. */
 	if (level == IPPROTO_TCP && name == TCP_ULP)

@@ -154,3 +154,31 @@ shipper() { # PORT ACTION-PARAMETERS
 		grep -q ': on w' "$lab_dir/client-$port.log"
 	done
 }
+
+@test "logger sends every line of a pipe, by newlines and by counts" {
+	local port pids=()
+	for port in 514 601; do
+		lab_spawn server "$lab_dir/got-$port" python3 "$lab_root/tests/lab/records.py" syslog "$port" "$(frame "$port")"
+		wait_port "$port"
+	done
+	mkfifo "$lab_dir/514" "$lab_dir/601"
+	covered timeout 30 logger -T -n 10.9.0.2 -P 514 --rfc3164 <"$lab_dir/514" &
+	pids+=($!)
+	covered timeout 30 logger -T -n 10.9.0.2 -P 601 --octet-count <"$lab_dir/601" &
+	pids+=($!)
+	(for ((i = 0; i < 100; i++)); do
+		echo "line number $i"
+		sleep 0.04
+	done; sleep 1) | tee "$lab_dir/514" >"$lab_dir/601" &
+	losses 514 601
+	wait "${pids[@]}"
+	for port in 514 601; do
+		for ((i = 0; i < 50; i++)); do
+			grep -qx 99 "$lab_dir/got-$port" && break
+			sleep 0.1
+		done
+		[ "$(awk '!seen[$0]++' "$lab_dir/got-$port")" = "$(seq 0 99)" ] ||
+			{ echo "port $port"; uniq "$lab_dir/got-$port" | tr '\n' ' '; return 1; }
+	done
+	[ "$(handovers)" -ge 2 ]
+}

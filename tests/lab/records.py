@@ -78,6 +78,9 @@ def main():
     kind, count = sys.argv[4], int(sys.argv[5])
     pause = int(sys.argv[6]) / 1000 if len(sys.argv) > 6 else 0.04
     s = socket.create_connection((sys.argv[2], int(sys.argv[3])))
+    if kind == "counted":
+        # As the library does that syslog-ng is made with (ivykis), again and again.
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
     for n in range(count):
         data = frame(kind, "%d %s" % (n, ("x " if kind == "line" else "x\n") * (n % 200)))
         half = len(data) // 2
