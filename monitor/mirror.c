@@ -152,6 +152,7 @@ static void end_phase(struct mirror *m, int error, int64_t now)
 	if (error == -ENOENT || error == -EAFNOSUPPORT || error == -EOPNOTSUPP)
 		error = 0;
 	m->asked = false;
+	iftable_dump_end(&m->table);
 	if (error || m->interrupted) {
 		m->due = error ? now + RETRY_MS : now;
 		if (++m->tries < TRIES)
@@ -254,6 +255,7 @@ void mirror_fed(struct mirror *m)
 	iftable_sweep_addresses(&m->table);
 	iftable_sweep_routes(&m->table, AF_INET);
 	iftable_sweep_routes(&m->table, AF_INET6);
+	iftable_dump_end(&m->table);
 	if (m->enumerated) {
 		events_all(&m->table, m->fn, m->ctx);
 	} else {
@@ -266,6 +268,7 @@ void mirror_fed(struct mirror *m)
 void mirror_unfeed(struct mirror *m)
 {
 	m->fed = m->feeding = false;
+	iftable_dump_end(&m->table);
 	m->want_all = true;
 	m->due = 0;
 }

@@ -33,6 +33,13 @@ static void revive(struct iftable *t, struct if_mark *m)
 	t->gone--;
 }
 
+/* Unknown, and removed: to be known to the lines of the dump that is under way. */
+static void never_there(struct iftable *t, struct if_mark *m)
+{
+	m->heard = t->dump;
+	bury(t, m);
+}
+
 static void *fresh(struct iftable *t, unsigned count, unsigned max, size_t size)
 {
 	void *p = count < max ? calloc(1, size) : NULL;
@@ -139,10 +146,27 @@ static bool same_source(const struct if_route *a, const struct if_route *b)
 	       memcmp(a->source, b->source, sizeof(a->source)) == 0;
 }
 
+static struct if_route *new_route(struct iftable *t, const struct if_route_key *k)
+{
+	unsigned max = IFTABLE_ROUTES + (k->prefix_len ? 0 : IFTABLE_DEFAULT_ROUTES);
+	struct if_route *r = fresh(t, HASH_COUNT(t->routes), max, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->key = *k;
+	r->mark.heard = t->dump - 1;
+	HASH_ADD(hh, t->routes, key, sizeof(r->key), r);
+	if (!r->hh.tbl) {
+		free(r);
+		t->incomplete = true;
+		return NULL;
+	}
+	return r;
+}
+
 void iftable_put_route(struct iftable *t, const struct if_route *model, enum iftable_source s)
 {
 	struct if_route *r = route_any(t, &model->key);
-	unsigned max = IFTABLE_ROUTES + (model->key.prefix_len ? 0 : IFTABLE_DEFAULT_ROUTES);
 	bool changed = true;
 
 	if (r) {
@@ -151,18 +175,10 @@ void iftable_put_route(struct iftable *t, const struct if_route *model, enum ift
 		changed = r->mark.gone || !same_source(r, model);
 		revive(t, &r->mark);
 	} else {
-		r = fresh(t, HASH_COUNT(t->routes), max, sizeof(*r));
+		r = new_route(t, &model->key);
 		if (!r)
 			return;
-		r->key = model->key;
-		r->mark.heard = t->dump - 1;
 		allow(t, &r->mark, s);
-		HASH_ADD(hh, t->routes, key, sizeof(r->key), r);
-		if (!r->hh.tbl) {
-			free(r);
-			t->incomplete = true;
-			return;
-		}
 	}
 	r->has_source = model->has_source;
 	r->protocol = model->protocol;
@@ -175,10 +191,12 @@ void iftable_drop_route(struct iftable *t, const struct if_route_key *k)
 {
 	struct if_route *r = route_any(t, k);
 
-	if (!r)
-		return;
-	r->mark.heard = t->dump;
-	bury_route(t, r);
+	if (r) {
+		r->mark.heard = t->dump;
+		bury_route(t, r);
+	} else if (t->dumping && (r = new_route(t, k))) {
+		never_there(t, &r->mark);
+	}
 }
 
 void iftable_drop_alternatives(struct iftable *t, const struct if_route_key *k)
@@ -217,6 +235,23 @@ static void bury_address(struct iftable *t, struct if_address *a)
 	count_ipv4(t, a, -1);
 }
 
+static struct if_address *new_address(struct iftable *t, const struct if_address_key *k)
+{
+	struct if_address *a = fresh(t, HASH_COUNT(t->addresses), IFTABLE_ADDRESSES, sizeof(*a));
+
+	if (!a)
+		return NULL;
+	a->key = *k;
+	a->mark.heard = t->dump - 1;
+	HASH_ADD(hh, t->addresses, key, sizeof(a->key), a);
+	if (!a->hh.tbl) {
+		free(a);
+		t->incomplete = true;
+		return NULL;
+	}
+	return a;
+}
+
 struct if_address *iftable_put_address(struct iftable *t, const struct if_address *model,
                                        enum iftable_source s)
 {
@@ -229,18 +264,10 @@ struct if_address *iftable_put_address(struct iftable *t, const struct if_addres
 			count_ipv4(t, a, 1);
 		revive(t, &a->mark);
 	} else {
-		a = fresh(t, HASH_COUNT(t->addresses), IFTABLE_ADDRESSES, sizeof(*a));
+		a = new_address(t, &model->key);
 		if (!a)
 			return NULL;
-		a->key = model->key;
-		a->mark.heard = t->dump - 1;
 		allow(t, &a->mark, s);
-		HASH_ADD(hh, t->addresses, key, sizeof(a->key), a);
-		if (!a->hh.tbl) {
-			free(a);
-			t->incomplete = true;
-			return NULL;
-		}
 		count_ipv4(t, a, 1);
 	}
 	a->flags = model->flags;
@@ -255,8 +282,11 @@ struct if_address *iftable_drop_address(struct iftable *t, const struct if_addre
 {
 	struct if_address *a = address_any(t, k);
 
-	if (!a)
+	if (!a) {
+		if (t->dumping && (a = new_address(t, k)))
+			never_there(t, &a->mark);
 		return NULL;
+	}
 	a->mark.heard = t->dump;
 	bury_address(t, a);
 	return a;
@@ -341,8 +371,11 @@ struct if_link *iftable_drop_link(struct iftable *t, int ifindex)
 {
 	struct if_link *l = iftable_link_any(t, ifindex);
 
-	if (!l)
+	if (!l) {
+		if (t->dumping && (l = new_link(t, ifindex)))
+			never_there(t, &l->mark);
 		return NULL;
+	}
 	l->mark.heard = t->dump;
 	bury_link(t, l);
 	return l;
@@ -353,6 +386,12 @@ struct if_link *iftable_drop_link(struct iftable *t, int ifindex)
 void iftable_dump_begin(struct iftable *t)
 {
 	t->dump++;
+	t->dumping = true;
+}
+
+void iftable_dump_end(struct iftable *t)
+{
+	t->dumping = false;
 }
 
 static bool missing(const struct iftable *t, const struct if_mark *m)

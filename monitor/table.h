@@ -7,7 +7,8 @@
  * asked for is at least as new as the dump's line about the same thing, or is followed by one that
  * is; so the dump never overrides it. That is what `heard` (by event) and `seen` (in a dump) are
  * for; both hold the dump's number. For the same reason what an event removed stays in the table,
- * `gone`, until iftable_purge().
+ * `gone`, until iftable_purge(); and while a dump is under way it gets there even if it was not
+ * known: a line that still has it may be waiting to be read.
  */
 #ifndef MONITOR_TABLE_H
 #define MONITOR_TABLE_H
@@ -91,6 +92,7 @@ struct iftable {
 	struct if_address *addresses;
 	struct if_route *routes;
 	uint32_t dump; /* number of the dump under way, or of the last one */
+	bool dumping;  /* it is under way */
 	unsigned gone; /* entries waiting to be purged */
 	int64_t now;   /* of what is put in: kept up by the owner */
 	bool rejects_changed;
@@ -140,8 +142,10 @@ void iftable_drop_route(struct iftable *t, const struct if_route_key *k);
  */
 void iftable_drop_alternatives(struct iftable *t, const struct if_route_key *k);
 
-/* Begin a dump; and, once it is complete, mark as gone what it did not contain. */
+/* Begin a dump; once it is complete, mark as gone what it did not contain; and, complete or not,
+ * end it. */
 void iftable_dump_begin(struct iftable *t);
+void iftable_dump_end(struct iftable *t);
 void iftable_sweep_links(struct iftable *t);
 void iftable_sweep_addresses(struct iftable *t);
 void iftable_sweep_routes(struct iftable *t, sa_family_t family);

@@ -400,6 +400,50 @@ static void an_answer_to_another_question_is_ignored(void **state)
 	fake_free(f);
 }
 
+/* It came unheard, is in the dump, and is removed: the event is read before the dump's line is. */
+static void what_is_removed_before_the_dump_is_read_is_gone(void **state)
+{
+	static const struct fake_link eth = {4, "eth0", UP, IF_OPER_UP, NULL, NULL, 0};
+	struct fake *f = fake_settled();
+	struct mirror_request r;
+
+	(void)state;
+	f->link[f->links++] = eth;
+	f->address[f->addresses++] = (struct fake_address){3, "10.2.0.7", 24, 0};
+	f->route[f->routes++] =
+	    (struct fake_route){.ifindex = 3, .destination = "192.0.2.0", .prefix_len = 24};
+	mirror_overrun(&f->m);
+	for (int phase = 0; phase < 4; phase++) {
+		f->now = mirror_due(&f->m);
+		assert_true(mirror_request(&f->m, f->now, &r));
+		if (r.type == RTM_GETLINK)
+			del_link(f, eth);
+		else if (r.type == RTM_GETADDR)
+			del_address(f, f->address[f->addresses - 1]);
+		else if (r.family == AF_INET)
+			del_route(f, f->route[f->routes - 1]);
+		answer_lines(f, &r);
+		answer_done(f, r.seq, 0, 0);
+		mirror_flush(&f->m);
+	}
+	assert_told(f, "");
+	assert_null(iftable_link_any(&f->m.table, 4));
+	assert_int_equal(HASH_COUNT(f->m.table.addresses), f->addresses - 1);
+	assert_int_equal(HASH_COUNT(f->m.table.routes), f->routes - 1);
+	assert_string_equal(paths(f, "192.0.2.1"), "wlan0:10.1.0.2 wwan0:10.2.0.2");
+	/* And it may come again. */
+	f->links--;
+	f->routes--;
+	new_address(f, f->address[f->addresses - 1]);
+	assert_told(f, "address wwan0 10.2.0.7 (address added)\n");
+	settle(f);
+	assert_told(f, "");
+	/* Of what is removed while nothing is asked nothing is kept. */
+	del_address(f, (struct fake_address){3, "10.2.0.8", 24, 0});
+	assert_int_equal(HASH_COUNT(f->m.table.addresses), f->addresses);
+	fake_free(f);
+}
+
 static void an_interrupted_dump_is_asked_for_again(void **state)
 {
 	struct fake *f = fake_settled();
@@ -520,6 +564,7 @@ int main(void)
 	    cmocka_unit_test(an_overrun_ends_in_the_difference),
 	    cmocka_unit_test(a_dump_does_not_undo_what_was_heard),
 	    cmocka_unit_test(an_answer_to_another_question_is_ignored),
+	    cmocka_unit_test(what_is_removed_before_the_dump_is_read_is_gone),
 	    cmocka_unit_test(an_interrupted_dump_is_asked_for_again),
 	    cmocka_unit_test(dumps_that_never_succeed_take_nothing_away),
 	    cmocka_unit_test(errors_and_silence_are_survived),
