@@ -35,6 +35,10 @@ $(B)/lab/%: tests/lab/%.c | $(B)/.deps-build
 	@mkdir -p $(@D)
 	$(call quiet,LAB,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -ldl -lpthread
 
+$(B)/lab/gale: tests/lab/gale.c | $(B)/.deps-build
+	@mkdir -p $(@D)
+	$(call quiet,LAB,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lmnl
+
 # Preloaded into the suites of others, before the library.
 $(B)/suites/%.so: tests/suites/%.c | $(B)/.deps-build
 	@mkdir -p $(@D)

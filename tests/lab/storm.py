@@ -3,7 +3,7 @@
 
 storm.py setup PAIRS                    ip -batch: PAIRS veth pairs (s0..., t0...)
 storm.py make SEED CHANGES PAIRS NS     ip -force -batch: so many changes, some by moving to namespace NS
-storm.py check EVENTS MONITOR TABLE     mifcont's JSON lines, `ip monitor`'s text, `ip -j addr` after it all
+storm.py check EVENTS MONITOR TABLE     mifcont's JSON lines, `ip monitor`'s text or gale's, `ip -j addr` after it all
 """
 import json
 import random
