@@ -274,7 +274,7 @@ int mif_post(struct mif *m, const struct mif_message *msg)
 		break;
 	case MIF_CONNECTION_IS_IDLE:
 	case MIF_CONNECTION_CAN_BE_BROKEN:
-		break; /* nobody can be told: libmif(3) */
+		break; /* they allow, and ask for nothing: libmif(3) */
 	default:
 		r = subscriber_post(&m->sub, msg);
 		break;
