@@ -60,7 +60,9 @@ static void event(struct mirror *m, const struct nlmsghdr *nlh, int64_t now)
 {
 	struct rt_change c = rtparse(&m->table, nlh, IFTABLE_EVENT);
 
-	if (c.what == RT_LINK || c.what == RT_ADDRESS)
+	/* What a route replaces is not named: a dump under way may still have it. */
+	if (c.what == RT_LINK || c.what == RT_ADDRESS ||
+	    (c.what == RT_ROUTE && m->asked && (nlh->nlmsg_flags & NLM_F_REPLACE)))
 		want_routes(m, now);
 	if (m->domains)
 		hear_domains(m, &c, nlh, now);

@@ -444,6 +444,60 @@ static void what_is_removed_before_the_dump_is_read_is_gone(void **state)
 	fake_free(f);
 }
 
+static void what_is_replaced_before_the_dump_is_read_is_gone(void **state)
+{
+	struct fake *f = fake_settled();
+	struct fake_route *route = &f->route[f->routes++];
+	struct mirror_request r;
+	struct nlmsghdr *h;
+
+	(void)state;
+	*route = (struct fake_route){.ifindex = 3, .destination = "192.0.2.0", .prefix_len = 24};
+	mirror_overrun(&f->m);
+	for (int phase = 0; phase < 4; phase++) {
+		f->now = mirror_due(&f->m);
+		assert_true(mirror_request(&f->m, f->now, &r));
+		if (r.family != AF_INET) {
+			answer_lines(f, &r);
+		} else {
+			struct fake_route old = *route;
+
+			route->ifindex = 2;
+			h = route_message(RTM_NEWROUTE, route, 0);
+			h->nlmsg_flags |= NLM_F_REPLACE;
+			event(f, h);
+			answer_lines(f, &r);
+			answer(f, route_message(RTM_NEWROUTE, &old, r.seq));
+		}
+		answer_done(f, r.seq, 0, 0);
+	}
+	settle(f);
+	assert_int_equal(HASH_COUNT(f->m.table.routes), f->routes);
+	fake_free(f);
+}
+
+static void a_dump_of_which_a_part_is_lost_is_asked_for_again(void **state)
+{
+	struct fake *f = fake_settled();
+	struct mirror_request r;
+
+	(void)state;
+	mirror_overrun(&f->m);
+	f->now = mirror_due(&f->m);
+	assert_true(mirror_request(&f->m, f->now, &r));
+	answer(f, link_message(RTM_NEWLINK, &lo, r.seq));
+	mirror_answer_lost(&f->m);
+	answer_done(f, r.seq, 0, 0);
+	assert_non_null(iftable_link(&f->m.table, 2));
+	assert_true(mirror_request(&f->m, f->now, &r));
+	assert_int_equal(r.type, RTM_GETLINK);
+	answer_lines(f, &r);
+	answer_done(f, r.seq, 0, 0);
+	settle(f);
+	assert_told(f, "");
+	fake_free(f);
+}
+
 static void an_interrupted_dump_is_asked_for_again(void **state)
 {
 	struct fake *f = fake_settled();
@@ -565,6 +619,8 @@ int main(void)
 	    cmocka_unit_test(a_dump_does_not_undo_what_was_heard),
 	    cmocka_unit_test(an_answer_to_another_question_is_ignored),
 	    cmocka_unit_test(what_is_removed_before_the_dump_is_read_is_gone),
+	    cmocka_unit_test(what_is_replaced_before_the_dump_is_read_is_gone),
+	    cmocka_unit_test(a_dump_of_which_a_part_is_lost_is_asked_for_again),
 	    cmocka_unit_test(an_interrupted_dump_is_asked_for_again),
 	    cmocka_unit_test(dumps_that_never_succeed_take_nothing_away),
 	    cmocka_unit_test(errors_and_silence_are_survived),
