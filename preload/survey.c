@@ -130,6 +130,7 @@ static bool look(struct survey *s, struct proc_dir *d)
 		if (s->inside)
 			return false;
 	}
+	s->inside = false; /* it has ended, and was the last */
 	return true;
 }
 
