@@ -8,6 +8,7 @@ setup() {
 	need_lab
 	lab_up 2 200 0
 	cat >"$lab_dir/policy.conf" <<-'END'
+		stability { damp = 0 }
 		interface "wlan*" { prefer = 200 }
 		interface "wwan*" { prefer = 100 }
 		peer "*" { continuity = session }

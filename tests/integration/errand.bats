@@ -20,7 +20,7 @@ teardown() {
 }
 
 policy() { # KEYS
-	printf 'stability { spread = 0 }\ninterface "wlan*" { prefer = 200 }\ninterface "wwan*" { prefer = 100 }\n%s\n' \
+	printf 'stability { spread = 0  damp = 0 }\ninterface "wlan*" { prefer = 200 }\ninterface "wwan*" { prefer = 100 }\n%s\n' \
 		"peer \"*\" { $1  on-handover = \"exec $lab_dir/refresh\" }" >"$lab_dir/policy.conf"
 	in_client "$lab_build/mifcont" policy check "$lab_dir/policy.conf"
 }

@@ -10,6 +10,7 @@ setup() {
 	lab_names vps.lab=2001:db8::7 vps.lab=10.9.0.1 web.lab=10.9.0.2 hidden.lab=203.0.113.9@10.1 hidden.lab=203.0.113.9@10.2 \
 		hidden.lab=10.9.0.2@10.9 home.lab=203.0.113.9@10.1 home.lab=203.0.113.9@10.2 home.lab=127.0.0.1@10.9
 	cat >"$lab_dir/policy.conf" <<-'END'
+		stability { damp = 0 }
 		interface "wlan*" { prefer = 200 }
 		interface "wwan*" { prefer = 100 }
 		peer "*.lab" { continuity = session relay = "vps.lab:7343" }
