@@ -149,7 +149,7 @@ list_me() {
 	sed -i "s|relay-key = \"..|relay-key = \"00|" "$lab_dir/policy.conf"
 	covered curl -sS --max-time 20 -o "$lab_dir/out" http://web.lab:8080/file
 	[ "$(grep -c 'session .* open' "$lab_dir/relay.log")" = 1 ]
-	grep -q 'not the relay-key of the policy (line 3)' "$lab_dir/client.log"
+	grep -q 'not the relay-key of the policy (line 4)' "$lab_dir/client.log"
 }
 
 @test "a target that asks for it is told the client's address" {
