@@ -221,7 +221,8 @@ static void counts(const struct iftable *t)
 		must(n == l->ipv4, "IPv4 addresses are miscounted");
 		gone += l->mark.gone;
 		/* One that went before it was known has no name. */
-		must(l->ifindex > 0 && (*l->name || l->mark.gone) && memchr(l->name, 0, sizeof(l->name)),
+		must(l->ifindex > 0 && (*l->name || l->mark.gone) &&
+		         memchr(l->name, 0, sizeof(l->name)),
 		     "an interface without number or name");
 	}
 	for (const struct if_address *a = t->addresses; a; a = a->hh.next) {
