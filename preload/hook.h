@@ -80,6 +80,12 @@ void writers_jump(uintptr_t stack);
  */
 bool flow_stale(int fd);
 
+/* A socket's call was made of it, and failed: has a file or a pipe taken the flow's number? */
+static inline bool no_socket(int fd, ssize_t n)
+{
+	return n < 0 && errno == ENOTSOCK && flow_stale(fd);
+}
+
 /* For a call that makes descriptors: the number, whatever it was before, is nobody's. */
 static inline int fresh(int fd)
 {

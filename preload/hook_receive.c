@@ -166,6 +166,7 @@ static __attribute__((noinline)) ssize_t read_flow(struct flow *f, int fd, void 
 	 * The same, without the kernel's way through its files, which takes longer than all that
 	 * is done here. Not of nothing: there recv() waits, and read() does not.
 	 */
+	int saved = errno;
 	ssize_t n = len ? real.recvfrom(fd, buf, len, 0, NULL, NULL) : real.read(fd, buf, len);
 	bool left = call_end(r, f);
 
@@ -173,7 +174,12 @@ static __attribute__((noinline)) ssize_t read_flow(struct flow *f, int fd, void 
 		flow_moves(f);
 		return n;
 	}
-	return usual_again(r, f, left, fd, 0, len > 0, &n) ? read_on(f, fd, buf, len) : n;
+	if (usual_again(r, f, left, fd, 0, len > 0, &n))
+		return read_on(f, fd, buf, len);
+	if (!no_socket(fd, n))
+		return n;
+	errno = saved;
+	return real.read(fd, buf, len);
 }
 
 EXPORT ssize_t read(int fd, void *buf, size_t len)

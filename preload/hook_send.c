@@ -646,8 +646,6 @@ ssize_t send_one(struct flow *f, int fd, const void *buf, size_t len, int flags)
 	uint32_t nudges = this_thread.nudges;
 
 	hand_over(r, &o, 0);
-	/* What it goes into afterwards is fetched while the kernel has it. */
-	__builtin_prefetch(f->ring.mem + ((size_t)f->ring.tail & (f->ring.cap - 1)), 1);
 	ssize_t n = real.sendto(fd, buf, len, flags | MSG_NOSIGNAL, NULL, 0);
 
 	if (likely(n == (ssize_t)len)) {
@@ -762,21 +760,19 @@ EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
 	return flow_of(fd) ? send_flow(fd, buf, len, flags) : real.send(fd, buf, len, flags);
 }
 
-/* Only a socket is sent to; a file or a pipe has taken the flow's number. */
-static bool no_socket(int fd, ssize_t n)
-{
-	return n < 0 && errno == ENOTSOCK && flow_stale(fd);
-}
-
 static __attribute__((noinline)) ssize_t write_flow(int fd, const void *buf, size_t len)
 {
 	struct flow *f = flow_kept(fd);
 
 	if (!f || !len)
 		return real.write(fd, buf, len);
+	int saved = errno;
 	ssize_t n = send_one(f, fd, buf, len, 0);
 
-	return no_socket(fd, n) ? real.write(fd, buf, len) : n;
+	if (!no_socket(fd, n))
+		return n;
+	errno = saved;
+	return real.write(fd, buf, len);
 }
 
 EXPORT ssize_t write(int fd, const void *buf, size_t len)

@@ -500,9 +500,15 @@ static int cut(int fd)
 }
 
 /* Closed by the bare instruction, which no library sees; the number is then another file's. */
-static int recycled(int fd)
+/* The first to use it reads, or writes. */
+static int recycled(int fd, bool reads)
 {
-	char c = 0;
+	char c = 0, zeros[5] = "abcd";
+
+	/* Of a connection that this thread has used, for the ways are other ones then. */
+	for (int i = 0; i < 3 && reads; i++)
+		if (write(fd, "x\n", 2) != 2 || read(fd, zeros, 1) != 1 || read(fd, zeros, 1) != 1)
+			fail("no exchange");
 
 #if defined(__x86_64__)
 	long r;
@@ -518,7 +524,11 @@ static int recycled(int fd)
 
 	if (file != fd)
 		fail("the number is not given again");
-	if (write(file, "x", 1) != 1 || pread(file, &c, 1, 0) != 1 || c != 'x')
+	if (reads &&
+	    (ftruncate(file, 4) < 0 || read(file, zeros, 5) != 4 || memcmp(zeros, "\0\0\0", 4)))
+		fail("what has the number now cannot be read");
+	if ((reads && lseek(file, 0, SEEK_SET) < 0) || write(file, "x", 1) != 1 ||
+	    pread(file, &c, 1, 0) != 1 || c != 'x')
 		fail("what has the number now does not work");
 	return 0;
 }
@@ -542,6 +552,7 @@ int main(int argc, char **argv)
 	    {"aio", aio_out, aio_in},
 	    {"doubled", doubled_out, doubled_in},
 	    {"recycled", plain_out, plain_in},
+	    {"recycled-read", plain_out, plain_in},
 	    {"cut", plain_out, plain_in},
 	};
 	const struct way *w = NULL;
@@ -555,8 +566,8 @@ int main(int argc, char **argv)
 		return 2;
 	int fd = dial(w->name, argv[2], argv[3], &sent);
 
-	if (strcmp(w->name, "recycled") == 0)
-		return recycled(fd);
+	if (strncmp(w->name, "recycled", 8) == 0)
+		return recycled(fd, w->name[8]);
 	if (strcmp(w->name, "cut") == 0)
 		return cut(fd);
 	if (pipe(through) < 0)
