@@ -24,11 +24,13 @@ trouble_blackhole() {
 }
 
 trouble_renumber() {
-	local k
+	local k old
 	k=$(lab_number "$1")
+	old=$(ip -n "$lab-c" -4 -o addr show dev "$1" scope global | awk '{ print $4 }')
+	# Without this the kernel removes with the first address all that came after it.
+	in_client sysctl -qw "net.ipv4.conf.$1.promote_secondaries=1"
 	ip -n "$lab-c" addr add "10.$k.0.$((RANDOM % 200 + 10))/24" dev "$1" 2>/dev/null || return 0
-	ip -n "$lab-c" addr del "10.$k.0.2/24" dev "$1" 2>/dev/null ||
-		ip -n "$lab-c" addr del "$(ip -n "$lab-c" -4 -o addr show dev "$1" | awk '{print $4; exit}')" dev "$1"
+	for old in $old; do ip -n "$lab-c" addr del "$old" dev "$1"; done
 	ip -n "$lab-c" route replace default via "10.$k.0.1" dev "$1" metric "${k}00" 2>/dev/null || :
 }
 
