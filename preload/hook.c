@@ -113,13 +113,11 @@ bool event_is_true(const struct flow *f, short events)
 	return end_announced(f);
 }
 
-#define CARRY_MS 1500 /* no longer than a lost path may take anyway; usually a millisecond */
-
 void written_by_kernel(struct flow *f)
 {
 	if (atomic_load(&f->carried) || !process_ours())
 		return;
-	if (f->kind != FLOW_SESSION || !pump_ask(f, CARRY_MS))
+	if (f->kind != FLOW_SESSION || !pump_ask(f, PUMP_MS))
 		atomic_store(&f->foreign, true);
 }
 

@@ -20,7 +20,6 @@
 #include "preload/real.h"
 
 #define ENV_MOST 16384 /* an environment with more entries is passed on as it is */
-#define CARRY_MS 1500
 
 /* --- the environment --- */
 
@@ -90,7 +89,7 @@ static int run(const struct program *p, char *const *env)
 	if (last) {
 		int saved = errno;
 
-		pumps_ask_inherited(CARRY_MS);
+		pumps_ask_inherited();
 		token = keeper_before_exec();
 		errno = saved;
 	}

@@ -36,8 +36,6 @@ struct out {
 	uint64_t serial;
 };
 
-#define CARRY_MS                                                                                   \
-	1500 /* a passed descriptor waits for its flow to be carried; a millisecond as a rule */
 #define SPARE 16384 /* for a handler that writes while the call is putting it into the ring */
 #define PIECES 64   /* of a long vector go at a time; a stream has no message boundaries */
 
@@ -861,7 +859,7 @@ static void pass_on(const struct msghdr *m)
 			struct flow *f = flow_of(fd);
 
 			if (f && f->kind == FLOW_SESSION)
-				pump_ask(f, CARRY_MS);
+				pump_ask(f, PUMP_MS);
 		}
 	}
 	errno = saved;

@@ -17,7 +17,6 @@
 #include "preload/pump.h"
 #include "preload/real.h"
 
-#define CARRY_MS 1500
 #define COMMAND_MOST 16384 /* of the caller's stack */
 
 /* Around the value of the variable and the command. $0 is what libc makes it. */
@@ -43,7 +42,7 @@ static void carry(void)
 {
 	int saved = errno;
 
-	pumps_ask_inherited(CARRY_MS);
+	pumps_ask_inherited();
 	errno = saved;
 }
 

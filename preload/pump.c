@@ -67,7 +67,7 @@ bool pump_ask(struct flow *f, int ms)
 	return atomic_load(&f->share) == SHARE_DONE;
 }
 
-void pumps_ask_inherited(int ms)
+void pumps_ask_inherited(void)
 {
 	for (int pass = 0; pass < 2; pass++)
 		for (unsigned i = 0; i < flow_count(); i++) {
@@ -75,7 +75,7 @@ void pumps_ask_inherited(int ms)
 
 			if (f->kind == FLOW_SESSION && !atomic_load(&f->carried) &&
 			    atomic_load(&f->state) != FLOW_INHERITED && flow_inheritable(f))
-				pump_ask(f, pass ? ms : 0);
+				pump_ask(f, pass ? PUMP_MS : 0);
 		}
 }
 

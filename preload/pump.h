@@ -19,6 +19,11 @@
 #include "preload/splice.h"
 #include "preload/waits.h"
 
+/* How long a call waits for it, no longer than a lost path may take anyway; a millisecond as a
+ * rule.
+ */
+#define PUMP_MS 1500
+
 /*
  * Asks the agent to carry the flow and waits for it, `ms` at most. True: the descriptors hold the
  * pair now. False: not (yet); the wish stands, and is granted when the flow has a path.
@@ -26,8 +31,8 @@
  */
 bool pump_ask(struct flow *f, int ms);
 
-/* The same for every flow that a program executed now would have a descriptor of. */
-void pumps_ask_inherited(int ms);
+/* The same for every flow that a program executed now would have a descriptor of, for PUMP_MS. */
+void pumps_ask_inherited(void);
 
 /* One look at a flow that is asked for, or on its way: begins, goes on. */
 void pump_begin(struct flow *f, struct waits *w);

@@ -12,7 +12,6 @@
 #include "preload/pump.h"
 #include "preload/raw.h"
 
-#define CARRY_MS 1500
 #define LOOKED_AT 1024
 
 static _Atomic bool told;
@@ -37,7 +36,7 @@ void rings_coming(void)
 			if (s != FLOW_STABLE && s != FLOW_MOVING && s != FLOW_WAITING)
 				continue;
 			if (f->kind == FLOW_SESSION)
-				pump_ask(f, pass ? CARRY_MS : 0);
+				pump_ask(f, pass ? PUMP_MS : 0);
 			else
 				atomic_store(&f->foreign, true);
 		}
