@@ -318,6 +318,7 @@ static bool start(void)
 	if (!own_roomy() || (nudging < 0 && nudging != -EAGAIN) || !make_wake())
 		return false;
 	keep_proc();
+	status_open();
 	atomic_store(&stop, false);
 	/* The program's signals are the program's: none is ever handled on the agent thread. */
 	sigfillset(&all);

@@ -37,10 +37,13 @@ static int call_owner(const struct flow *f)
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 	int n = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "mifcont/%d", f->owner);
+	struct timeval limit = {SILENCE_MS / 1000, 0};
 	int fd = raw_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return fd;
+	/* An owner that is stopped accepts nobody, and its queue is short. */
+	raw_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	int r = raw_connect(fd, (struct sockaddr *)&a,
 	                    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n));
 

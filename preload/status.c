@@ -63,10 +63,15 @@ static void open_listener(void)
 	listener = fd;
 }
 
-void status_wait(struct waits *w)
+void status_open(void)
 {
 	if (!tried)
 		open_listener();
+}
+
+void status_wait(struct waits *w)
+{
+	status_open();
 	slot = waits_add(w, listener, POLLIN);
 	for (int i = 0; i < ASKERS; i++) {
 		struct asker *a = &asker[i];

@@ -119,6 +119,15 @@ nobody_left() {
 	used_by connecting
 }
 
+# On one processor the child often asks for its part before the agent's thread has run.
+@test "a child that is forked right after connect() is known" {
+	local i
+	for ((i = 0; i < 10; i++)); do
+		covered taskset -c 0 timeout 20 "$lab_build/lab/relatives" connecting 10.9.0.2 9000 0.1
+	done
+	nobody_left
+}
+
 @test "who has a connection whose owner is killed sees an error, not an end" {
 	covered timeout 20 "$lab_build/lab/relatives" killed 10.9.0.2 9000 1
 	nobody_left
