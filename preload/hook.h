@@ -80,10 +80,16 @@ void writers_jump(uintptr_t stack);
  */
 bool flow_stale(int fd);
 
-/* A socket's call was made of it, and failed: has a file or a pipe taken the flow's number? */
-static inline bool no_socket(int fd, ssize_t n)
+/*
+ * A socket's call was made of it, and failed: has a file or a pipe taken the flow's number? Then
+ * errno is what it `was` before.
+ */
+static inline bool no_socket(int fd, ssize_t n, int was)
 {
-	return n < 0 && errno == ENOTSOCK && flow_stale(fd);
+	if (n >= 0 || errno != ENOTSOCK || !flow_stale(fd))
+		return false;
+	errno = was;
+	return true;
 }
 
 /* For a call that makes descriptors: the number, whatever it was before, is nobody's. */

@@ -56,7 +56,7 @@ EXPORT ssize_t sendfile64(int fd, int in, off64_t *at, size_t len)
 	ssize_t n = f && len ? send_file(f, fd, in, at, len) : -ESPIPE;
 
 	/* What cannot be read so the kernel refuses, and says why. */
-	if (n == -ESPIPE || no_socket(fd, n)) {
+	if (n == -ESPIPE || no_socket(fd, n, saved)) {
 		errno = saved;
 		return real.sendfile64(fd, in, at, len);
 	}

@@ -176,10 +176,7 @@ static __attribute__((noinline)) ssize_t read_flow(struct flow *f, int fd, void 
 	}
 	if (usual_again(r, f, left, fd, 0, len > 0, &n))
 		return read_on(f, fd, buf, len);
-	if (!no_socket(fd, n))
-		return n;
-	errno = saved;
-	return real.read(fd, buf, len);
+	return no_socket(fd, n, saved) ? real.read(fd, buf, len) : n;
 }
 
 EXPORT ssize_t read(int fd, void *buf, size_t len)

@@ -767,10 +767,7 @@ static __attribute__((noinline)) ssize_t write_flow(int fd, const void *buf, siz
 	int saved = errno;
 	ssize_t n = send_one(f, fd, buf, len, 0);
 
-	if (!no_socket(fd, n))
-		return n;
-	errno = saved;
-	return real.write(fd, buf, len);
+	return no_socket(fd, n, saved) ? real.write(fd, buf, len) : n;
 }
 
 EXPORT ssize_t write(int fd, const void *buf, size_t len)
@@ -797,9 +794,10 @@ static __attribute__((noinline)) ssize_t writev_flow(int fd, const struct iovec 
 
 	if (!f || !vector(iov, count, 0, &o))
 		return real.writev(fd, iov, count);
+	int saved = errno;
 	ssize_t n = send_kept(f, fd, &o);
 
-	return no_socket(fd, n) ? real.writev(fd, iov, count) : n;
+	return no_socket(fd, n, saved) ? real.writev(fd, iov, count) : n;
 }
 
 EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
@@ -820,11 +818,12 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t at, in
 	struct flow *f = flow_kept(fd);
 	struct out o;
 	ssize_t n = -1;
+	int saved = errno;
 	bool ours = streams(f, iov, count, at, flags, &o);
 
 	if (ours)
 		n = send_kept(f, fd, &o);
-	if (ours && !no_socket(fd, n))
+	if (ours && !no_socket(fd, n, saved))
 		return n;
 	if (!real.pwritev2)
 		real_bind();

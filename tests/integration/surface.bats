@@ -97,6 +97,7 @@ carried() {
 @test "a number that was closed unseen and given to a file" {
 	covered timeout 20 "$lab_build/lab/surface" recycled 10.9.0.2 9000 1
 	covered timeout 20 "$lab_build/lab/surface" recycled-read 10.9.0.2 9000 1
+	covered timeout 20 "$lab_build/lab/surface" recycled-vector 10.9.0.2 9000 1
 }
 
 @test "sendmmsg ends with a message that is cut short" {

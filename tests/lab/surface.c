@@ -501,8 +501,10 @@ static int cut(int fd)
 
 /* Closed by the bare instruction, which no library sees; the number is then another file's. */
 /* The first to use it reads, or writes. */
-static int recycled(int fd, bool reads)
+static int recycled(int fd, const char *how)
 {
+	bool reads = strcmp(how, "-read") == 0, vector = strcmp(how, "-vector") == 0;
+	struct iovec x = {"x", 1};
 	char c = 0, zeros[5] = "abcd";
 
 	/* Of a connection that this thread has used, for the ways are other ones then. */
@@ -527,7 +529,10 @@ static int recycled(int fd, bool reads)
 	if (reads &&
 	    (ftruncate(file, 4) < 0 || read(file, zeros, 5) != 4 || memcmp(zeros, "\0\0\0", 4)))
 		fail("what has the number now cannot be read");
-	if ((reads && lseek(file, 0, SEEK_SET) < 0) || write(file, "x", 1) != 1 ||
+	if (reads && lseek(file, 0, SEEK_SET) < 0)
+		fail("lseek");
+	errno = 0;
+	if ((vector ? writev(file, &x, 1) : write(file, "x", 1)) != 1 || errno ||
 	    pread(file, &c, 1, 0) != 1 || c != 'x')
 		fail("what has the number now does not work");
 	return 0;
@@ -553,6 +558,7 @@ int main(int argc, char **argv)
 	    {"doubled", doubled_out, doubled_in},
 	    {"recycled", plain_out, plain_in},
 	    {"recycled-read", plain_out, plain_in},
+	    {"recycled-vector", plain_out, plain_in},
 	    {"cut", plain_out, plain_in},
 	};
 	const struct way *w = NULL;
@@ -567,7 +573,7 @@ int main(int argc, char **argv)
 	int fd = dial(w->name, argv[2], argv[3], &sent);
 
 	if (strncmp(w->name, "recycled", 8) == 0)
-		return recycled(fd, w->name[8]);
+		return recycled(fd, w->name + 8);
 	if (strcmp(w->name, "cut") == 0)
 		return cut(fd);
 	if (pipe(through) < 0)
