@@ -10,6 +10,9 @@
 #include "preload/barrier.h"
 #include "preload/flow.h"
 
+/* Kept out of the way of what usually happens. */
+#define COLD __attribute__((cold, noinline))
+
 static inline bool likely(bool b)
 {
 	return __builtin_expect(b, true);

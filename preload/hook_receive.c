@@ -131,9 +131,8 @@ static inline struct call_record *usual(struct flow *f, int fd, int flags)
 }
 
 /* One that ended otherwise: receive_again(). */
-static __attribute__((noinline)) bool usual_again(const struct call_record *r, struct flow *f,
-                                                  bool left, int fd, int flags, bool wanted,
-                                                  ssize_t *n)
+COLD static bool usual_again(const struct call_record *r, struct flow *f, bool left, int fd,
+                             int flags, bool wanted, ssize_t *n)
 {
 	struct call c = {.flow = f, .gen = r->gen};
 	bool nudged = !left && call_leave(&c);
@@ -141,7 +140,7 @@ static __attribute__((noinline)) bool usual_again(const struct call_record *r, s
 	return receive_again(&c, fd, flags, wanted, nudged, n);
 }
 
-static __attribute__((noinline)) ssize_t read_on(struct flow *f, int fd, void *buf, size_t len)
+COLD static ssize_t read_on(struct flow *f, int fd, void *buf, size_t len)
 {
 	struct call c = {0};
 	bool nudged;
@@ -186,8 +185,7 @@ EXPORT ssize_t read(int fd, void *buf, size_t len)
 	return f ? read_flow(f, fd, buf, len) : real.read(fd, buf, len);
 }
 
-static __attribute__((noinline)) ssize_t readv_on(struct flow *f, int fd, const struct iovec *iov,
-                                                  int count)
+COLD static ssize_t readv_on(struct flow *f, int fd, const struct iovec *iov, int count)
 {
 	struct call c = {0};
 	bool nudged;
@@ -253,9 +251,8 @@ EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int count, off64_t at
 	return preadv2(fd, iov, count, at, flags);
 }
 
-static __attribute__((noinline)) ssize_t recvfrom_on(struct flow *f, int fd, void *buf, size_t len,
-                                                     int flags, struct sockaddr *from,
-                                                     socklen_t *from_len)
+COLD static ssize_t recvfrom_on(struct flow *f, int fd, void *buf, size_t len, int flags,
+                                struct sockaddr *from, socklen_t *from_len)
 {
 	struct call c = {0};
 	ssize_t n, total = 0;
@@ -308,8 +305,7 @@ EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockadd
 	         : real.recvfrom(fd, buf, len, flags, from, from_len);
 }
 
-static __attribute__((noinline)) ssize_t recv_on(struct flow *f, int fd, void *buf, size_t len,
-                                                 int flags)
+COLD static ssize_t recv_on(struct flow *f, int fd, void *buf, size_t len, int flags)
 {
 	struct call c = {0};
 	ssize_t n, total = 0;
@@ -426,8 +422,7 @@ static ssize_t receive_rest(int fd, struct msghdr *m, int flags, size_t done)
 	return (ssize_t)done;
 }
 
-static __attribute__((noinline)) ssize_t recvmsg_on(struct flow *f, int fd, struct msghdr *m,
-                                                    int flags)
+COLD static ssize_t recvmsg_on(struct flow *f, int fd, struct msghdr *m, int flags)
 {
 	struct call c = {0};
 

@@ -37,6 +37,7 @@ struct out {
 };
 
 #define SPARE 16384 /* for a handler that writes while the call is putting it into the ring */
+#define SMALL 256   /* bytes that are copied by a loop */
 #define PIECES 64   /* of a long vector go at a time; a stream has no message boundaries */
 
 /* What a call may still take: milliseconds; -1: for ever. */
@@ -209,7 +210,7 @@ static inline void ask(struct flow *f, int fd, uint32_t gen)
 }
 
 /* The kernel has taken so many bytes of the call. */
-static void keep(struct flow *f, int fd, uint32_t gen, struct out *o, size_t taken)
+COLD static void keep(struct flow *f, int fd, uint32_t gen, struct out *o, size_t taken)
 {
 	o->noting = true;
 	atomic_signal_fence(memory_order_seq_cst);
@@ -221,6 +222,27 @@ static void keep(struct flow *f, int fd, uint32_t gen, struct out *o, size_t tak
 	if (taken > o->caught)
 		append(f, o, tail, o->done + o->caught, taken - o->caught);
 	ask(f, fd, gen);
+}
+
+/*
+ * memcpy() of the little that most calls write, without the way through the C library: behind a
+ * system call nothing of its code is in the cache.
+ */
+static inline void put(uint8_t *to, const uint8_t *from, size_t len)
+{
+	if (!likely(len <= SMALL)) {
+		memcpy(to, from, len);
+		return;
+	}
+	for (; len >= 16; to += 16, from += 16, len -= 16)
+		memcpy(to, from, 16);
+	if (len & 8) {
+		memcpy(to, from, 8);
+		to += 8;
+		from += 8;
+	}
+	for (len &= 7; len; len--)
+		*to++ = *from++;
 }
 
 /* The same where all is in one piece. */
@@ -245,7 +267,7 @@ static inline void keep_one(struct flow *f, int fd, uint32_t gen, struct out *o,
 		keep(f, fd, gen, o, len);
 		return;
 	}
-	memcpy(r->mem + at, data, len);
+	put(r->mem + at, data, len);
 	if (move_own(&r->tail, tail, tail + len) && tail + len - r->base > r->cap)
 		r->base = tail + len - r->cap;
 	ask(f, fd, gen);
@@ -494,7 +516,7 @@ static bool send_ready(struct sending *s)
 }
 
 /* What the kernel said: true if there is more to do. */
-static bool send_said(struct sending *s, ssize_t n, int err)
+COLD static bool send_said(struct sending *s, ssize_t n, int err)
 {
 	struct flow *f = s->flow;
 	struct out *o = s->out;
@@ -564,7 +586,7 @@ static bool send_said(struct sending *s, ssize_t n, int err)
 	return false;
 }
 
-static ssize_t send_on(struct sending *s)
+COLD static ssize_t send_on(struct sending *s)
 {
 	ssize_t n;
 
@@ -576,7 +598,7 @@ static ssize_t send_on(struct sending *s)
 	return s->result;
 }
 
-static __attribute__((noinline)) ssize_t send_kept(struct flow *f, int fd, struct out *o)
+COLD static ssize_t send_kept(struct flow *f, int fd, struct out *o)
 {
 	bool timed = atomic_load_explicit(&f->timed_out, memory_order_relaxed);
 	struct sending s = {.flow = f, .fd = fd, .out = o, .timed = timed};
@@ -621,15 +643,24 @@ static inline struct call_record *usual(struct flow *f, int fd, size_t len)
 /* All of it was taken: what send_said() does then. */
 static inline void usual_end(struct flow *f, struct call_record *r, struct out *o, size_t len)
 {
+	struct thread *t = &this_thread;
+
 	keep_one(f, r->fd, r->gen, o, o->iov->iov_base, len);
 	flow_moves(f);
-	atomic_store_explicit(&this_thread.seat->writes, 0, memory_order_relaxed);
+	atomic_store_explicit(&t->seat->writes, 0, memory_order_relaxed);
 	if (!call_end(r, f)) {
 		struct call c = {.flow = f};
 
 		call_leave(&c);
 	}
-	writing_release(f);
+	if (!likely(atomic_load_explicit(&t->locks, memory_order_relaxed) == 1 &&
+	            t->lock[0].flow == f && lock_owner(&f->writing) == t->tid)) {
+		writing_release(f);
+		return;
+	}
+	atomic_store_explicit(&t->locks, 0, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	lock_release(&f->writing);
 }
 
 ssize_t send_one(struct flow *f, int fd, const void *buf, size_t len, int flags)

@@ -69,16 +69,6 @@ void ring_double(struct ring *r)
 	r->cap *= 2;
 }
 
-size_t ring_used(const struct ring *r)
-{
-	return (size_t)(r->tail - r->base);
-}
-
-size_t ring_room(const struct ring *r)
-{
-	return r->cap - ring_used(r);
-}
-
 size_t ring_space(struct ring *r, void **p)
 {
 	size_t at = (size_t)r->tail & (r->cap - 1);

@@ -48,7 +48,14 @@ void ring_added(struct ring *r, size_t len);
  */
 void ring_double(struct ring *r);
 
-size_t ring_used(const struct ring *r);
-size_t ring_room(const struct ring *r);
+static inline size_t ring_used(const struct ring *r)
+{
+	return (size_t)(r->tail - r->base);
+}
+
+static inline size_t ring_room(const struct ring *r)
+{
+	return r->cap - ring_used(r);
+}
 
 #endif
