@@ -117,12 +117,18 @@ void flowtalk_frame(struct link *l, const struct ses_frame *r)
 		link_send(l, &pong);
 		return;
 	}
-	for (unsigned i = 0; i < flow_count(); i++) {
+	/* Of many flows the next one is mostly spoken of next. */
+	static unsigned last;
+	unsigned n = flow_count();
+
+	for (unsigned k = 0; k < n; k++) {
+		unsigned i = (last + k) % n;
 		struct flow *f = flow_at(i);
 		uint32_t s = atomic_load(&f->state);
 
 		if (f->link != l || f->ses.sid != r->sid || s == FLOW_FREE || s == FLOW_ENDED)
 			continue;
+		last = i;
 		/* A short answer may be over before OPENED has been looked at: its end is not told
 		 * twice. */
 		if (s != FLOW_CONNECTING)

@@ -16,6 +16,7 @@
 #define MOVES 128
 
 static struct move moves[MOVES];
+static int under_way;
 
 struct move *move_new(struct flow *f, enum kind kind)
 {
@@ -34,6 +35,7 @@ struct move *move_new(struct flow *f, enum kind kind)
 		m->how = "";
 		m->begun_ms = clock_ms();
 		f->move = m;
+		under_way++;
 		return m;
 	}
 	return NULL;
@@ -48,6 +50,12 @@ void move_free(struct move *m)
 	/* What happened in the meantime was not looked at. */
 	m->flow->again_ms = clock_ms();
 	m->flow = NULL;
+	under_way--;
+}
+
+bool moves_full(void)
+{
+	return under_way == MOVES;
 }
 
 bool move_to(struct flow *f, const struct mif_path *paths, int n, bool gentle, bool urgent)
@@ -228,4 +236,5 @@ void moves_step(struct waits *w)
 void moves_forget(void)
 {
 	memset(moves, 0, sizeof(moves));
+	under_way = 0;
 }

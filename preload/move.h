@@ -34,6 +34,9 @@ bool move_open(struct flow *f);
  */
 bool move_to(struct flow *f, const struct mif_path *paths, int n, bool gentle, bool urgent);
 
+/* So many are under way that none can be begun until one has ended. */
+bool moves_full(void);
+
 /* Gives up what can still be given up; after COMMIT the flow stays parked and is resumed anew. */
 void move_abandon(struct flow *f, const char *why);
 

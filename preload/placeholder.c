@@ -149,19 +149,12 @@ static int accept_own(int listener, int app)
 static long fill(int fd)
 {
 	static const char zeros[4096];
-	size_t piece = sizeof(zeros);
-	long sum = 0;
+	long sum = 0, n;
 
-	/* The loopback delivers within the call; what room is left in the end goes in smaller
-	 * pieces. */
-	while (piece) {
-		long n = raw_sendto(fd, zeros, piece, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
-
-		if (n <= 0)
-			piece /= 4;
-		else
-			sum += n;
-	}
+	/* The loopback delivers within the call. When nothing of a large piece goes in any more a
+	 * smaller one does not, either. */
+	while ((n = raw_sendto(fd, zeros, sizeof(zeros), MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0)) > 0)
+		sum += n;
 	return sum;
 }
 

@@ -37,12 +37,15 @@ static _Atomic uint64_t listed[1024]; /* bits of those whose numbers are known, 
  */
 #define READ_SHARE 10
 #define FEW 64
-#define KNOWN_MAX 4096
+#define KNOWN_MAX 65536 /* pages are touched as they are needed */
+#define BUCKETS 4096
 static struct known {
 	struct reg reg;
+	int next;       /* of the same bucket, + 1 */
 	uint64_t inode; /* of the file that is registered; 0: this kernel does not say */
 } known[KNOWN_MAX];
 static int nknown;
+static int bucket[BUCKETS]; /* by descriptor: the last one known, + 1 */
 static bool whole; /* they are many, and found room */
 static struct lately reading = {.share = READ_SHARE, .most_ms = 200};
 
@@ -109,7 +112,7 @@ static int scan_epolls(void)
 
 /*
  * Is the file on the descriptor registered in the instance? Most are in none at the time of
- * connect(), and asking takes no longer where a thousand others are. Where the kernel does not tell
+ * connect(), and asking is quicker than reading all that there are. Where the kernel does not tell
  * (no kcmp, a sandbox): perhaps.
  */
 static bool perhaps_registered(int epoll, int fd)
@@ -182,7 +185,10 @@ static bool remember(void *ctx, const struct reg *r, uint64_t inode)
 		whole = false;
 		return true;
 	}
-	known[nknown++] = (struct known){*r, inode};
+	int *first = &bucket[(unsigned)r->fd % BUCKETS];
+
+	known[nknown++] = (struct known){*r, *first, inode};
+	*first = nknown;
 	return false;
 }
 
@@ -194,6 +200,7 @@ static void refresh(void)
 	lately_begin(&reading);
 	whole = true;
 	nknown = 0;
+	memset(bucket, 0, sizeof(bucket));
 	for (int i = 0; i < nepolls && whole; i++)
 		walk(epolls[i], remember, NULL);
 	whole = whole && nknown > FEW;
@@ -206,14 +213,6 @@ struct wanted {
 	struct reg_set *set;
 	bool overflow;
 };
-
-static bool among(const struct wanted *w, int fd)
-{
-	for (int i = 0; i < w->nfds; i++)
-		if (w->fds[i] == fd)
-			return true;
-	return false;
-}
 
 static bool collect(void *ctx, const struct reg *r, uint64_t inode)
 {
@@ -249,17 +248,24 @@ static bool collect_once(void *ctx, const struct reg *r, uint64_t inode)
  */
 static void look_up(struct wanted *w)
 {
-	int walked = -1;
+	for (int k = 0; k < w->nfds; k++) {
+		struct wanted one = {.fds = &w->fds[k], .nfds = 1, .set = w->set};
+		int walked = -1;
 
-	for (int i = 0; i < nknown && !w->overflow; i++) {
-		const struct reg *r = &known[i].reg;
+		for (int i = bucket[(unsigned)w->fds[k] % BUCKETS]; i && !one.overflow;
+		     i = known[i - 1].next) {
+			const struct reg *r = &known[i - 1].reg;
 
-		if (!(r->events & EPOLLONESHOT)) {
-			collect(w, r, known[i].inode);
-		} else if (r->epoll != walked && among(w, r->fd)) {
-			walked = r->epoll;
-			walk(walked, collect_once, w);
+			if (r->fd != w->fds[k])
+				continue;
+			if (!(r->events & EPOLLONESHOT)) {
+				collect(&one, r, known[i - 1].inode);
+			} else if (r->epoll != walked) {
+				walked = r->epoll;
+				walk(walked, collect_once, &one);
+			}
 		}
+		w->overflow |= one.overflow;
 	}
 }
 
@@ -298,9 +304,11 @@ int reg_take(struct reg_set *s, const int *fds, int nfds)
 	s->n = 0;
 	if (r < 0)
 		return r;
-	if (!perhaps_any(fds, nfds))
-		return 0;
 	bool remembered = lately_was(&reading) && whole;
+
+	/* What is remembered says it, too, and the kernel looks for it among all that there are. */
+	if (!remembered && !perhaps_any(fds, nfds))
+		return 0;
 
 	/* What was remembered was not so any more: the rest of it may not be, either. */
 	if (!take(&w) && remembered) {
@@ -324,10 +332,13 @@ static void renew(const struct reg *r)
 {
 	struct stat st;
 
-	for (int i = 0; i < nknown; i++)
-		if (known[i].reg.epoll == r->epoll && known[i].reg.fd == r->fd && known[i].inode &&
+	for (int i = bucket[(unsigned)r->fd % BUCKETS]; i; i = known[i - 1].next) {
+		struct known *k = &known[i - 1];
+
+		if (k->reg.epoll == r->epoll && k->reg.fd == r->fd && k->inode &&
 		    fstat(r->fd, &st) == 0)
-			known[i].inode = st.st_ino;
+			k->inode = st.st_ino;
+	}
 }
 
 void reg_put(const struct reg_set *s)

@@ -385,6 +385,9 @@ static void decide(struct flow *f, struct waits *w)
 	int64_t now = clock_ms();
 	union flow_address to = f->kind == FLOW_SESSION ? *link_relay(f->link) : f->peer;
 
+	/* Who still wants to come again says so anew. */
+	if (now >= f->retry_ms)
+		f->retry_ms = 0;
 	learn_path(f);
 	if (!f->ifindex && !f->closed)
 		return;
@@ -651,13 +654,18 @@ static void look(struct flow *f, bool network, struct waits *w)
 	if (atomic_load(&f->state) == FLOW_ENDED)
 		return;
 	/* A new flow may have been born on a path that is lost already. */
-	bool due = !atomic_load(&f->looked) || (f->again_ms && now >= f->again_ms);
+	bool due = !atomic_load(&f->looked) || (f->again_ms && now >= f->again_ms) ||
+	           (f->retry_ms && now >= f->retry_ms);
 	bool silent = pulse_look(f, w) && (!f->again_ms || now >= f->again_ms);
+	/* One of a crowd: it is its turn when another has arrived. */
+	bool queues = f->kind == FLOW_SESSION && !network && moves_full();
 
-	if (silent || network || due || failed || f->lost_ms || f->retry_ms || splice_parked(f))
+	if ((silent || network || due || failed || f->lost_ms || splice_parked(f)) && !queues)
 		decide(f, w);
-	else if (f->again_ms)
+	else if (f->again_ms && !queues)
 		waits_until(w, f->again_ms);
+	if (f->retry_ms > now)
+		waits_until(w, f->retry_ms);
 	if (!atomic_exchange(&f->looked, 1))
 		futex_wake(&f->looked);
 }
