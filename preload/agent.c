@@ -62,6 +62,11 @@ bool agent_running(void)
 	return atomic_load(&agent_tid) != 0;
 }
 
+bool agent_here(void)
+{
+	return atomic_load(&agent_tid) == thread_id();
+}
+
 bool agent_there(void)
 {
 	return agent_running() || atomic_load(&restart);
@@ -195,7 +200,9 @@ static void turn(int most_ms)
 	}
 	moves_step(&w);
 	pumps_step();
+	nudge_now();
 	watch_flows(network, &w);
+	nudge_now();
 	status_step(&w);
 	desk_step(&w);
 }
@@ -436,6 +443,7 @@ void agent_forget(void)
 	policy_fd = -1;
 	links_forget();
 	moves_forget();
+	nudge_forget();
 	pumps_forget();
 	status_forget();
 	desk_forget();

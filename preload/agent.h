@@ -21,6 +21,9 @@ bool agent_ensure(void);
 /* Tells it that a flow wants something. Async-signal-safe. */
 void agent_kick(void);
 
+/* Is the calling thread it? */
+bool agent_here(void);
+
 bool agent_running(void);
 
 /* The same, or it is parked and will run again: an error on a flow can wait for it. */

@@ -279,6 +279,35 @@ bool nudge_settled(void)
 	return atomic_load(&ran) >= atomic_load(&sent);
 }
 
+/* Numbers from here on are sought one by one. */
+#define NUMBERS 65536
+
+/* Whose threads are sought: one flow's, or those of many at once. */
+struct sought {
+	const int *fds;
+	int nfds, kinds;
+	const struct crowd *crowd; /* instead */
+};
+
+static struct crowd {
+	uint64_t readers[NUMBERS / 64], writers[NUMBERS / 64];
+	int begin, end, kinds; /* what of the maps is not empty */
+} crowd;
+
+static bool is_sought(const struct sought *s, int kind, long fd)
+{
+	if (s->crowd) {
+		const uint64_t *map =
+		    kind == NUDGE_READERS ? s->crowd->readers : s->crowd->writers;
+
+		return fd >= 0 && fd < NUMBERS && map[fd / 64] >> fd % 64 & 1;
+	}
+	for (int i = 0; i < s->nfds && s->kinds & kind; i++)
+		if (s->fds[i] == fd)
+			return true;
+	return false;
+}
+
 /* The program's memory may be unmapped while we look at it: let the kernel read it. */
 static bool peek(const void *from, void *to, size_t len)
 {
@@ -288,15 +317,7 @@ static bool peek(const void *from, void *to, size_t len)
 	                 0) == (long)len;
 }
 
-static bool among(const int *fds, int nfds, long fd)
-{
-	for (int i = 0; i < nfds; i++)
-		if (fds[i] == fd)
-			return true;
-	return false;
-}
-
-static bool in_poll(const int *fds, int nfds, unsigned long p, unsigned long n)
+static bool in_poll(const struct sought *s, unsigned long p, unsigned long n)
 {
 	struct pollfd some[64];
 
@@ -306,24 +327,24 @@ static bool in_poll(const int *fds, int nfds, unsigned long p, unsigned long n)
 		if (!peek((const struct pollfd *)p + at, some, count * sizeof(*some)))
 			return false;
 		for (size_t i = 0; i < count; i++)
-			if (among(fds, nfds, some[i].fd))
+			if (is_sought(s, NUDGE_READERS, some[i].fd))
 				return true;
 	}
 	return false;
 }
 
-static bool in_select(const int *fds, int nfds, long n, const unsigned long set[3])
+static bool in_set(const struct sought *s, long n, unsigned long set)
 {
-	for (int i = 0; i < nfds; i++) {
-		if (fds[i] >= n)
-			continue;
-		for (int k = 0; k < 3; k++) {
-			unsigned char byte;
+	unsigned char some[128];
 
-			if (set[k] && peek((const char *)set[k] + fds[i] / 8, &byte, 1) &&
-			    byte >> (fds[i] % 8) & 1)
+	for (long at = 0; at < n && at < NUMBERS; at += 8 * (long)sizeof(some)) {
+		long count = n - at < 8 * (long)sizeof(some) ? n - at : 8 * (long)sizeof(some);
+
+		if (!peek((const char *)set + at / 8, some, (size_t)(count + 7) / 8))
+			return false;
+		for (long i = 0; i < count; i++)
+			if (some[i / 8] >> i % 8 & 1 && is_sought(s, NUDGE_READERS, at + i))
 				return true;
-		}
 	}
 	return false;
 }
@@ -352,27 +373,31 @@ static int kind_of(long nr)
 }
 
 /* Is this call, with these arguments, a wait for one of the descriptors? */
-static bool concerns(long nr, const unsigned long *arg, const int *fds, int nfds, int kinds)
+static bool concerns(long nr, const unsigned long *arg, const struct sought *s)
 {
 	int kind = kind_of(nr);
 
 	if (kind)
-		return kind & kinds && among(fds, nfds, (long)arg[0]);
-	if (!(kinds & NUDGE_READERS))
+		return is_sought(s, kind, (long)arg[0]);
+	if (!(s->kinds & NUDGE_READERS))
 		return false;
 	switch (nr) {
 	case SYS_ppoll:
 #ifdef SYS_poll
 	case SYS_poll:
 #endif
-		return in_poll(fds, nfds, arg[0], arg[1]);
+		return in_poll(s, arg[0], arg[1]);
 	case SYS_pselect6:
 #ifdef SYS_select
 	case SYS_select:
 #endif
-		return in_select(fds, nfds, (long)arg[0], &arg[1]);
+		for (int k = 1; k <= 3; k++)
+			if (arg[k] && in_set(s, (long)arg[0], arg[k]))
+				return true;
+		return false;
 	case SYS_splice:
-		return among(fds, nfds, (long)arg[0]) || among(fds, nfds, (long)arg[2]);
+		return is_sought(s, NUDGE_READERS, (long)arg[0]) ||
+		       is_sought(s, NUDGE_READERS, (long)arg[2]);
 	}
 	return false;
 }
@@ -425,7 +450,7 @@ struct dirent64_raw {
 };
 
 /* All threads that have noted such a call. */
-static int nudge_seats(const int *fds, int nfds, int kinds, int self)
+static int nudge_seats(const struct sought *s, int self)
 {
 	int nudged = 0;
 
@@ -436,22 +461,19 @@ static int nudge_seats(const int *fds, int nfds, int kinds, int self)
 
 		if (!tid || tid == self || fd == SEAT_EMPTY)
 			continue;
-		if (fd == SEAT_WAITS
-		        ? kinds & NUDGE_READERS
-		        : kinds & (writes ? NUDGE_WRITERS : NUDGE_READERS) && among(fds, nfds, fd))
+		if (fd == SEAT_WAITS ? s->kinds & NUDGE_READERS
+		                     : is_sought(s, writes ? NUDGE_WRITERS : NUDGE_READERS, fd))
 			/* One that waits for whatever is not known to be on these. */
 			nudged += send_to(tid, BLIND) && fd != SEAT_WAITS;
 	}
 	return nudged;
 }
 
-int nudge(const int *fds, int nfds, int kinds)
+static int look(const struct sought *s)
 {
 	_Alignas(8) char buf[4096];
 	int nudged = 0, self = raw_gettid();
 
-	if (!nfds)
-		return 0;
 	if (nudge_init() < 0)
 		return -EBUSY;
 	int dir = proc_at("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -471,12 +493,60 @@ int nudge(const int *fds, int nfds, int kinds)
 			int in = blocked_in(tid, &nr, arg);
 
 			unknown |= in == -EACCES || in == -EPERM;
-			if (in > 0 && concerns(nr, arg, fds, nfds, kinds) &&
+			if (in > 0 && concerns(nr, arg, s) &&
 			    send_to(tid, pack(nr, arg[0], arg[1], arg[2])))
 				nudged++;
 		}
 	}
 	if (dir >= 0)
 		raw_close(dir);
-	return nudged + (unknown ? nudge_seats(fds, nfds, kinds, self) : 0);
+	return nudged + (unknown ? nudge_seats(s, self) : 0);
+}
+
+int nudge(const int *fds, int nfds, int kinds)
+{
+	struct sought s = {.fds = fds, .nfds = nfds, .kinds = kinds};
+
+	return nfds ? look(&s) : 0;
+}
+
+void nudge_soon(const int *fds, int nfds, int kinds)
+{
+	for (int i = 0; i < nfds; i++) {
+		if (fds[i] < 0 || fds[i] >= NUMBERS) {
+			nudge(&fds[i], 1, kinds);
+			continue;
+		}
+		int at = fds[i] / 64;
+		uint64_t bit = 1ull << fds[i] % 64;
+
+		if (kinds & NUDGE_READERS)
+			crowd.readers[at] |= bit;
+		if (kinds & NUDGE_WRITERS)
+			crowd.writers[at] |= bit;
+		crowd.kinds |= kinds;
+		if (!crowd.end || at < crowd.begin)
+			crowd.begin = at;
+		if (at >= crowd.end)
+			crowd.end = at + 1;
+	}
+}
+
+void nudge_now(void)
+{
+	struct sought s = {.kinds = crowd.kinds, .crowd = &crowd};
+
+	if (!crowd.end)
+		return;
+	look(&s);
+	nudge_forget();
+}
+
+void nudge_forget(void)
+{
+	size_t size = (size_t)(crowd.end - crowd.begin) * sizeof(uint64_t);
+
+	memset(&crowd.readers[crowd.begin], 0, size);
+	memset(&crowd.writers[crowd.begin], 0, size);
+	crowd.begin = crowd.end = crowd.kinds = 0;
 }

@@ -35,6 +35,14 @@ int nudge_init(void);
  */
 int nudge(const int *fds, int nfds, int kinds);
 
+/*
+ * The same for many flows by one look: theirs are gathered, and looked for when all are. Agent
+ * only. In a forked child what was gathered is forgotten.
+ */
+void nudge_soon(const int *fds, int nfds, int kinds);
+void nudge_now(void);
+void nudge_forget(void);
+
 /* Has every nudge sent so far been handled? */
 bool nudge_settled(void);
 

@@ -141,6 +141,27 @@ static bool perhaps_any(const int *fds, int nfds)
 /* Calls `each` for every registration of one epoll instance until it returns true. */
 typedef bool each_fn(void *ctx, const struct reg *r, uint64_t inode);
 
+/* "tfd: 7 events: 19 data: 7 pos:0 ino:2c97 sdev:8"; older kernels end before pos. */
+static bool parse(const char *line, struct reg *r, uint64_t *inode)
+{
+	uint64_t fd, events, data;
+
+	if (strncmp(line, "tfd:", 4) != 0)
+		return false;
+	line += 4;
+	if (!proc_number(&line, 10, &fd) || !(line = proc_after(line, "events:")) ||
+	    !proc_number(&line, 16, &events) || !(line = proc_after(line, "data:")) ||
+	    !proc_number(&line, 16, &data))
+		return false;
+	r->fd = (int)fd;
+	r->events = (uint32_t)events;
+	r->data = data;
+	line = proc_after(line, "ino:");
+	if (!line || !proc_number(&line, 16, inode))
+		*inode = 0;
+	return true;
+}
+
 static void walk(int epoll, each_fn *each, void *ctx)
 {
 	char buf[4096 + 1], path[64];
@@ -158,15 +179,11 @@ static void walk(int epoll, each_fn *each, void *ctx)
 
 		for (char *end; (end = strchr(line, '\n')); line = end + 1) {
 			struct reg r = {.epoll = epoll};
-			unsigned events;
-			unsigned long long data, inode = 0;
+			uint64_t inode;
 
 			*end = 0;
-			if (sscanf(line, "tfd: %d events: %x data: %llx pos:%*d ino:%llx", &r.fd,
-			           &events, &data, &inode) < 3)
+			if (!parse(line, &r, &inode))
 				continue;
-			r.events = events;
-			r.data = data;
 			if (each(ctx, &r, inode)) {
 				raw_close(fd);
 				return;

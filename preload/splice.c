@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "preload/agent.h"
 #include "preload/counts.h"
 #include "preload/nudge.h"
 #include "preload/options.h"
@@ -117,35 +118,54 @@ static int nudge_all(const struct flow *f, int kinds)
 	return nudge(fds, flow_fds(f, fds), kinds);
 }
 
-/* Nudges now, and marks the flow to be looked at again: a thread may be on its way into a call just
+/* With the others of this turn. */
+static void nudge_all_soon(const struct flow *f, int kinds)
+{
+	int fds[FLOW_ALIASES];
+
+	nudge_soon(fds, flow_fds(f, fds), kinds);
+}
+
+/* Nudges, and marks the flow to be looked at again: a thread may be on its way into a call just
  * now. */
 static void call_over(struct flow *f, int kinds)
 {
-	nudge_all(f, kinds);
+	if (agent_here())
+		nudge_all_soon(f, kinds);
+	else
+		nudge_all(f, kinds);
 	f->followup_kinds |= kinds;
-	f->followups = AGAIN - 1;
+	f->followups = AGAIN; /* the last one is no look */
 	f->put_ms = clock_ms();
 }
 
 void splice_follow_up(struct flow *f, struct waits *w)
 {
 	int64_t now = clock_ms();
+	bool looked = false;
 
-	while (f->followups && !splice_parked(f)) {
-		int64_t due = f->put_ms + again_ms[AGAIN - f->followups];
+	while (f->followups > 1 && !splice_parked(f)) {
+		int64_t due = f->put_ms + again_ms[AGAIN + 1 - f->followups];
 
 		if (now < due) {
 			waits_until(w, due);
 			return;
 		}
 		f->followups--;
-		nudge_all(f, f->followup_kinds);
+		nudge_all_soon(f, f->followup_kinds);
+		looked = true;
 	}
-	if (!f->followups) {
-		f->followup_kinds = 0;
-		own_close(f->old_far);
-		f->old_far = -1;
+	if (f->followups > 1)
+		return;
+	/* Whoever is on the placeholder leaves it by the end of this turn. */
+	if (looked) {
+		waits_until(w, now);
+		return;
 	}
+	f->followups = 0;
+	f->followup_kinds = 0;
+	own_close(f->old_far);
+	f->old_far = -1;
 }
 
 /* The one option a placeholder must not have: it would end it. */
