@@ -540,7 +540,7 @@ bool flow_add_fd(struct flow *f, int fd)
 	__atomic_store_n(&f->fds, f->fds + 1, __ATOMIC_RELAXED);
 	atomic_store(s, f);
 	/* It may have been registered while it was none. */
-	reg_cache_forget();
+	reg_unknown(fd);
 	reg_became_flow(fd);
 	return true;
 }

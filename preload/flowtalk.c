@@ -195,7 +195,8 @@ void flowtalk_step(struct flow *f)
 			link_send(f->link, &ask);
 		}
 	}
-	if (atomic_exchange(&f->want_confirm, false)) {
+	/* Looked at first: it is asked of every flow, at every turn. */
+	if (atomic_load(&f->want_confirm) && atomic_exchange(&f->want_confirm, false)) {
 		struct ses_frame ask = {.type = SES_F_ASK, .sid = f->ses.sid};
 
 		f->asked_at = flow_tail(f);
@@ -229,14 +230,6 @@ void flowtalk_retire(struct flow *f)
 	f->old_retired = -1;
 }
 
-static void release_guards(struct flow *f)
-{
-	for (int i = 0; i < 2; i++) {
-		own_close(f->guard_fd[i]);
-		f->guard_fd[i] = -1;
-	}
-}
-
 void flowtalk_straight(struct flow *f, const char *why)
 {
 	f->kind = FLOW_RESET;
@@ -247,7 +240,7 @@ void flowtalk_straight(struct flow *f, const char *why)
 
 	if (f->nonblocking_dial) {
 		/* Their numbers may be the last there are. */
-		release_guards(f);
+		splice_unguard(f);
 		/*
 		 * A socket on its way straight to the peer takes the placeholder's place at once:
 		 * whatever becomes of it, the kernel tells the program itself.
@@ -283,7 +276,7 @@ void flowtalk_end(struct flow *f)
 	own_close(f->heirs_fd);
 	f->heirs_fd = -1;
 	flowtalk_retire(f);
-	release_guards(f);
+	splice_unguard(f);
 	own_close(f->old_fd);
 	own_close(f->far_fd);
 	own_close(f->old_far);

@@ -484,8 +484,9 @@ EXPORT int epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
 	bool locked = lock_owner(&f->table) != thread_id() && lock_take(&f->table, thread_id(), -1);
 	int r = real.epoll_ctl(ep, op, fd, ev);
 
-	reg_cache_forget();
 	reg_note(ep, fd);
+	if (r == 0)
+		reg_changed(ep, op, fd, ev);
 	reg_became_flow(fd);
 	if (locked)
 		lock_release(&f->table);

@@ -297,8 +297,7 @@ static struct crowd {
 static bool is_sought(const struct sought *s, int kind, long fd)
 {
 	if (s->crowd) {
-		const uint64_t *map =
-		    kind == NUDGE_READERS ? s->crowd->readers : s->crowd->writers;
+		const uint64_t *map = kind == NUDGE_READERS ? s->crowd->readers : s->crowd->writers;
 
 		return fd >= 0 && fd < NUMBERS && map[fd / 64] >> fd % 64 & 1;
 	}

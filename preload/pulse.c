@@ -127,7 +127,7 @@ static bool stalls(struct flow *f, const struct silence_facts *s)
 	return true;
 }
 
-bool pulse_look(struct flow *f, struct waits *w)
+bool pulse_look(struct flow *f, int64_t now, struct waits *w)
 {
 	struct silence_facts s;
 	bool moved;
@@ -135,8 +135,8 @@ bool pulse_look(struct flow *f, struct waits *w)
 	if (!f->pulse || f->closed || atomic_load(&f->state) != FLOW_STABLE)
 		return false;
 	if (!atomic_load(&f->stirred))
-		return pulse_silent(f->ifindex) > 0;
-	if (clock_ms() < f->pulse_ms) {
+		return doubts_silent(&doubts, f->ifindex, now) > 0;
+	if (now < f->pulse_ms) {
 		waits_until(w, f->pulse_ms);
 		return f->silent_ms || pulse_silent(f->ifindex);
 	}

@@ -20,7 +20,7 @@ void pulse_begin(struct flow *f);
 void pulse_wanted(struct flow *f, bool wanted);
 
 /* True: the flow is silent, or its path is: to be decided upon. */
-bool pulse_look(struct flow *f, struct waits *w);
+bool pulse_look(struct flow *f, int64_t now, struct waits *w);
 
 /* Has something come back over the connection, or the path, since it was doubted? */
 bool pulse_beats(struct flow *f);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "preload/lately.h"
+#include "preload/own.h"
 #include "preload/procfs.h"
 #include "preload/raw.h"
 
@@ -46,12 +47,85 @@ static struct known {
 } known[KNOWN_MAX];
 static int nknown;
 static int bucket[BUCKETS]; /* by descriptor: the last one known, + 1 */
-static bool whole; /* they are many, and found room */
+static bool whole;          /* they are many, and found room */
 static struct lately reading = {.share = READ_SHARE, .most_ms = 200};
+
+/*
+ * What the hooks have seen change since: with it that remains good for as long, for a program that
+ * opens connections by the thousand registers one after the other. Written with the flow's table
+ * locked, as it is read.
+ */
+#define NUMBERS 65536 /* of descriptors of which it is known; with others a flow may always be */
+enum said_what { SAID_UNKNOWN, SAID_GONE, SAID_IS };
+static struct said {
+	_Atomic uint32_t since; /* the reading it came after; others count no more */
+	enum said_what what;
+	struct reg reg;
+} said[NUMBERS];
+static _Atomic uint32_t readings = 1;
+static _Atomic int seen_in[NUMBERS]; /* + 1; -1: in several */
+
+static bool numbered(int fd)
+{
+	return (unsigned)fd < NUMBERS;
+}
+
+/* NULL: what was read is so. */
+static struct said *said_of(int fd)
+{
+	bool since =
+	    atomic_load_explicit(&said[fd].since, memory_order_acquire) == atomic_load(&readings);
+
+	return since ? &said[fd] : NULL;
+}
+
+static void say(int fd, enum said_what what, struct reg reg)
+{
+	said[fd].what = what;
+	said[fd].reg = reg;
+	atomic_store_explicit(&said[fd].since, atomic_load(&readings), memory_order_release);
+}
+
+void reg_unknown(int fd)
+{
+	if (numbered(fd))
+		say(fd, SAID_UNKNOWN, (struct reg){0});
+	else
+		lately_not(&reading);
+}
+
+void reg_changed(int epoll, int op, int fd, const struct epoll_event *ev)
+{
+	struct reg r = {.epoll = epoll, .fd = fd};
+
+	if (!numbered(fd) || atomic_load(&seen_in[fd]) != epoll + 1) {
+		reg_unknown(fd);
+	} else if (op == EPOLL_CTL_DEL) {
+		say(fd, SAID_GONE, r);
+	} else {
+		r.events = ev->events;
+		r.data = ev->data.u64;
+		say(fd, SAID_IS, r);
+	}
+}
 
 void reg_cache_forget(void)
 {
 	lately_not(&reading);
+}
+
+/* All there is of these is known. */
+static bool remembered(const int *fds, int nfds)
+{
+	if (!whole || !lately_was(&reading))
+		return false;
+	for (int i = 0; i < nfds; i++) {
+		struct said *s = numbered(fds[i]) ? said_of(fds[i]) : NULL;
+
+		if (s && s->what == SAID_UNKNOWN)
+			return false;
+	}
+	return true;
 }
 
 void reg_epoll_seen(int epoll)
@@ -91,7 +165,7 @@ static int scan_epolls(void)
 			struct dirent64_raw *d = (struct dirent64_raw *)(buf + at);
 
 			at += d->len;
-			if (d->name[0] < '0' || d->name[0] > '9')
+			if (d->name[0] < '0' || d->name[0] > '9' || own_is(atoi(d->name)))
 				continue;
 			long len = raw_readlinkat(dir, d->name, link, sizeof(link));
 
@@ -209,12 +283,11 @@ static bool remember(void *ctx, const struct reg *r, uint64_t inode)
 	return false;
 }
 
-/* Reads all there is, unless that was done a moment ago and nothing was changed since. */
+/* Reads all there is. */
 static void refresh(void)
 {
-	if (lately_was(&reading))
-		return;
 	lately_begin(&reading);
+	atomic_fetch_add(&readings, 1);
 	whole = true;
 	nknown = 0;
 	memset(bucket, 0, sizeof(bucket));
@@ -263,25 +336,37 @@ static bool collect_once(void *ctx, const struct reg *r, uint64_t inode)
  * The same from what is remembered. What the kernel itself changes, at each event of a one-shot
  * registration, is read anew.
  */
+static void look_up_one(struct wanted *w)
+{
+	int fd = w->fds[0], walked = -1;
+	struct said *now = numbered(fd) ? said_of(fd) : NULL;
+
+	for (int i = bucket[(unsigned)fd % BUCKETS]; i && !w->overflow; i = known[i - 1].next) {
+		const struct reg *r = &known[i - 1].reg;
+
+		if (r->fd != fd || (now && now->reg.epoll == r->epoll))
+			continue;
+		if (!(r->events & EPOLLONESHOT)) {
+			collect(w, r, known[i - 1].inode);
+		} else if (r->epoll != walked) {
+			walked = r->epoll;
+			walk(walked, collect_once, w);
+		}
+	}
+	if (!now || now->what != SAID_IS)
+		return;
+	if (now->reg.events & EPOLLONESHOT)
+		walk(now->reg.epoll, collect_once, w);
+	else
+		collect(w, &now->reg, 0);
+}
+
 static void look_up(struct wanted *w)
 {
-	for (int k = 0; k < w->nfds; k++) {
-		struct wanted one = {.fds = &w->fds[k], .nfds = 1, .set = w->set};
-		int walked = -1;
+	for (int i = 0; i < w->nfds; i++) {
+		struct wanted one = {.fds = &w->fds[i], .nfds = 1, .set = w->set};
 
-		for (int i = bucket[(unsigned)w->fds[k] % BUCKETS]; i && !one.overflow;
-		     i = known[i - 1].next) {
-			const struct reg *r = &known[i - 1].reg;
-
-			if (r->fd != w->fds[k])
-				continue;
-			if (!(r->events & EPOLLONESHOT)) {
-				collect(&one, r, known[i - 1].inode);
-			} else if (r->epoll != walked) {
-				walked = r->epoll;
-				walk(walked, collect_once, &one);
-			}
-		}
+		look_up_one(&one);
 		w->overflow |= one.overflow;
 	}
 }
@@ -295,7 +380,8 @@ static bool take(struct wanted *w)
 
 	s->n = 0;
 	w->overflow = false;
-	refresh();
+	if (!remembered(w->fds, w->nfds))
+		refresh();
 	if (whole)
 		look_up(w);
 	for (int i = 0; i < nepolls && !whole && !w->overflow; i++)
@@ -321,14 +407,14 @@ int reg_take(struct reg_set *s, const int *fds, int nfds)
 	s->n = 0;
 	if (r < 0)
 		return r;
-	bool remembered = lately_was(&reading) && whole;
+	bool believed = remembered(fds, nfds);
 
 	/* What is remembered says it, too, and the kernel looks for it among all that there are. */
-	if (!remembered && !perhaps_any(fds, nfds))
+	if (!believed && !perhaps_any(fds, nfds))
 		return 0;
 
 	/* What was remembered was not so any more: the rest of it may not be, either. */
-	if (!take(&w) && remembered) {
+	if (!take(&w) && believed) {
 		struct reg_set more = {.n = 0};
 		struct wanted again = {.fds = fds, .nfds = nfds, .set = &more};
 
@@ -392,15 +478,7 @@ int reg_find(int epoll, uint64_t data)
 	return s.fd;
 }
 
-#define NUMBERS 65536 /* of descriptors of which it is known; with others a flow may always be */
-
 static _Atomic uint64_t with_flow[NUMBERS / 64];
-static _Atomic int seen_in[NUMBERS]; /* + 1; -1: in several */
-
-static bool numbered(int fd)
-{
-	return (unsigned)fd < NUMBERS;
-}
 
 bool reg_known(int epoll)
 {

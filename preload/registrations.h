@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 
 #define REG_MAX 128
 
@@ -37,9 +38,13 @@ int reg_take(struct reg_set *s, const int *fds, int nfds);
 void reg_put(const struct reg_set *s);
 
 /*
- * What is registered is remembered for a moment, since flows move in crowds. To be called
- * when a registration was made, changed or taken off. Async-signal-safe.
+ * What is registered is remembered for a moment, since flows move in crowds. Hooks: a flow's
+ * descriptor has been registered there, or changed, or taken off (the program's own arguments);
+ * what there is of it is not known; nothing is known any more. The first is to be called with the
+ * flow's table locked. Async-signal-safe.
  */
+void reg_changed(int epoll, int op, int fd, const struct epoll_event *ev);
+void reg_unknown(int fd);
 void reg_cache_forget(void);
 
 /* The program does something with the instance: it is one, and to be found next time.

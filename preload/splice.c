@@ -139,6 +139,14 @@ static void call_over(struct flow *f, int kinds)
 	f->put_ms = clock_ms();
 }
 
+void splice_unguard(struct flow *f)
+{
+	for (int i = 0; i < 2; i++) {
+		own_close(f->guard_fd[i]);
+		f->guard_fd[i] = -1;
+	}
+}
+
 void splice_follow_up(struct flow *f, struct waits *w)
 {
 	int64_t now = clock_ms();
@@ -166,6 +174,8 @@ void splice_follow_up(struct flow *f, struct waits *w)
 	f->followup_kinds = 0;
 	own_close(f->old_far);
 	f->old_far = -1;
+	if (atomic_load(&f->state) != FLOW_CONNECTING)
+		splice_unguard(f);
 }
 
 /* The one option a placeholder must not have: it would end it. */

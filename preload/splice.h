@@ -69,6 +69,9 @@ void splice_unpark(struct flow *f);
 /* Closes what is left of the old socket with a RST, and the placeholder's far end. */
 void splice_retire(struct flow *f);
 
+/* Lets go of what a connect() that does not block has behind it. */
+void splice_unguard(struct flow *f);
+
 /* The further looks after an exchange; time limits go into `w`. */
 void splice_follow_up(struct flow *f, struct waits *w);
 

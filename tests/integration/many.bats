@@ -45,6 +45,12 @@ teardown() {
 	done
 	cat "$lab_dir/out"
 	grep -qx ready "$lab_dir/out"
+	# What its descriptors held while they were being connected is gone.
+	for ((i = 0; i < 100; i++)); do
+		in_client ss -Hltn | grep -q . || break
+		sleep 0.1
+	done
+	never grep . < <(in_client ss -Hltn)
 	lab_event wlan0 down
 	echo >&7
 	wait "$pid"
