@@ -19,6 +19,7 @@
 
 #define LIMIT_MS 3000
 #define STEP_MS 2
+#define STEP_MOST_MS 40
 
 static bool owes(const struct flow *f)
 {
@@ -49,8 +50,12 @@ bool farewell_owes(void)
 
 void farewell_wait(void)
 {
-	struct timespec step = {0, STEP_MS * 1000000};
+	/* As a rule it is a round trip. Where it is more, others may need the processor. */
+	for (int ms = 0; ms < LIMIT_MS && agent_running() && farewell_owes();) {
+		int more = STEP_MS + ms / 8 < STEP_MOST_MS ? STEP_MS + ms / 8 : STEP_MOST_MS;
+		struct timespec step = {0, more * 1000000};
 
-	for (int ms = 0; ms < LIMIT_MS && agent_running() && farewell_owes(); ms += STEP_MS)
 		raw_call3(SYS_nanosleep, (long)&step, 0, 0);
+		ms += more;
+	}
 }
