@@ -47,6 +47,25 @@ through_death() { # WAY SECONDS
 	through_death echo 4
 }
 
+# After one event of a link the kernel tells of the next ones up to a second later.
+@test "a carrier that is gone and of which the kernel has not told is asked for" {
+	local order
+	ip -n "$lab-a" link add noise0 type veth peer name noise1
+	ip -n "$lab-a" link set noise0 up
+	ip -n "$lab-a" link set noise1 up
+	covered timeout 30 "$lab_build/lab/measure" push 10.9.0.2 9000 4 >"$lab_dir/figure" &
+	local pid=$!
+	sleep 1.5
+	ip -n "$lab-a" link set noise1 down
+	lab_event wlan0 carrier-off
+	wait "$pid"
+	order=$(grep -oE 'flow 1: silent|wlan0: carrier lost|flow 1: on wwan0' "$lab_dir/client.log" | uniq | tr '\n' ';')
+	echo "$order"
+	[[ "$order" == *silent* ]] || skip "this kernel told at once"
+	# It is known before the other path has answered.
+	[[ "$order" == "flow 1: silent;wlan0: carrier lost;flow 1: on wwan0;"* ]]
+}
+
 @test "a download is whole, and does not go to and fro while the better path stays dead" {
 	# So much that it lasts beyond the first attempt, whatever curl makes of its limit after a pause.
 	serve_file 32
