@@ -16,8 +16,11 @@
 
 #define PIDS_MAX 4096
 #define AT_ONCE 64
-#define ANSWER_MAX (1 << 20)
-#define PATIENCE_MS 1000
+#define ANSWER_FIRST (1 << 14)
+#define ANSWER_MAX (1 << 26)    /* a process with as many flows as there can be */
+#define ANSWERS_MAX (1ul << 28) /* of all that are heard at the same time */
+#define PATIENCE_MS 1000        /* for the next piece of it */
+#define WHOLE_MS 5000
 
 /* --- who is there --------------------------------------------------------------------------- */
 
@@ -70,14 +73,23 @@ static unsigned list(int pids[PIDS_MAX])
 
 struct question {
 	int pid, fd; /* -1: over */
-	int64_t until;
+	int64_t until, last;
 	char *text;
-	size_t len;
+	size_t len, room;
 	json_t *answer;
 };
 
+static unsigned missed;
+static size_t held;
+
+unsigned ask_missed(void)
+{
+	return missed;
+}
+
 static void complain(int pid, const char *why)
 {
+	missed++;
 	fprintf(stderr, "mifcont: process %d: %s\n", pid, why);
 }
 
@@ -88,6 +100,22 @@ static void over(struct question *q)
 	q->fd = -1;
 	free(q->text);
 	q->text = NULL;
+	held -= q->room;
+	q->room = 0;
+}
+
+static int make_room(struct question *q)
+{
+	size_t more = q->room ? q->room : ANSWER_FIRST;
+	char *larger;
+
+	if (q->room + more > ANSWER_MAX || held + more > ANSWERS_MAX ||
+	    !(larger = realloc(q->text, q->room + more)))
+		return 0;
+	q->text = larger;
+	q->room += more;
+	held += more;
+	return 1;
 }
 
 static void begin(struct question *q, int pid, const char *words)
@@ -98,7 +126,8 @@ static void begin(struct question *q, int pid, const char *words)
 	struct ucred c;
 	socklen_t len = sizeof(c);
 
-	*q = (struct question){.pid = pid, .until = clock_ms() + PATIENCE_MS};
+	*q = (struct question){
+	    .pid = pid, .until = clock_ms() + PATIENCE_MS, .last = clock_ms() + WHOLE_MS};
 	q->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (q->fd < 0 || connect(q->fd, (struct sockaddr *)&a, a_len) < 0) {
 		/* ECONNREFUSED: it has ended since. */
@@ -117,10 +146,6 @@ static void begin(struct question *q, int pid, const char *words)
 	} else if (send(q->fd, words, strlen(words), MSG_NOSIGNAL) != (ssize_t)strlen(words)) {
 		complain(pid, "cannot be asked");
 		over(q);
-	} else {
-		q->text = malloc(ANSWER_MAX);
-		if (!q->text)
-			over(q);
 	}
 }
 
@@ -140,13 +165,18 @@ static void finish(struct question *q)
 
 static void take(struct question *q)
 {
-	ssize_t n = recv(q->fd, q->text + q->len, ANSWER_MAX - q->len, 0);
-
-	if (n > 0)
-		q->len += (size_t)n;
-	if (q->len == ANSWER_MAX) {
+	if (q->len == q->room && !make_room(q)) {
 		complain(q->pid, "its answer is too long");
 		over(q);
+		return;
+	}
+	ssize_t n = recv(q->fd, q->text + q->len, q->room - q->len, 0);
+
+	if (n > 0) {
+		q->len += (size_t)n;
+		q->until = clock_ms() + PATIENCE_MS;
+		if (q->until > q->last)
+			q->until = q->last;
 	} else if (n == 0) {
 		finish(q);
 	} else if (n < 0 && errno != EAGAIN && errno != EINTR) {
@@ -164,7 +194,7 @@ static void converse(struct question *q, unsigned n)
 
 		for (unsigned i = 0; i < n; i++) {
 			if (q[i].fd >= 0 && q[i].until <= now) {
-				complain(q[i].pid, "gave no answer within a second");
+				complain(q[i].pid, "gave no answer in time");
 				over(&q[i]);
 			}
 			if (q[i].fd >= 0 && q[i].until < next)
@@ -193,6 +223,7 @@ json_t *ask_processes_to(const char *question, int pid)
 	unsigned n = pid ? 1 : list(pids);
 	json_t *all = json_array();
 
+	missed = 0;
 	if (pid)
 		pids[0] = pid;
 	for (unsigned first = 0; all && first < n; first += AT_ONCE) {

@@ -10,9 +10,10 @@
 
 /*
  * Asks every process of the caller (for root: every process) in this network namespace that listens
- * at "mifcont/PID", all at once, and none for longer than a second. An array of one object for each
- * answer, by process number; the caller's to release, NULL if memory ran out. Who gave no answer,
- * or one that cannot be used, is named on stderr.
+ * at "mifcont/PID", all at once, and waits for none for longer than a second, or five if it is
+ * still speaking. An array of one object for each answer, by process number; the caller's to
+ * release, NULL if memory ran out. Who gave no answer, or one that cannot be used, is named on
+ * stderr.
  */
 json_t *ask_processes(void);
 
@@ -21,6 +22,9 @@ json_t *ask_processes(void);
  * answered by the status, too; `pid`: only that process, 0 for all.
  */
 json_t *ask_processes_to(const char *question, int pid);
+
+/* How many were there and gave no answer that can be used, when they were asked last. */
+unsigned ask_missed(void);
 
 /* Is the answer of this process of the agreed form, to the last field? If not, `why` says so. */
 int ask_valid(const json_t *answer, int pid, const char **why);

@@ -78,19 +78,27 @@ static int wait_until_left(const char *name, long timeout_s)
 	unsigned leaving = 0, staying = 0;
 
 	for (;;) {
+		int64_t asked = clock_ms();
 		json_t *all = ask_processes();
 
 		if (!all)
 			return 1;
+		/* Who says nothing may have flows on it yet. */
+		unsigned missed = ask_missed();
+
 		count(all, name, &leaving, &staying, 0);
-		int over = !leaving || clock_ms() >= until;
+		int over = !(leaving + missed) || clock_ms() >= until;
 
 		if (over)
 			count(all, name, &leaving, &staying, 1);
 		json_decref(all);
 		if (over)
-			return leaving || staying;
-		nanosleep(&(struct timespec){0, LOOK_MS * 1000000L}, NULL);
+			return leaving || staying || missed;
+		/* Where thousands are to leave their process has better to do than to list them. */
+		int64_t pause = 4 * (clock_ms() - asked);
+
+		pause = pause < LOOK_MS ? LOOK_MS : pause > 1000 ? 1000 : pause;
+		nanosleep(&(struct timespec){pause / 1000, pause % 1000 * 1000000L}, NULL);
 	}
 }
 
@@ -150,6 +158,19 @@ int cmd_drain(int argc, char **argv)
 	return undo ? 0 : wait_until_left(argv[optind], timeout);
 }
 
+static int has_flow(const json_t *process, long id)
+{
+	const json_t *flow;
+	size_t i;
+
+	json_array_foreach(json_object_get(process, "flows"), i, flow)
+	{
+		if (json_integer_value(json_object_get(flow, "id")) == id)
+			return 1;
+	}
+	return 0;
+}
+
 int cmd_switch(int argc, char **argv)
 {
 	static const struct option options[] = {{"pid", required_argument, NULL, 'p'},
@@ -191,9 +212,12 @@ int cmd_switch(int argc, char **argv)
 
 	json_t *all = ask_processes_to(question, (int)pid);
 	int none = !all || (pid && json_array_size(all) == 0);
+	int unknown = flow && !none && !has_flow(json_array_get(all, 0), flow);
 
 	json_decref(all);
 	if (none)
 		fprintf(stderr, "mifcont switch: process %ld does not answer\n", pid);
-	return none;
+	if (unknown)
+		fprintf(stderr, "mifcont switch: process %ld has no flow %ld\n", pid, flow);
+	return none || unknown || ask_missed();
 }

@@ -27,7 +27,8 @@
 #include "preload/prospect.h"
 
 #define ASKERS 4
-#define TEXT_MAX (1u << 20)
+#define TEXT_FIRST 16384
+#define TEXT_FLOW 1024 /* more than one takes; pages are touched as they are needed */
 #define PATIENCE_MS 2000
 
 static int listener = -1, slot = -1;
@@ -38,7 +39,8 @@ static struct asker {
 	int64_t since_ms;
 	bool answered;
 	size_t len, sent;
-	char *text; /* mapped, TEXT_MAX bytes, while answering */
+	char *text; /* mapped, while answering */
+	size_t room;
 } asker[ASKERS] = {{.fd = -1}, {.fd = -1}, {.fd = -1}, {.fd = -1}};
 
 static void open_listener(void)
@@ -89,9 +91,9 @@ static void say(struct asker *a, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	int n = vsnprintf(a->text + a->len, TEXT_MAX - a->len, fmt, ap);
+	int n = vsnprintf(a->text + a->len, a->room - a->len, fmt, ap);
 	va_end(ap);
-	if (n > 0 && (size_t)n < TEXT_MAX - a->len)
+	if (n > 0 && (size_t)n < a->room - a->len)
 		a->len += (size_t)n;
 }
 
@@ -216,7 +218,8 @@ static void answer(struct asker *a)
 {
 	bool first = true;
 
-	a->text = mmap(NULL, TEXT_MAX, PROT_READ | PROT_WRITE,
+	a->room = TEXT_FIRST + (size_t)flow_count() * TEXT_FLOW;
+	a->text = mmap(NULL, a->room, PROT_READ | PROT_WRITE,
 	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (a->text == MAP_FAILED) {
 		a->text = NULL;
@@ -237,7 +240,7 @@ static void answer(struct asker *a)
 
 		/* Room is left for the end, whatever the flows need. */
 		if (s == FLOW_FREE || s == FLOW_ENDED || s == FLOW_INHERITED ||
-		    a->len > TEXT_MAX - 4096)
+		    a->len > a->room - 4096)
 			continue;
 		say_flow(a, f, first);
 		first = false;
@@ -249,7 +252,7 @@ static void done(struct asker *a)
 {
 	own_close(a->fd);
 	if (a->text)
-		munmap(a->text, TEXT_MAX);
+		munmap(a->text, a->room);
 	*a = (struct asker){.fd = -1, .slot = -1};
 }
 

@@ -131,6 +131,27 @@ places() { cli status --json | jq -r '.[].flows[].path.interface' | sort | uniq 
 	run -1 cli switch --pid 1 wlan0
 }
 
+@test "who does not answer may have flows yet, and a flow that is not there is said to be none" {
+	covered python3 -c '
+import socket, time
+s = socket.create_connection(("10.9.0.2", 9000))
+time.sleep(60)' &
+	local pid=$! program
+	sleep 1
+	program=$(cli status --json | jq '.[0].pid')
+	run -1 cli switch --pid "$program" --flow 999 wwan0
+	[[ "$output" == *"has no flow 999"* ]]
+	cli switch --pid "$program" --flow 1 wlan0
+	kill -STOP "$program"
+	run -1 cli drain --timeout 2 wlan0
+	kill -CONT "$program"
+	[[ "$output" == *"process $program: gave no answer"* ]]
+	cli drain wlan0
+	[ "$(places)" = wwan0x1 ]
+	kill "$program"
+	wait "$pid" || :
+}
+
 @test "nonsense is no command" {
 	covered "$lab_build/lab/measure" paced 10.9.0.2 9000 3 >"$lab_dir/gap" &
 	local pid=$!

@@ -51,6 +51,8 @@ teardown() {
 		sleep 0.1
 	done
 	never grep . < <(in_client ss -Hltn)
+	# Each is named, however long that makes it.
+	[ "$(in_client "$lab_build/mifcont" status --json | jq '.[].flows | length')" = 150 ]
 	lab_event wlan0 down
 	echo >&7
 	wait "$pid"
