@@ -19,6 +19,7 @@ enum field {
 	RANGE,
 	IF_RANGE,
 	TRANSFER,
+	TRAILER,
 	FIELDS
 };
 
@@ -26,6 +27,7 @@ static const char *const names[FIELDS] = {
     [ETAG] = "ETag",         [MODIFIED] = "Last-Modified",      [DATE] = "Date",
     [TYPE] = "Content-Type", [CONTENT_RANGE] = "Content-Range", [CODING] = "Content-Encoding",
     [RANGE] = "Range",       [IF_RANGE] = "If-Range",           [TRANSFER] = "Transfer-Encoding",
+    [TRAILER] = "Trailer",
 };
 
 struct reading {
@@ -63,6 +65,17 @@ static enum field known(const struct http_text *t)
 	return OTHER;
 }
 
+static void transfer(struct http_head *h, const struct http_text *value)
+{
+	static const char chunked[] = "chunked";
+
+	if (!h->chunked && value->len == sizeof(chunked) - 1 &&
+	    strncasecmp(value->p, chunked, value->len) == 0)
+		h->chunked = true;
+	else
+		h->coded = true;
+}
+
 static void cut_begins(struct reading *r)
 {
 	struct http_head *h = r->h;
@@ -93,7 +106,9 @@ static void field_done(struct reading *r)
 	if (f == RANGE || f == IF_RANGE)
 		cut_begins(r);
 	if (f == TRANSFER)
-		r->h->chunked = true;
+		transfer(r->h, &r->value);
+	if (f == TRAILER)
+		r->h->trailers = true;
 	r->name = r->value = (struct http_text){NULL, 0};
 	r->pieces = false;
 }

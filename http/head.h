@@ -18,7 +18,9 @@ struct http_text {
 struct http_head {
 	unsigned status; /* of an answer */
 	unsigned method; /* of a request */
-	bool chunked;    /* or coded otherwise for the transfer */
+	bool chunked;
+	bool coded;    /* otherwise for the transfer, or in more than one way */
+	bool trailers; /* fields after the body were announced */
 	bool keeps;
 	bool whole;      /* it ended where its bytes do, and nothing was left over */
 	bool odd;        /* a field that matters stands twice, or is folded: not to be relied on */

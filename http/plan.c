@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/plan.h"
 
+#include "http/frame.h"
+
 static void lost(struct http_plan *p, const char *why)
 {
 	p->way = HTTP_LOST;
@@ -16,26 +18,28 @@ static uint64_t end_of(const struct http_request *r)
  * May it be made twice? One that waits to be told to go on has not been made at all as long as
  * nothing of its body was sent.
  */
-static bool again(const struct http_stream *s, const struct http_request *r, bool continued)
+static bool again(const struct http_stream *s, const struct http_request *r, uint64_t sent,
+                  bool continued)
 {
 	bool head_only = end_of(r) == HTTP_UNKNOWN && s->out.count == r->body;
 
-	return http_idempotent(r->method) || (r->expects && head_only && !continued);
+	return r->start >= sent || http_idempotent(r->method) ||
+	       (r->expects && head_only && !continued);
 }
 
 /* The requests from number `n` on: NULL if all may be made again. */
-static const char *all_again(const struct http_stream *s, uint32_t n)
+static const char *all_again(const struct http_stream *s, uint64_t sent, uint32_t n)
 {
 	uint32_t asked = atomic_load(&s->asked);
 	bool first = n == atomic_load(&s->answered);
 
 	for (; n != asked; n++, first = false)
-		if (!again(s, &s->request[n % HTTP_ASKED], first && s->in.continued))
+		if (!again(s, &s->request[n % HTTP_ASKED], sent, first && s->in.continued))
 			return "a request that may not be made twice";
 	return NULL;
 }
 
-void http_plan(const struct http_stream *s, uint64_t kept, struct http_plan *p)
+void http_plan(const struct http_stream *s, uint64_t kept, uint64_t sent, struct http_plan *p)
 {
 	uint32_t answered = atomic_load(&s->answered), asked = atomic_load(&s->asked);
 	const struct http_request *front = http_front(s);
@@ -67,7 +71,7 @@ void http_plan(const struct http_stream *s, uint64_t kept, struct http_plan *p)
 		lost(p, "the requests are longer than what is kept");
 		return;
 	}
-	const char *why = all_again(s, reading ? answered + 1 : answered);
+	const char *why = all_again(s, sent, reading ? answered + 1 : answered);
 
 	if (why) {
 		lost(p, why);
@@ -92,8 +96,10 @@ void http_plan(const struct http_stream *s, uint64_t kept, struct http_plan *p)
 		lost(p, "the answer to a request that may not be made twice");
 		return;
 	}
-	if (s->in.at == HTTP_IN_CHUNKS) {
-		lost(p, "its chunks cannot be cut in the same places again");
+	struct http_frame frame;
+
+	if (s->in.at == HTTP_IN_CHUNKS && !http_frame_begin(&frame, &s->in)) {
+		lost(p, "what stands between its chunks cannot be gone on with");
 		return;
 	}
 	p->way = s->in.at == HTTP_IN_HEAD ? HTTP_SAME : HTTP_REST;

@@ -26,9 +26,10 @@ struct http_plan {
 };
 
 /*
- * `kept`: what was written is kept from this count on. A plan made while the connection is in use
- * may be over the next moment.
+ * `kept`: what was written is kept from this count on. `sent`: from here on no server has seen what
+ * was written (HTTP_UNKNOWN: it may have seen all). A plan made while the connection is in use may
+ * be over the next moment.
  */
-void http_plan(const struct http_stream *s, uint64_t kept, struct http_plan *p);
+void http_plan(const struct http_stream *s, uint64_t kept, uint64_t sent, struct http_plan *p);
 
 #endif

@@ -9,8 +9,10 @@
 const char *http_rest(const struct http_head *old, uint64_t got, struct http_rest *r)
 {
 	memset(r, 0, sizeof(*r));
-	if (old->chunked)
-		return "its chunks cannot be cut in the same places again";
+	if (old->coded)
+		return "it is coded for the transfer";
+	if (old->trailers)
+		return "fields are to follow its body";
 	if (old->status != 200 && old->status != 206)
 		return "only an answer with status 200 or 206 can be asked for in part";
 	r->validator = http_validator(old);
@@ -27,7 +29,9 @@ const char *http_rest(const struct http_head *old, uint64_t got, struct http_res
 		r->total = old->length;
 		r->last = old->length == HTTP_UNKNOWN ? HTTP_UNKNOWN : old->length - 1;
 	}
-	if (r->last != HTTP_UNKNOWN && got > r->last - r->begin)
+	r->chunked = old->chunked;
+	/* All may have been read, but for the last chunk. */
+	if (r->last != HTTP_UNKNOWN && got > r->last - r->begin + r->chunked)
 		return "all of it was read";
 	return NULL;
 }
@@ -57,7 +61,7 @@ size_t http_ask_rest(const void *request, size_t len, const struct http_rest *r,
 	int n;
 
 	if (!http_head_read(&h, request, len, true) || h.method != HTTP_GET || h.odd ||
-	    !h.first.p || h.chunked || (h.length != HTTP_UNKNOWN && h.length))
+	    !h.first.p || h.chunked || h.coded || (h.length != HTTP_UNKNOWN && h.length))
 		return 0;
 	if (r->last == HTTP_UNKNOWN || r->last + 1 == r->total)
 		n = snprintf(line, sizeof(line), "Range: bytes=%" PRIu64 "-\r\nIf-Range: ", first);
@@ -102,41 +106,54 @@ static const char *same(const struct http_head *old, const struct http_head *now
 	return NULL;
 }
 
+/* The whole instead of the rest: what was read of it is taken off. */
+static const char *whole(const struct http_head *now, const struct http_rest *r)
+{
+	if (now->range.p || (now->length == HTTP_UNKNOWN && !now->chunked))
+		return "another length";
+	if (r->total == HTTP_UNKNOWN)
+		return r->chunked && r->last == HTTP_UNKNOWN ? NULL : "another length";
+	if (now->length != HTTP_UNKNOWN && now->length != r->total)
+		return "another length";
+	/* More would come than is wanted. */
+	return r->last == r->total - 1 ? NULL : "the whole instead of its part";
+}
+
 const char *http_judge(const struct http_head *old, const struct http_head *now,
-                       const struct http_rest *r, uint64_t first, uint64_t *discard)
+                       const struct http_rest *r, uint64_t first, uint64_t *discard,
+                       uint64_t *length)
 {
 	uint64_t begin, last, total;
 
 	if (now->status != 200 && now->status != 206)
 		return "another status";
-	if (now->chunked)
-		return "the new answer comes in chunks";
+	if (now->coded)
+		return "the new answer is coded for the transfer";
 	const char *why = same(old, now);
 
 	if (why)
 		return why;
 	if (now->status == 200) {
-		if (now->range.p || now->length == HTTP_UNKNOWN || now->length != r->total)
-			return "another length";
-		/* More would come than is wanted. */
-		if (r->last != now->length - 1)
-			return "the whole instead of its part";
+		why = whole(now, r);
 		*discard = first;
-		return NULL;
+		/* Of an answer that is to have as many bytes as it said. */
+		*length = r->total != HTTP_UNKNOWN ? r->total : now->length;
+		return why;
 	}
 	if (parts(&now->type) || !http_content_range(&now->range, &begin, &last, &total))
 		return "no single part";
 	if (begin != first)
 		return "another part";
-	if (now->length != last - begin + 1)
-		return "the new answer's length is not that of its part";
-	if (r->last == HTTP_UNKNOWN) {
-		/* Its end was to be the connection's; it is known now. */
-		if (total == HTTP_UNKNOWN || last + 1 != total || now->keeps)
-			return "its end would not be seen";
-	} else if (last != r->last || total != r->total) {
-		return "another length";
-	}
 	*discard = 0;
+	*length = last - begin + 1;
+	if (now->chunked ? now->length != HTTP_UNKNOWN : now->length != *length)
+		return "the new answer's length is not that of its part";
+	if (r->last != HTTP_UNKNOWN)
+		return last == r->last && total == r->total ? NULL : "another length";
+	if (total == HTTP_UNKNOWN || last + 1 != total)
+		return "its end would not be seen";
+	/* Its end was to be the connection's; it is known now. */
+	if (!r->chunked && (now->keeps || now->chunked))
+		return "its end would not be seen";
 	return NULL;
 }

@@ -18,6 +18,7 @@ struct http_rest {
 	uint64_t begin; /* of the answer: 0, unless it is part of the whole itself */
 	uint64_t last;  /* its last byte; HTTP_UNKNOWN: it ends with the connection */
 	uint64_t total; /* of the whole; HTTP_UNKNOWN: it was not said */
+	bool chunked;   /* its last chunk says where it ends, if `last` does not */
 };
 
 /*
@@ -34,10 +35,11 @@ size_t http_ask_rest(const void *request, size_t len, const struct http_rest *r,
                      void *to, size_t cap);
 
 /*
- * The head of the new answer. NULL: after its first *discard bytes comes byte `first`. Else why it
- * is not to be trusted.
+ * The head of the new answer. NULL: its body has *length bytes, if that is known, and after the
+ * first *discard comes byte `first`. Else why it is not to be trusted. Either may be in chunks.
  */
 const char *http_judge(const struct http_head *old, const struct http_head *now,
-                       const struct http_rest *r, uint64_t first, uint64_t *discard);
+                       const struct http_rest *r, uint64_t first, uint64_t *discard,
+                       uint64_t *length);
 
 #endif

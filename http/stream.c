@@ -286,7 +286,7 @@ static bool coded(const struct http_in *in)
 {
 	struct http_head h;
 
-	return !http_head_read(&h, in->head, in->head_len, false) || h.chunked;
+	return !http_head_read(&h, in->head, in->head_len, false) || h.chunked || h.coded;
 }
 
 static void answer_head_whole(struct http_stream *s)
@@ -296,7 +296,9 @@ static void answer_head_whole(struct http_stream *s)
 	unsigned status = in->parser.status_code;
 
 	in->body = in->count;
+	in->got = 0;
 	in->left = 0;
+	in->line_len = 0;
 	in->length = HTTP_UNKNOWN;
 	if (!r || status == 101) {
 		in->at = HTTP_OPAQUE;
@@ -326,8 +328,9 @@ static void answer_head_whole(struct http_stream *s)
 
 static void keep_window(struct http_in *in, const char *data, size_t len)
 {
-	uint64_t at = in->count - in->body;
+	uint64_t at = in->got;
 
+	in->got += len;
 	if (len > HTTP_WINDOW) {
 		at += len - HTTP_WINDOW;
 		data += len - HTTP_WINDOW;
@@ -342,7 +345,7 @@ static void keep_window(struct http_in *in, const char *data, size_t len)
 
 size_t http_window(const struct http_in *in, uint8_t *to, size_t max)
 {
-	uint64_t have = in->count - in->body;
+	uint64_t have = in->got;
 	size_t n = have < HTTP_WINDOW ? (size_t)have : HTTP_WINDOW;
 
 	n = n < max ? n : max;
@@ -386,8 +389,15 @@ static size_t in_step(struct http_stream *s, const char *data, size_t len)
 		return n;
 	}
 	in->parser.data = in;
-	if (in->at == HTTP_IN_CHUNKS && in->left)
+	if (in->at == HTTP_IN_CHUNKS && in->left) {
+		keep_window(in, data, n);
 		in->left -= n;
+		in->line_len = 0;
+	} else if (in->at == HTTP_IN_CHUNKS && in->line_len <= HTTP_LINE_MAX) {
+		if (in->line_len < HTTP_LINE_MAX)
+			in->line[in->line_len] = (uint8_t)*data;
+		in->line_len++;
+	}
 	http_parser_execute(&in->parser, &in_settings, data, n);
 	if (HTTP_PARSER_ERRNO(&in->parser) != HPE_OK) {
 		in->at = HTTP_OPAQUE;

@@ -21,6 +21,7 @@
 #define HTTP_HEAD_MAX 16384 /* of an answer; a longer one makes the connection opaque */
 #define HTTP_ASKED 64       /* requests without an answer; more make it opaque */
 #define HTTP_WINDOW 128     /* the last bytes of a body, kept for comparison; a power of two */
+#define HTTP_LINE_MAX 24    /* between two chunks */
 #define HTTP_UNKNOWN UINT64_MAX
 
 enum http_place {
@@ -60,12 +61,17 @@ struct http_in {
 	uint64_t count;
 	uint64_t start;  /* of the answer it is in */
 	uint64_t body;   /* where its body begins */
+	uint64_t got;    /* bytes of the body, without what is around chunks */
 	uint64_t length; /* of the body; HTTP_UNKNOWN */
 	uint64_t left;
 	http_parser parser;
 	bool head_done, done;
 	bool continued; /* the request has been told to go on */
 	bool closes;    /* the last whole answer said that the connection ends with it */
+	/* Of chunks: what was read since the last one's bytes ended. Longer than there is room for:
+	 * not kept. */
+	uint8_t line_len;
+	uint8_t line[HTTP_LINE_MAX];
 	uint32_t head_len;
 	uint8_t head[HTTP_HEAD_MAX];
 	uint8_t window[HTTP_WINDOW]; /* the body's byte number n is at n modulo this */

@@ -21,6 +21,7 @@
 #include "preload/desk.h"
 #include "preload/errand.h"
 #include "preload/farewell.h"
+#include "preload/feed.h"
 #include "preload/flow.h"
 #include "preload/flowtalk.h"
 #include "preload/learned.h"
@@ -150,6 +151,7 @@ static void turn(int most_ms)
 	links_wait(&w);
 	moves_wait(&w);
 	pumps_wait(&w);
+	feeds_wait(&w);
 	status_wait(&w);
 	desk_wait(&w);
 	awake_wait(&w);
@@ -200,6 +202,7 @@ static void turn(int most_ms)
 	}
 	moves_step(&w);
 	pumps_step();
+	feeds_step();
 	nudge_now();
 	watch_flows(network, &w);
 	nudge_now();
@@ -445,6 +448,7 @@ void agent_forget(void)
 	moves_forget();
 	nudge_forget();
 	pumps_forget();
+	feeds_forget();
 	status_forget();
 	desk_forget();
 	awake_forget();

@@ -151,6 +151,7 @@ struct flow {
 	struct ses_client ses;
 	struct move *move;         /* a handover or a dial under way */
 	struct pump *pump;         /* what carries it, or will */
+	struct feed *feed;         /* FLOW_HTTP: what writes the rest of an answer to it */
 	bool left;                 /* closed here, but a relative has the descriptor */
 	int heirs_fd;              /* tells whether one has: see kin.h; -1 */
 	int64_t heirs_ms;          /* when to look again */

@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "preload/choose.h"
+#include "preload/feed.h"
 #include "preload/move.h"
 #include "preload/options.h"
 #include "preload/own.h"
@@ -272,6 +273,7 @@ void flowtalk_end(struct flow *f)
 		return; /* its own step ends first */
 	log_debug("flow %u: ended", f->id);
 	pump_free(f);
+	feed_end(f);
 	reopen_end(f);
 	own_close(f->heirs_fd);
 	f->heirs_fd = -1;

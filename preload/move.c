@@ -28,7 +28,7 @@ struct move *move_new(struct flow *f, enum kind kind)
 		memset(m, 0, sizeof(*m));
 		m->flow = f;
 		m->kind = kind;
-		m->fd = -1;
+		m->fd = m->app = m->far = -1;
 		for (int k = 0; k < RUNNERS; k++)
 			m->run[k].dial.fd = -1;
 		m->slot = -1;
@@ -46,6 +46,8 @@ void move_free(struct move *m)
 	for (int k = 0; k < RUNNERS; k++)
 		dial_close(&m->run[k].dial);
 	own_close(m->fd);
+	own_close(m->app);
+	own_close(m->far);
 	m->flow->move = NULL;
 	/* What happened in the meantime was not looked at. */
 	m->flow->again_ms = clock_ms();

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "preload/errand.h"
+#include "preload/feed.h"
 #include "preload/flowtalk.h"
 #include "preload/own.h"
 #include "preload/pulse.h"
@@ -165,9 +166,12 @@ void over_replay(struct move *m)
 		m->replay += (uint64_t)n;
 	}
 	/* All is out: from here on the kernel counts what the program writes. */
-	splice_base_written(f, m->fd, f->ring.tail);
+	if (!m->framed)
+		splice_base_written(f, m->fd, f->ring.tail);
 	if (atomic_load(&f->half_closed) || f->closed)
 		raw_shutdown(m->fd, SHUT_WR);
+	if (m->framed)
+		web_feed(m);
 	if (f->pump) {
 		pump_put(f, m->fd, m->read);
 		m->fd = -1;
@@ -201,15 +205,15 @@ void over_replay(struct move *m)
 }
 
 /* The counts' base and the file change together, or not at all. */
-static int change_over(struct move *m)
+static int change_over(struct move *m, int fd)
 {
 	struct flow *f = m->flow;
 	uint64_t kernel_written = f->kernel_written, kernel_read = f->kernel_read;
 	uint64_t stream_written = f->stream_written, stream_read = f->stream_read;
-	int r = splice_base(f, m->fd, m->read, f->ring.tail);
+	int r = splice_base(f, fd, m->read, f->ring.tail);
 
 	if (r == 0)
-		r = splice_put(f, m->fd);
+		r = splice_put(f, fd);
 	if (r < 0) {
 		f->kernel_written = kernel_written;
 		f->kernel_read = kernel_read;
@@ -249,14 +253,19 @@ void over_skip(struct move *m)
 	} else if (!f->closed) {
 		/* At least this much, should the program close it at this very moment. */
 		f->closed_read = m->read;
-		int r = change_over(m);
+		int r = m->framed ? web_pair(m) : 0;
 
+		if (r == 0)
+			r = change_over(m, m->framed ? m->app : m->fd);
 		if (r == -EBUSY)
 			return;
 		if (r < 0) {
 			move_fail(m, strerrordesc_np(-r));
 			return;
 		}
+		feed_end(f);
+		if (f->kind == FLOW_HTTP)
+			web_put(m);
 		flowtalk_retire(f);
 		f->soft_end = f->kind == FLOW_REDIAL && m->gentle;
 		f->old_retired = f->old_fd;

@@ -59,6 +59,10 @@ struct move {
 	uint64_t skip;                /* bytes to throw away */
 	uint64_t replay;              /* next count to send again */
 	struct opening_again opening; /* OPENING: how far it has come */
+	/* HTTP: the rest goes through a pair (feed.h), whose ends these are once there is one; -1
+	 */
+	bool framed;
+	int app, far;
 };
 
 /* A move for a flow that has none. NULL: too much is under way. */

@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "preload/feed.h"
 #include "preload/flowtalk.h"
 #include "preload/raw.h"
 #include "preload/web.h"
@@ -88,13 +89,14 @@ static int say(struct move *m, struct runner *r, const void *p, size_t len)
 /* The request whose answer is under way, for what the program lacks of it. */
 static size_t rest_wanted(struct web_ask *a, size_t len, uint8_t *to, size_t cap)
 {
-	uint64_t got = seen.in.count - seen.in.body;
+	uint64_t got = seen.in.got;
 	struct http_head old;
 
 	memcpy(a->old, seen.in.head, seen.in.head_len);
 	a->old_len = seen.in.head_len;
 	if (!http_head_read(&old, a->old, a->old_len, false) || http_rest(&old, got, &a->rest))
 		return 0;
+	a->got = got;
 	/* Some bytes more: they have to be those that were read. */
 	a->expected = http_window(&seen.in, a->expect, HTTP_WINDOW);
 	a->first = a->rest.begin + got - a->expected;
@@ -115,12 +117,12 @@ int web_ask(struct move *m, struct runner *r)
 		return -ECANCELED;
 	if (!http_copy(&seen, &atomic_load(&f->web)->stream))
 		return -EAGAIN;
-	http_plan(&seen, f->ring.base, &p);
+	http_plan(&seen, f->ring.base, atomic_load(&f->web)->sent, &p);
 	a->way = p.way;
 	a->answer = seen.in.start;
 	a->next = seen.in.count;
 	a->compared = a->len = 0;
-	a->head_over = a->head_done = false;
+	a->head_over = a->head_done = a->framed = false;
 	if (p.way == HTTP_IDLE || p.way == HTTP_AGAIN)
 		return 1;
 	if (p.way != HTTP_SAME && p.way != HTTP_REST)
@@ -194,10 +196,16 @@ static int judge(struct move *m)
 		http_parser_init(&a->parser, HTTP_RESPONSE);
 		return 0;
 	}
-	const char *why = http_judge(&old, &now, &a->rest, a->first, &a->discard);
+	uint64_t length;
+	const char *why = http_judge(&old, &now, &a->rest, a->first, &a->discard, &length);
 
 	if (why)
 		return refuse(m, why);
+	a->framed = old.chunked || now.chunked;
+	if (a->framed)
+		http_source_begin(&a->source, &a->parser, now.chunked, length);
+	if (a->framed && !m->flow->feed && !feed_room())
+		return -ENOBUFS;
 	if (a->discard && m->gentle && !m->urgent) {
 		a->costly = a->answer + 1;
 		return -ECANCELED;
@@ -237,6 +245,49 @@ static int take_body(struct move *m, struct runner *r)
 	return 0;
 }
 
+/* The same of a body in chunks, or of one that goes on in chunks. Nothing behind it is taken. */
+static int take_framed(struct move *m, struct runner *r)
+{
+	static uint8_t bin[BIN];
+	struct web_ask *a = ask_of(m);
+
+	for (int i = 0; i < ROUNDS; i++) {
+		uint64_t want = a->discard + a->expected - a->compared;
+		size_t used = 0;
+
+		if (!want)
+			return 1;
+		long n = raw_recvfrom(r->dial.fd, bin, BIN, MSG_DONTWAIT | MSG_PEEK, NULL, NULL);
+
+		if (n == -EAGAIN)
+			return 0;
+		if (n <= 0)
+			return n ? (int)n : -ECONNRESET;
+		while (used < (size_t)n && want && !a->source.over && !a->source.bad) {
+			const uint8_t *p;
+			size_t len;
+
+			used += http_source_take(&a->source, bin + used, (size_t)n - used,
+			                         a->discard ? a->discard : want, &p, &len);
+			want -= len;
+			if (a->discard) {
+				a->discard -= len;
+				continue;
+			}
+			if (memcmp(p, a->expect + a->compared, len) != 0)
+				return refuse(m, "other bytes than before");
+			a->compared += len;
+		}
+		if (a->source.bad || (a->source.over && want))
+			return refuse(m, "the new answer's chunks are none, or of another length");
+		if (raw_recvfrom(r->dial.fd, bin, used, MSG_DONTWAIT | MSG_TRUNC, NULL, NULL) !=
+		    (long)used)
+			return -EIO;
+		r->asked_ms = clock_ms();
+	}
+	return 0;
+}
+
 int web_answer(struct move *m, struct runner *r)
 {
 	struct web_ask *a = ask_of(m);
@@ -251,7 +302,7 @@ int web_answer(struct move *m, struct runner *r)
 		if (e < 0 && e != -EAGAIN)
 			return ended(m, e);
 	}
-	int e = a->head_over ? take_body(m, r) : 0;
+	int e = !a->head_over ? 0 : a->framed ? take_framed(m, r) : take_body(m, r);
 
 	return e < 0 ? ended(m, e) : e;
 }
@@ -259,12 +310,13 @@ int web_answer(struct move *m, struct runner *r)
 const char *web_commit(struct move *m, const struct stream_counts *c)
 {
 	struct flow *f = m->flow;
-	const struct http_stream *s = &atomic_load(&f->web)->stream;
-	const struct web_ask *a = ask_of(m);
+	const struct web *w = atomic_load(&f->web);
+	const struct http_stream *s = &w->stream;
+	struct web_ask *a = ask_of(m);
 	bool asked = a->way == HTTP_SAME || a->way == HTTP_REST;
 	struct http_plan p;
 
-	http_plan(s, f->ring.base, &p);
+	http_plan(s, f->ring.base, w->sent, &p);
 	if (f->closed)
 		return "the program has closed it";
 	if (p.way == HTTP_LEAVE)
@@ -292,5 +344,48 @@ const char *web_commit(struct move *m, const struct stream_counts *c)
 	m->replay = p.replay;
 	if (a->way == HTTP_REST)
 		m->how = ", in the middle of an answer";
+	m->framed = asked && a->framed;
+	if (m->framed) {
+		if (!http_frame_begin(&a->frame, &s->in))
+			return "the program has gone on meanwhile";
+		a->skip = s->in.got - a->got;
+		m->skip = 0;
+		/* What it asks next is sent when it has read this. */
+		m->replay = f->ring.tail;
+		m->how = ", in the middle of an answer in chunks";
+	}
+	feed_leave(f, f->old_fd);
 	return NULL;
+}
+
+int web_pair(struct move *m)
+{
+	if (m->app >= 0)
+		return 0;
+	if (!m->flow->feed && !feed_room())
+		return -ENOBUFS;
+	return feed_pair(m->flow, &m->app, &m->far);
+}
+
+void web_put(struct move *m)
+{
+	struct web *w = atomic_load(&m->flow->web);
+
+	if (!m->framed)
+		w->sent = HTTP_UNKNOWN;
+	else if (w->sent == HTTP_UNKNOWN)
+		w->sent = m->flow->ring.tail;
+}
+
+void web_feed(struct move *m)
+{
+	struct flow *f = m->flow;
+	const struct web_ask *a = ask_of(m);
+
+	if (atomic_load(&f->half_closed))
+		raw_shutdown(m->app, SHUT_WR);
+	if (feed_begin(f, m->fd, m->far, &a->source, &a->frame, a->skip))
+		m->fd = m->far = -1;
+	else
+		atomic_store(&f->failed, true); /* there was room a moment ago */
 }

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "preload/agent.h"
 #include "preload/doubts.h"
+#include "preload/feed.h"
 #include "preload/link.h"
 #include "preload/pump.h"
 #include "preload/raw.h"
@@ -55,6 +56,8 @@ static void ask_carrier(int ifindex)
 /* Its connection over a path; not the placeholder. */
 static int connection(struct flow *f)
 {
+	if (f->feed && !splice_parked(f))
+		return feed_server(f);
 	return f->pump ? pump_connection(f) : splice_parked(f) || !f->fds ? -1 : f->fd[0];
 }
 

@@ -160,7 +160,7 @@ static bool at_mark(int fd)
 }
 
 /* A pair for the program: neither end keeps the other from learning of its end for long. */
-static int open_pair(struct flow *f, int *app, int *far)
+int pump_pair(struct flow *f, int *app, int *far)
 {
 	struct linger hard = {1, 0};
 	int soon = 2, one = 1, r = placeholder_pair(f->peer.sa.sa_family, app, far);
@@ -202,7 +202,7 @@ static int take_over(struct flow *f)
 	in_line(f->old_fd);
 	r = splice_counts(f, &c);
 	if (r == 0)
-		r = open_pair(f, &app, &far);
+		r = pump_pair(f, &app, &far);
 	if (r < 0)
 		return r;
 	/* From here on no write is put into the ring by its hook. */
@@ -297,7 +297,7 @@ int pump_adopt(struct flow *f, int fd)
 		r = fd;
 	if (r >= 0) {
 		p = pump_new(f);
-		r = p ? open_pair(f, &app, &far) : -ENOBUFS;
+		r = p ? pump_pair(f, &app, &far) : -ENOBUFS;
 	}
 	if (r < 0) {
 		own_close(fd);

@@ -49,6 +49,13 @@ int pump_state(const struct flow *f);
  */
 int pump_adopt(struct flow *f, int fd);
 
+/*
+ * A pair by which the agent carries bytes to and from the program: `app` is for its descriptor,
+ * `far` is non-blocking, and whoever has `app` sees an error should this process be killed. Both
+ * are own descriptors. Negative errno: there is none.
+ */
+int pump_pair(struct flow *f, int *app, int *far);
+
 /* The connection the flow has now: the pump's, or the program's own descriptor. -1: none. */
 int pump_connection(const struct flow *f);
 

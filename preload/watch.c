@@ -13,6 +13,7 @@
 #include "preload/choose.h"
 #include "preload/counts.h"
 #include "preload/errand.h"
+#include "preload/feed.h"
 #include "preload/flowtalk.h"
 #include "preload/kin.h"
 #include "preload/move.h"
@@ -178,6 +179,14 @@ static void tell_lost(struct flow *f, const char *why, const struct stream_count
 	flowtalk_end(f);
 }
 
+/* How long an answer in chunks is, nobody knows: as long again as it was. */
+static bool worth_it(const struct flow *f)
+{
+	uint64_t left = web_left(f);
+
+	return (left == HTTP_UNKNOWN ? web_got(f) : left) >= WORTH_IT;
+}
+
 /* HTTP: is it to be moved now? Where not, what there is to do is done. */
 static bool web_movable(struct flow *f, const struct pol_decision *d, int64_t now, struct waits *w)
 {
@@ -216,9 +225,11 @@ static bool web_movable(struct flow *f, const struct pol_decision *d, int64_t no
 			return true;
 		break;
 	case HTTP_REST:
+		/* It is all here, and nothing is lost with the path. */
+		if (feed_over(f))
+			break;
 		/* What comes soon is better awaited. */
-		if (gentle ? silent || (web_left(f) >= WORTH_IT && !web_costly(f))
-		           : web_left(f) > c.unread)
+		if (gentle ? silent || (worth_it(f) && !web_costly(f)) : web_left(f) > c.unread)
 			return true;
 		break;
 	case HTTP_AGAIN:
@@ -326,6 +337,14 @@ static void act(struct flow *f, const struct pol_decision *d, const struct mif_p
 	if (!paths)
 		return;
 	if (f->kind == FLOW_HTTP && !alone(f)) {
+		/* What it has asked goes nowhere as long as another process has the pair, too. */
+		if (feed_over(f) && atomic_load(&f->failed) && splice_parked(f) &&
+		    now - f->parked_ms > pol_stability(process_policy())->outage) {
+			log_info("flow %u: reset: another process has it, too", f->id);
+			splice_reset(f);
+			flowtalk_end(f);
+			return;
+		}
 		/* As a rule a child that is about to execute another program. */
 		f->again_ms =
 		    now + (alone_looking() ? LOOK_ON_MS

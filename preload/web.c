@@ -29,6 +29,7 @@ bool web_begin(struct flow *f)
 	atomic_store(&w->noting, false);
 	w->ask.by = -1;
 	w->ask.refused = w->ask.costly = w->ask.failing = 0;
+	w->sent = HTTP_UNKNOWN;
 	if (!flow_make_ring(f, RING))
 		return false;
 	f->kind = FLOW_HTTP;
@@ -150,7 +151,7 @@ bool web_plan(struct flow *f, struct http_plan *p, struct stream_counts *c)
 		return true;
 	if (splice_counts(f, c) < 0 || !http_copy(&seen, &w->stream))
 		return false;
-	http_plan(&seen, f->ring.base, p);
+	http_plan(&seen, f->ring.base, w->sent, p);
 	if (c->peer_fin && p->way != HTTP_LEAVE) {
 		p->way = HTTP_LEAVE;
 		p->why = "the server has ended the connection";
@@ -161,7 +162,7 @@ bool web_plan(struct flow *f, struct http_plan *p, struct stream_counts *c)
 		struct http_head head;
 		struct http_rest rest;
 		const char *why = http_head_read(&head, seen.in.head, seen.in.head_len, false)
-		                      ? http_rest(&head, seen.in.count - seen.in.body, &rest)
+		                      ? http_rest(&head, seen.in.got, &rest)
 		                      : "its head is not understood";
 
 		if (why) {
@@ -177,6 +178,35 @@ uint64_t web_left(const struct flow *f)
 	const struct web *w = atomic_load(&f->web);
 
 	return w && w->stream.in.at == HTTP_IN_BODY ? w->stream.in.left : HTTP_UNKNOWN;
+}
+
+uint64_t web_got(const struct flow *f)
+{
+	const struct web *w = atomic_load(&f->web);
+
+	return w ? w->stream.in.got : 0;
+}
+
+bool web_between(const struct flow *f)
+{
+	const struct web *w = atomic_load(&f->web);
+
+	return !w || w->stream.in.at == HTTP_BETWEEN || http_opaque(&w->stream);
+}
+
+bool web_pending(const struct flow *f)
+{
+	const struct web *w = atomic_load(&f->web);
+
+	return w && atomic_load(&w->stream.asked) - atomic_load(&w->stream.answered) >
+	                (web_between(f) ? 0 : 1);
+}
+
+bool web_closes(const struct flow *f)
+{
+	const struct web *w = atomic_load(&f->web);
+
+	return w && w->stream.in.closes;
 }
 
 bool web_awaits(struct flow *f)
@@ -217,7 +247,7 @@ bool web_describe(struct flow *f, char *to, size_t size)
 		break;
 	case HTTP_REST:
 		snprintf(to, size, "download: would go on at byte %llu",
-		         (unsigned long long)(seen.in.count - seen.in.body));
+		         (unsigned long long)seen.in.got);
 		break;
 	case HTTP_LOST:
 		snprintf(to, size, "would be lost: %s", p.why);

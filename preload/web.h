@@ -13,6 +13,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "http/frame.h"
 #include "http/plan.h"
 #include "http/resume.h"
 #include "preload/flow.h"
@@ -27,6 +28,12 @@ struct web_ask {
 	struct http_rest rest;
 	uint64_t first;   /* the first byte asked for */
 	uint64_t discard; /* bytes of the body before it */
+	uint64_t got;     /* bytes of the body that were read when it was asked */
+	/* Old answer or new one come in chunks: it is read, and written anew, as in feed.h. */
+	bool framed;
+	struct http_source source;
+	struct http_frame frame;
+	uint64_t skip; /* what was read since: not in `frame` */
 	bool head_over;
 	http_parser parser;
 	bool head_done;
@@ -47,6 +54,7 @@ struct web {
 	_Atomic uint32_t reader; /* the thread in a receiving call; 0 */
 	_Atomic bool noting;     /* a writer is telling the stream */
 	struct web_ask ask;
+	uint64_t sent; /* agent only: from here on no server has seen what was written */
 };
 
 /*
@@ -77,6 +85,15 @@ bool web_plan(struct flow *f, struct http_plan *p, struct stream_counts *c);
 /* Of a download under way: how much is still to come; HTTP_UNKNOWN: nobody knows. */
 uint64_t web_left(const struct flow *f);
 
+/* How much of it has come, without what is around chunks. */
+uint64_t web_got(const struct flow *f);
+
+/* Has the last answer been read to its end? Has the program asked for more than the answer that it
+ * reads, or read last? Does the server's word end the connection with that? */
+bool web_between(const struct flow *f);
+bool web_pending(const struct flow *f);
+bool web_closes(const struct flow *f);
+
 /* Is the program waiting for more of an answer's body? */
 bool web_awaits(struct flow *f);
 
@@ -104,5 +121,14 @@ bool web_asked(const struct move *m);
 /* Every thread has left the old connection: sets m->skip and m->replay. NULL: go on; else why not.
  */
 const char *web_commit(struct move *m, const struct stream_counts *c);
+
+/* m->framed: makes the pair that goes onto the descriptor, once. Negative errno: there is none. */
+int web_pair(struct move *m);
+
+/* The descriptor has been exchanged. */
+void web_put(struct move *m);
+
+/* m->framed: the new connection feeds the pair from now on. */
+void web_feed(struct move *m);
 
 #endif

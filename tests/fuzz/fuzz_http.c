@@ -17,8 +17,8 @@ static void same_place(void)
 	struct http_plan a, b;
 
 	must(whole.in.at == single.in.at && whole.out.at == single.out.at, "the same place");
-	http_plan(&whole, 0, &a);
-	http_plan(&single, 0, &b);
+	http_plan(&whole, 0, HTTP_UNKNOWN, &a);
+	http_plan(&single, 0, HTTP_UNKNOWN, &b);
 	must(a.way == b.way, "the same way");
 	if (http_opaque(&whole))
 		return;
@@ -27,6 +27,9 @@ static void same_place(void)
 	must(whole.asked == single.asked && whole.answered == single.answered, "requests");
 	must(whole.asked - whole.answered <= HTTP_ASKED, "no more requests than there is room for");
 	must(whole.in.head_len <= HTTP_HEAD_MAX, "the head's room");
+	must(whole.in.got == single.in.got && whole.in.line_len == single.in.line_len &&
+	         whole.in.line_len <= HTTP_LINE_MAX + 1,
+	     "where it is between chunks");
 	if (a.way == HTTP_REST || a.way == HTTP_SAME)
 		must(a.start < a.end && a.end <= a.replay && a.replay <= whole.out.count,
 		     "a whole request");
@@ -86,7 +89,7 @@ static void compare(struct input *in)
 	struct http_head old, now, asked;
 	struct http_rest rest;
 	size_t old_len, now_len, request_len;
-	uint64_t got = take_u16(in), discard = 0;
+	uint64_t got = take_u16(in), discard = 0, length = 0;
 	uint8_t *o = piece_of(in, &old_len), *n = piece_of(in, &now_len),
 	        *r = piece_of(in, &request_len);
 	uint8_t *to = malloc(4096);
@@ -95,7 +98,7 @@ static void compare(struct input *in)
 	if (http_head_read(&old, o, old_len, false) && !http_rest(&old, got, &rest)) {
 		must(rest.validator.len > 1, "a validator");
 		must(!old.odd, "nothing odd");
-		must(rest.last == HTTP_UNKNOWN || rest.begin + got <= rest.last,
+		must(rest.last == HTTP_UNKNOWN || rest.begin + got <= rest.last + rest.chunked,
 		     "something is left");
 		size_t len = http_ask_rest(r, request_len, &rest, rest.begin + got, to, 4096);
 
@@ -106,14 +109,17 @@ static void compare(struct input *in)
 			     "one Range, one If-Range");
 		}
 		if (http_head_read(&now, n, now_len, false) &&
-		    !http_judge(&old, &now, &rest, rest.begin + got, &discard)) {
+		    !http_judge(&old, &now, &rest, rest.begin + got, &discard, &length)) {
 			must(now.status == 200 || now.status == 206, "status");
 			must(discard == 0 || (now.status == 200 && discard == rest.begin + got),
 			     "what is thrown away");
 			must(http_text_same(&old.etag, &now.etag), "tag");
-			must(now.length != HTTP_UNKNOWN && !now.chunked, "length");
+			must(!now.coded && now.chunked == (now.length == HTTP_UNKNOWN), "length");
+			must(now.chunked || length == now.length, "its length");
+			must(length != HTTP_UNKNOWN || rest.last == HTTP_UNKNOWN,
+			     "as long as was promised");
 			must(rest.last == HTTP_UNKNOWN ||
-			         now.length - discard == rest.last + 1 - rest.begin - got,
+			         length - discard == rest.last + 1 - rest.begin - got,
 			     "as much as was promised");
 		}
 	}

@@ -159,6 +159,17 @@ def http():
         write("http", name, b"\1" + struct.pack(">H", 5) + pieces)
 
 
+def frame():
+    body = bytes(range(65, 91)) * 20
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(body[i:i + 100]), body[i:i + 100]) for i in range(0, len(body), 100))
+    for name, flags, read, length, rest in [
+            ("sized", 0, b"5\r\nab", len(body), body), ("chunks", 6, b"5\r\nab", None, chunks + b"0\r\n\r\n"),
+            ("known", 2, b"1", len(body), chunks + b"0\r\n\r\n"), ("raw", 3, b"", len(body), chunks),
+            ("line", 6, b"2\r\nab\r\n0", None, b"0\r\nX: y\r\n\r\n"), ("end", 6, b"0\r\n", None, b"0\r\n\r\n")]:
+        write("frame", name, struct.pack(">BHB", flags, len(read), 50) +
+              (b"" if length is None else struct.pack(">H", length)) + read + rest)
+
+
 def additional():
     write("additional", "domain", b'{"identifier":"pvd.example","expires":"2030-05-23T06:00:00+02:00","prefixes":["2001:db8::/32"],'
           b'"dnsZones":["a.example"],"noInternet":true}')
@@ -181,6 +192,7 @@ server()
 client()
 ra()
 http()
+frame()
 additional()
 shared()
 netlink()

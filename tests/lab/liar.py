@@ -3,8 +3,9 @@
 """An HTTP server that answers the first request for a path well, and lies when it is asked for the rest.
 
 liar.py PORT MEGABYTES [SEED]   serves /NAME for each name in LIES; /body is what is right, /names the names and whether
-the download has to end well ("same"), has to fail ("error") or may do either. /random0 and so on lie by chance. Of the
-first answer it sends a part and then nothing more, so that it is under way when its path is lost.
+the download has to end well ("same"), has to fail ("error") or may do either. /random0 and so on lie by chance; where
+the name begins with "c." the first answer comes in chunks. Of the first answer it sends a part and then nothing more, so
+that it is under way when its path is lost.
 """
 import random
 import socket
@@ -44,6 +45,14 @@ def chunks(data):
     return out + b"0\r\n\r\n"
 
 
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+
+
+def rest_in_chunks(first, data=None, end=b"0\r\n\r\n", tag=TAG, coding=CHUNKED):
+    data = chunks(BODY[first:])[:-5] if data is None else data
+    return head(b"206 Partial Content", tag, part(first, SIZE - 1, SIZE), coding) + data + end
+
+
 def whole(tag=TAG, body=BODY, fields=()):
     return head(b"200 OK", length(len(body)), tag, *fields) + body
 
@@ -57,7 +66,28 @@ LIES = {
     "whole-untold": (lambda n: whole(b"", OTHER), "error"),
     "whole-same-tag": (lambda n: whole(TAG, OTHER), "error"),
     "whole-longer": (lambda n: whole(TAG, BODY + b"more"), "error"),
-    "whole-chunked": (lambda n: head(b"200 OK", TAG, b"Transfer-Encoding: chunked\r\n") + chunks(BODY), "error"),
+    "whole-chunked": (lambda n: head(b"200 OK", TAG, CHUNKED) + chunks(BODY), "same"),
+    "whole-chunked-changed": (lambda n: head(b"200 OK", b'ETag: "new"\r\n', CHUNKED) + chunks(OTHER), "error"),
+    "whole-chunked-same-tag": (lambda n: head(b"200 OK", TAG, CHUNKED) + chunks(OTHER), "error"),
+    "whole-chunked-closed": (lambda n: head(b"200 OK", TAG, CHUNKED) + chunks(BODY)[:-1000], "error"),
+    "chunked": (lambda n: rest_in_chunks(n), "same"),
+    "chunked-small": (lambda n: rest_in_chunks(n, b"".join(b"%x;a=\"b\"\r\n%s\r\n" % (7, BODY[i:i + 7])
+                                                           for i in range(n, n + 7 * ((SIZE - n) // 7), 7))
+                                               + chunks(BODY[n + 7 * ((SIZE - n) // 7):])[:-5]), "same"),
+    "chunked-trailer": (lambda n: rest_in_chunks(n, end=b"0\r\nX: y\r\n\r\n"), "same"),
+    "chunked-changed": (lambda n: rest_in_chunks(n, chunks(OTHER[n:])[:-5], tag=b'ETag: "new"\r\n'), "error"),
+    "chunked-same-tag": (lambda n: rest_in_chunks(n, chunks(OTHER[n:])[:-5]), "error"),
+    "chunked-coded": (lambda n: rest_in_chunks(n, coding=b"Transfer-Encoding: gzip, chunked\r\n"), "error"),
+    "chunked-twice": (lambda n: rest_in_chunks(n, coding=CHUNKED + CHUNKED), "error"),
+    "chunked-and-sized": (lambda n: rest_in_chunks(n, coding=CHUNKED + length(SIZE - n)), "error"),
+    "chunked-less": (lambda n: rest_in_chunks(n, chunks(BODY[n:-1])[:-5]), "error"),
+    "chunked-more": (lambda n: rest_in_chunks(n, chunks(BODY[n:] + b"more")[:-5]), "error"),
+    "chunked-closed": (lambda n: rest_in_chunks(n)[:-3000], "error"),
+    "chunked-no-end": (lambda n: rest_in_chunks(n, end=b""), "either"),
+    "chunked-bad-size": (lambda n: rest_in_chunks(n, b"1000\r\n" + BODY[n:n + 0x1000] + b"\r\nzz\r\n" + BODY[n + 0x1000:]), "error"),
+    "chunked-short-size": (lambda n: rest_in_chunks(n, b"1000\r\n" + BODY[n:]), "error"),
+    "chunked-huge-size": (lambda n: rest_in_chunks(n, b"fffffffffffffff0\r\n" + BODY[n:]), "error"),
+    "chunked-bare": (lambda n: rest_in_chunks(n, BODY[n:]), "error"),
     "changed": (lambda n: rest(n, body=OTHER, tag=b'ETag: "new"\r\n'), "error"),
     "same-tag": (lambda n: rest(n, body=OTHER), "error"),
     "weak": (lambda n: rest(n, tag=b'ETag: W/"right"\r\n'), "error"),
@@ -77,8 +107,6 @@ LIES = {
     "wrong-length": (lambda n: rest(n, size=SIZE - n - 1), "error"),
     "no-length": (lambda n: head(b"206 Partial Content", TAG, part(n, SIZE - 1, SIZE)) + BODY[n:], "error"),
     "two-lengths": (lambda n: rest(n, length(5)), "error"),
-    "chunked": (lambda n: head(b"206 Partial Content", TAG, part(n, SIZE - 1, SIZE), b"Transfer-Encoding: chunked\r\n")
-                + chunks(BODY[n:]), "error"),
     "gzip": (lambda n: rest(n, b"Content-Encoding: gzip\r\n"), "error"),
     "multipart": (lambda n: head(b"206 Partial Content", length(SIZE - n), TAG,
                                  b"Content-Type: multipart/byteranges; boundary=x\r\n") + BODY[n:], "error"),
@@ -96,12 +124,12 @@ LIES = {
     # Of these the first answer says already that they cannot be gone on with.
     "first-weak": (lambda n: rest(n), "error"),
     "first-untold": (lambda n: rest(n), "error"),
-    "first-chunked": (lambda n: rest(n), "error"),
+    "first-chunked-trailer": (lambda n: rest(n), "error"),
     "first-just-now": (lambda n: rest(n), "error"),
 }
 
 
-def by_chance(n, r):
+def by_chance(n, r, sized=True):
     """What is right, with some of it changed; most of it by lines of the head."""
     lines = [b"HTTP/1.1 206 Partial Content", b"Content-Length: %d" % (SIZE - n), b'ETag: "right"',
              b"Content-Range: bytes %d-%d/%d" % (n, SIZE - 1, SIZE), b"Server: liar", b"Accept-Ranges: bytes"]
@@ -124,7 +152,8 @@ def by_chance(n, r):
         elif what == 5:
             lines[i] = lines[i].replace(b'"right"', r.choice([b'W/"right"', b'"other"', b"right", b'"right']))
         elif what == 6:
-            lines[0] = r.choice([b"HTTP/1.1 200 OK", b"HTTP/1.0 206 Part", b"HTTP/1.1 203 x", b"HTTP/2 206", b"HTTP/1.1"])
+            # Whether the whole is as long as it was, is known only of what said its length.
+            lines[0] = r.choice([b"HTTP/1.1 200 OK" if sized else b"HTTP/1.1 204 No", b"HTTP/1.0 206 Part", b"HTTP/1.1 203 x", b"HTTP/2 206", b"HTTP/1.1"])
         elif what == 7:
             lines.append(r.choice([b"Content-Encoding: br", b"Transfer-Encoding: chunked", b"Connection: close",
                                    b"Transfer-Encoding: x", b"Content-Type: multipart/byteranges", b"\0", b": x"]))
@@ -134,6 +163,13 @@ def by_chance(n, r):
             body = BODY[max(0, n + r.choice([-2, -1, 1, 2, 1000])):]
         elif what == 10:
             r.shuffle(lines)
+    if b"Content-Length: %d" % (SIZE - n) in lines and r.random() < 0.3:
+        lines.remove(b"Content-Length: %d" % (SIZE - n))
+        lines.append(b"Transfer-Encoding: chunked")
+        body = chunks(body)
+        for _ in range(r.choice([0, 1, 1, 2])):
+            i = r.choice([0, 1, 2, 3, 4, 50000, 50007, 50008, 50009, 50010, 50011, len(body) - 5, len(body) - 6])
+            body = body[:i] + r.choice([b"", b"0", b"1", b"\r", b"\n", b"ff", b";", b" "]) + body[i + r.randrange(3):]
     out = b"\r\n".join(lines) + b"\r\n\r\n" + body
     return out[:r.randrange(len(out))] if r.random() < 0.2 else out
 
@@ -141,6 +177,12 @@ def by_chance(n, r):
 CHANCE = random.Random(int(sys.argv[3]) if len(sys.argv) > 3 else 3)
 for k in range(40):
     LIES["random%d" % k] = (lambda n, seed=CHANCE.random(): by_chance(n, random.Random(seed)), "either")
+for k, (answer, may) in list(LIES.items()):
+    # Of an answer in chunks nobody has said how long it is.
+    if not k.startswith(("first", "random", "whole-longer")):
+        LIES["c." + k] = (answer, may)
+for k in range(30):
+    LIES["c.random%d" % k] = (lambda n, seed=CHANCE.random(): by_chance(n, random.Random(seed), False), "either")
 
 
 def first_answer(name):
@@ -150,8 +192,10 @@ def first_answer(name):
         return whole(b"")
     if name == "first-just-now":
         return whole(b"Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nDate: Sun, 06 Nov 1994 08:49:38 GMT\r\n")
-    if name == "first-chunked":
-        return head(b"200 OK", TAG, b"Transfer-Encoding: chunked\r\n") + chunks(BODY)
+    if name == "first-chunked-trailer":
+        return head(b"200 OK", TAG, CHUNKED, b"Trailer: X-Sum\r\n") + chunks(BODY)
+    if name.startswith("c."):
+        return head(b"200 OK", TAG, CHUNKED) + chunks(BODY)
     return whole()
 
 

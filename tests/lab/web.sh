@@ -60,6 +60,7 @@ web_apache() { # PORT
 		<Directory $lab_dir/www>
 			Require all granted
 		</Directory>
+		${web_apache_more:-}
 	END
 	# As root of a namespace or a machine: Apache will not serve as root unless it is built to.
 	[ "$(id -u)" != 0 ] || sed -i 's/^User .*/User nobody/; s/^Group .*/Group nogroup/' "$d/conf"

@@ -7,6 +7,7 @@ and what could not got an ordinary error.
 """
 import hashlib
 import http.client
+import io
 import os
 import socket
 import subprocess
@@ -134,9 +135,84 @@ def other_head():
     must_be_reset(s)
 
 
+class Read:
+    """What was read already, as if it were a socket."""
+    def __init__(self, data):
+        self.data = data
+
+    def makefile(self, *_):
+        return io.BytesIO(self.data)
+
+
+def chunked(path, cut):
+    s = connect()
+    ask(s, "GET", path)
+    got = some(s, cut)
+    under_way()
+    while not got.endswith(b"\r\n0\r\n\r\n"):
+        # Small pieces: between chunks and within their sizes, too.
+        more = s.recv(1 + len(got) % 300)
+        must(more, "a false end after %d" % len(got))
+        got += more
+    must(answer(Read(got)) == BODY, "body")
+    return s
+
+
 def chunks():
+    s = chunked("/chunks", 400)
+    ask(s, "GET", "/prompt")
+    must(answer(s) == b"prompt", "the next answer")
+    ask(s, "POST", "/once", "Content-Length: 4", body=b"once")
+    must(answer(s) == b"posted", "the answer after that")
+    ask(s, "GET", "/asked/POST/once")
+    must(answer(s) == b"1", "posted once")
+
+
+def chunks_again():
+    s = chunked("/chunks-again", 1500)
+    # What is asked first after that is not made twice, and has not been made.
+    ask(s, "POST", "/first", "Content-Length: 400000", body=bytes(400000))
+    must(answer(s) == b"posted", "answer")
+    ask(s, "GET", "/asked/POST/first")
+    must(answer(s) == b"1", "posted once")
+
+
+def chunks_whole():
+    s = chunked("/chunks-whole", 2000)
+    must(s.getpeername()[:2] == (HOST, PORT), "peer")
+    s.settimeout(0.3)
+    try:
+        must(s.recv(1), "an end")
+        raise AssertionError("more")
+    except TimeoutError:
+        pass
+    s.settimeout(30)
+    ask(s, "HEAD", "/prompt")
+    ask(s, "GET", "/prompt")
+    must(answer(s, "HEAD") == b"", "no body")
+
+
+def chunks_closed():
+    s = chunked("/chunks-closed", 1000)
+    must(s.recv(1) == b"", "the end of the connection")
+
+
+def chunks_and_more():
     s = connect()
     ask(s, "GET", "/chunks")
+    ask(s, "GET", "/late?behind")
+    got = some(s, 700)
+    under_way()
+    while b"late /late?behind" not in got:
+        got += some(s, 1)
+    first, _, rest = got.partition(b"\r\n0\r\n\r\n")
+    must(answer(Read(first + b"\r\n0\r\n\r\n")) == BODY, "body")
+    must(answer(Read(rest)) == b"late /late?behind", "the answer behind")
+
+
+def chunks_untold():
+    s = connect()
+    ask(s, "GET", "/chunks-untold")
     some(s, 400)
     under_way()
     must_be_reset(s)
@@ -227,7 +303,8 @@ def half_a_request():
     must(answer(s) == b"prompt", "answer")
 
 
-ALL = [idle, late, late_head, one_behind_the_other, half_a_head, other_head, chunks, ends, post, post_blocked, post_after,
+ALL = [idle, late, late_head, one_behind_the_other, half_a_head, other_head, chunks, chunks_again, chunks_whole,
+       chunks_closed, chunks_and_more, chunks_untold, ends, post, post_blocked, post_after,
        put, expect, half_a_request]
 
 

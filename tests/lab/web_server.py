@@ -63,15 +63,53 @@ class Handler(http.server.BaseHTTPRequestHandler):
         time.sleep(LATE_S)
         self.wfile.write(head[40:] + b"right")
 
-    def get_chunks(self):
+    def chunks(self, data, size, took=0.0):
+        for i in range(0, len(data), size):
+            piece = data[i:i + size]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            time.sleep(took * size / len(data))
+        self.wfile.write(b"0\r\n\r\n")
+
+    def say_chunks(self, *fields):
         self.send_response(200)
-        self.send_header("ETag", '"chunks"')
+        for name, value in fields + (("Transfer-Encoding", "chunked"),):
+            self.send_header(name, value)
+        self.end_headers()
+        self.chunks(BODY, 256, 2 * LATE_S)
+
+    def get_chunks(self, again=False, tag='"chunks"'):
+        part = self.headers["Range"]
+        if not part:
+            self.say_chunks(("ETag", tag))
+            return
+        first = int(part[6:-1])
+        self.send_response(206)
+        self.send_header("ETag", tag)
+        self.send_header("Content-Range", "bytes %d-%d/%d" % (first, len(BODY) - 1, len(BODY)))
+        if not again:
+            self.send_header("Content-Length", str(len(BODY) - first))
+            self.end_headers()
+            self.wfile.write(BODY[first:])
+            return
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for i in range(0, len(BODY), 256):
-            self.wfile.write(b"100\r\n" + BODY[i:i + 256] + b"\r\n")
-            time.sleep(2 * LATE_S / (len(BODY) / 256))
-        self.wfile.write(b"0\r\n\r\n")
+        self.chunks(BODY[first:], 77)
+
+    def get_chunks_again(self):
+        self.get_chunks(again=True)
+
+    def get_chunks_whole(self):
+        self.say_chunks(("ETag", '"chunks"'))
+
+    def get_chunks_closed(self):
+        self.close_connection = True
+        if self.headers["Range"]:
+            self.get_chunks()
+        else:
+            self.say_chunks(("ETag", '"chunks"'), ("Connection", "close"))
+
+    def get_chunks_untold(self):
+        self.say_chunks()
 
     def get_ends(self):
         """Without a length: the end of the connection is that of the body."""

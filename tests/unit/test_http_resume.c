@@ -17,6 +17,7 @@
 #define CHANGED "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
 #define LATER "Date: Sun, 06 Nov 1994 08:50:37 GMT\r\n"
 #define SOON "Date: Sun, 06 Nov 1994 08:50:36 GMT\r\n"
+#define CHUNKED "Transfer-Encoding: chunked\r\n"
 #define END "\r\n"
 
 static void head_of(struct http_head *h, const char *text)
@@ -52,7 +53,14 @@ static void only_what_is_identified_is_gone_on_with(void **state)
 	    {OK LENGTH "Last-Modified: Sunday, 06-Nov-94 08:49:37 GMT\r\n" LATER END, 5, false},
 	    {OK LENGTH "Last-Modified: Sun, 06 Nov 1994 08:49:3x GMT\r\n" LATER END, 5, false},
 	    {OK LENGTH "Last-Modified: Sun, 06 Xxx 1994 08:49:37 GMT\r\n" LATER END, 5, false},
-	    {OK "Transfer-Encoding: chunked\r\n" TAG END, 5, false},
+	    {OK CHUNKED TAG END, 5, true},
+	    {OK CHUNKED END, 5, false},
+	    {OK "Transfer-Encoding: CHUNKED \r\n" TAG END, 5, true},
+	    {OK CHUNKED CHUNKED TAG END, 5, false},
+	    {OK "Transfer-Encoding: gzip, chunked\r\n" TAG END, 5, false},
+	    {OK CHUNKED TAG "Trailer: Digest\r\n" END, 5, false},
+	    {PART CHUNKED TAG "Content-Range: bytes 50-149/200\r\n" END, 100, true},
+	    {PART CHUNKED TAG "Content-Range: bytes 50-149/200\r\n" END, 101, false},
 	    {OK "Transfer-Encoding: gzip\r\n" TAG END, 5, false},
 	    {OK LENGTH TAG "Content-Range: bytes 0-99/100\r\n" END, 5, false},
 	    {PART LENGTH TAG "Content-Range: bytes 50-149/200\r\n" END, 5, true},
@@ -181,9 +189,29 @@ static void believed_is_what_says_the_same(void **state)
 	    {OK LENGTH TAG END,
 	     PART LEN("70") TAG BYTES("30-99/100") "Content-Encoding: gzip\r\n" END, -1},
 	    /* Another form. */
-	    {OK LENGTH TAG END, PART TAG BYTES("30-99/100") "Transfer-Encoding: chunked\r\n" END,
-	     -1},
-	    {OK LENGTH TAG END, OK TAG "Transfer-Encoding: chunked\r\n" END, -1},
+	    {OK LENGTH TAG END, PART TAG BYTES("30-99/100") CHUNKED END, 0},
+	    {OK LENGTH TAG END, PART TAG BYTES("30-98/100") CHUNKED END, -1},
+	    {OK LENGTH TAG END, OK TAG CHUNKED END, 30},
+	    {OK LENGTH TAG END, OK TAG "Transfer-Encoding: gzip\r\n" END, -1},
+	    {OK LENGTH TAG END, OK TAG CHUNKED CHUNKED END, -1},
+	    {OK CHUNKED TAG END, PART TAG BYTES("30-99/100") CHUNKED END, 0},
+	    {OK CHUNKED TAG END, PART LEN("70") TAG BYTES("30-99/100") END, 0},
+	    {OK CHUNKED TAG END, PART LEN("70") TAG BYTES("30-99/101") END, -1},
+	    {OK CHUNKED TAG END, PART LEN("70") TAG BYTES("30-99/*") END, -1},
+	    {OK CHUNKED TAG END, PART LEN("70") TAG BYTES("29-98/99") END, -1},
+	    {OK CHUNKED TAG END, PART LEN("70") "ETag: \"x-2\"\r\n" BYTES("30-99/100") END, -1},
+	    {OK CHUNKED TAG END, PART LEN("70") BYTES("30-99/100") END, -1},
+	    {OK CHUNKED TAG END, OK LENGTH TAG END, 30},
+	    {OK CHUNKED TAG END, OK CHUNKED TAG END, 30},
+	    {OK CHUNKED TAG END, OK TAG END, -1},
+	    {OK CHUNKED TAG END, OK CHUNKED "ETag: \"x-2\"\r\n" END, -1},
+	    {OK CHUNKED TAG END, OK CHUNKED TAG BYTES("30-99/100") END, -1},
+	    {PART CHUNKED TAG BYTES("0-99/100") END, OK CHUNKED TAG END, 30},
+	    {PART CHUNKED TAG BYTES("0-99/*") END, OK CHUNKED TAG END, -1},
+	    {PART CHUNKED TAG BYTES("0-89/100") END, OK CHUNKED TAG END, -1},
+	    {PART CHUNKED TAG BYTES("0-89/100") END, PART CHUNKED TAG BYTES("30-89/100") END, 0},
+	    {PART CHUNKED TAG BYTES("0-89/100") END, PART CHUNKED TAG BYTES("30-99/100") END, -1},
+	    {OK TAG END, PART CHUNKED TAG BYTES("30-99/100") "Connection: close\r\n" END, -1},
 	    {OK LENGTH TAG END,
 	     PART LEN("70")
 	         TAG BYTES("30-99/100") "Content-Type: multipart/byteranges; boundary=x\r\n" END,
@@ -205,17 +233,47 @@ static void believed_is_what_says_the_same(void **state)
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		struct http_head old, now;
 		struct http_rest r;
-		uint64_t discard = 77;
+		uint64_t discard = 77, length = 77;
 
 		head_of(&old, table[i].old);
 		head_of(&now, table[i].now);
 		assert_null(http_rest(&old, 40, &r));
-		const char *why = http_judge(&old, &now, &r, 30, &discard);
+		const char *why = http_judge(&old, &now, &r, 30, &discard, &length);
 		int64_t is = why ? -1 : (int64_t)discard;
 
 		if (is != table[i].discard)
 			fail_msg("row %zu: %s%s-> %lld (%s)", i, table[i].old, table[i].now,
 			         (long long)is, why ? why : "believed");
+	}
+}
+
+/* What is known of how much is to come: of the rest, or of the whole. */
+static void as_long_as_somebody_has_said(void **state)
+{
+	static const struct {
+		const char *old, *now;
+		uint64_t length;
+	} table[] = {
+	    {OK LENGTH TAG END, PART LEN("70") TAG BYTES("30-99/100") END, 70},
+	    {OK LENGTH TAG END, PART TAG BYTES("30-99/100") CHUNKED END, 70},
+	    {OK LENGTH TAG END, OK TAG CHUNKED END, 100},
+	    {OK CHUNKED TAG END, PART TAG BYTES("30-99/100") CHUNKED END, 70},
+	    {OK CHUNKED TAG END, OK LENGTH TAG END, 100},
+	    {OK CHUNKED TAG END, OK CHUNKED TAG END, HTTP_UNKNOWN},
+	    {PART CHUNKED TAG BYTES("0-99/100") END, OK CHUNKED TAG END, 100},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		struct http_head old, now;
+		struct http_rest r;
+		uint64_t discard, length = 77;
+
+		head_of(&old, table[i].old);
+		head_of(&now, table[i].now);
+		assert_null(http_rest(&old, 40, &r));
+		assert_null(http_judge(&old, &now, &r, 30, &discard, &length));
+		assert_int_equal(length, table[i].length);
 	}
 }
 
@@ -225,7 +283,7 @@ static void a_part_of_a_part(void **state)
 	static const char old_head[] = PART LENGTH TAG BYTES("50-149/200") END;
 	struct http_head old, now;
 	struct http_rest r;
-	uint64_t discard = 77;
+	uint64_t discard = 77, length = 77;
 
 	(void)state;
 	head_of(&old, old_head);
@@ -233,17 +291,17 @@ static void a_part_of_a_part(void **state)
 	assert_int_equal(r.begin, 50);
 	assert_int_equal(r.last, 149);
 	head_of(&now, PART LEN("60") TAG BYTES("90-149/200") END);
-	assert_null(http_judge(&old, &now, &r, 90, &discard));
+	assert_null(http_judge(&old, &now, &r, 90, &discard, &length));
 	assert_int_equal(discard, 0);
 	head_of(&now, PART LEN("110") TAG BYTES("90-199/200") END);
-	assert_non_null(http_judge(&old, &now, &r, 90, &discard));
+	assert_non_null(http_judge(&old, &now, &r, 90, &discard, &length));
 	/* More would come than the program was told. */
 	head_of(&now, OK LEN("200") TAG END);
-	assert_non_null(http_judge(&old, &now, &r, 90, &discard));
+	assert_non_null(http_judge(&old, &now, &r, 90, &discard, &length));
 
 	head_of(&old, PART LENGTH TAG BYTES("100-199/200") END);
 	assert_null(http_rest(&old, 40, &r));
-	assert_null(http_judge(&old, &now, &r, 140, &discard));
+	assert_null(http_judge(&old, &now, &r, 140, &discard, &length));
 	assert_int_equal(discard, 140);
 }
 
@@ -265,6 +323,7 @@ int main(void)
 	    cmocka_unit_test(only_what_is_identified_is_gone_on_with),
 	    cmocka_unit_test(asked_is_for_the_rest),
 	    cmocka_unit_test(believed_is_what_says_the_same),
+	    cmocka_unit_test(as_long_as_somebody_has_said),
 	    cmocka_unit_test(a_part_of_a_part),
 	    cmocka_unit_test(no_head_is_read_past_its_end),
 	};

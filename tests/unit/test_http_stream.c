@@ -48,11 +48,18 @@ static const struct exchange exchanges[] = {
       {"<HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", HTTP_IDLE}}},
     {"chunks",
      {{">" GET, HTTP_AGAIN},
-      {"<HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", HTTP_LOST},
-      {"<5\r\nabcde\r\n1", HTTP_LOST},
-      {"<0;x=y\r\n0123456789abcdef\r\n", HTTP_LOST},
-      {"<0\r\nTrailer: x\r\n", HTTP_LOST},
+      {"<HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", HTTP_REST},
+      {"<5\r\nabcde\r\n1", HTTP_REST},
+      {"<0;", HTTP_LOST},
+      {"<x=y\r", HTTP_LOST},
+      {"<\n0123456789abcdef", HTTP_REST},
+      {"<\r\n0\r\n", HTTP_REST},
+      {"<T", HTTP_LOST},
+      {"<railer: x\r\n", HTTP_LOST},
       {"<\r\n", HTTP_IDLE}}},
+    {"chunks to who may not ask twice",
+     {{">POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", HTTP_LOST},
+      {"<HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc", HTTP_LOST}}},
     {"to the end of the connection",
      {{">GET /a HTTP/1.0\r\n\r\n", HTTP_AGAIN},
       {"<HTTP/1.0 200 OK\r\n\r\n", HTTP_REST},
@@ -159,7 +166,7 @@ static void each_step_leads_where_it_should(void **state)
 				struct http_plan p;
 
 				feed(t->bytes, round == 0 ? 100000 : round == 1 ? 1 : 20);
-				http_plan(&s, 0, &p);
+				http_plan(&s, 0, HTTP_UNKNOWN, &p);
 				if (p.way != t->way)
 					fail_msg("%s, round %d: after \"%s\" %d instead of %d (%s)",
 					         exchanges[e].name, round, t->bytes, p.way, t->way,
@@ -176,28 +183,54 @@ static void what_is_sent_again_begins_with_the_request(void **state)
 	(void)state;
 	http_begin(&s);
 	feed(">" GET GET GET, 7);
-	http_plan(&s, 0, &p);
+	http_plan(&s, 0, HTTP_UNKNOWN, &p);
 	assert_int_equal(p.way, HTTP_AGAIN);
 	assert_int_equal(p.replay, 0);
 	feed("<HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na", 7);
-	http_plan(&s, 0, &p);
+	http_plan(&s, 0, HTTP_UNKNOWN, &p);
 	assert_int_equal(p.way, HTTP_REST);
 	assert_int_equal(p.start, 0);
 	assert_int_equal(p.end, get);
 	assert_int_equal(p.replay, get);
 	feed("<b", 7);
-	http_plan(&s, 0, &p);
+	http_plan(&s, 0, HTTP_UNKNOWN, &p);
 	assert_int_equal(p.way, HTTP_AGAIN);
 	assert_int_equal(p.replay, get);
 	/* What is kept begins behind it. */
-	http_plan(&s, get + 1, &p);
+	http_plan(&s, get + 1, HTTP_UNKNOWN, &p);
 	assert_int_equal(p.way, HTTP_LOST);
-	http_plan(&s, get, &p);
+	http_plan(&s, get, HTTP_UNKNOWN, &p);
 	assert_int_equal(p.way, HTTP_AGAIN);
 	feed("<HTTP/1.1 204 No\r\n\r\nHTTP/1.1 204 No\r\n\r\n", 7);
-	http_plan(&s, 3 * get, &p);
+	http_plan(&s, 3 * get, HTTP_UNKNOWN, &p);
 	assert_int_equal(p.way, HTTP_IDLE);
 	assert_int_equal(p.replay, 3 * get);
+}
+
+/* What no server has seen may be sent, whatever it is. */
+static void what_was_never_sent_is_not_made_twice(void **state)
+{
+	static const char post[] = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc";
+	struct http_plan p;
+
+	(void)state;
+	http_begin(&s);
+	http_wrote(&s, post, sizeof(post) - 1);
+	http_wrote(&s, post, sizeof(post) - 3);
+	http_plan(&s, 0, HTTP_UNKNOWN, &p);
+	assert_int_equal(p.way, HTTP_LOST);
+	http_plan(&s, 0, 0, &p);
+	assert_int_equal(p.way, HTTP_AGAIN);
+	assert_int_equal(p.replay, 0);
+	/* Some of the first may have been seen; the second has not. */
+	http_plan(&s, 0, 1, &p);
+	assert_int_equal(p.way, HTTP_LOST);
+	feed("<HTTP/1.1 204 No\r\n\r\n", 100);
+	http_plan(&s, 0, 1, &p);
+	assert_int_equal(p.way, HTTP_AGAIN);
+	assert_int_equal(p.replay, sizeof(post) - 1);
+	http_plan(&s, 0, sizeof(post), &p);
+	assert_int_equal(p.way, HTTP_LOST);
 }
 
 static void too_much_is_opaque(void **state)
@@ -210,7 +243,7 @@ static void too_much_is_opaque(void **state)
 		assert_false(http_opaque(&s));
 		feed(">" GET, 100);
 	}
-	http_plan(&s, 0, &p);
+	http_plan(&s, 0, HTTP_UNKNOWN, &p);
 	assert_int_equal(p.way, HTTP_AGAIN);
 	feed(">" GET, 100);
 	assert_true(http_opaque(&s));
@@ -274,6 +307,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_step_leads_where_it_should),
 	    cmocka_unit_test(what_is_sent_again_begins_with_the_request),
+	    cmocka_unit_test(what_was_never_sent_is_not_made_twice),
 	    cmocka_unit_test(too_much_is_opaque),
 	    cmocka_unit_test(the_window_has_the_last_bytes),
 	    cmocka_unit_test(a_copy_is_what_was_copied),
