@@ -234,6 +234,67 @@ await() { # FILE PID
 	[ "$(handovers)" -ge 8 ]
 }
 
+@test "git's smart protocol: a clone is whole, or ends in an error at once" {
+	local pids=() i n=0 whole=0 failed=0 status
+	command -v nginx >/dev/null || skip "no nginx"
+	lab_up 5 40
+	web_policy
+	mkdir -p "$lab_dir/www"
+	export HOME=$lab_dir GIT_AUTHOR_NAME=n GIT_AUTHOR_EMAIL=e GIT_COMMITTER_NAME=n GIT_COMMITTER_EMAIL=e
+	git init -q "$lab_dir/source"
+	for i in 1 2 3; do
+		head -c 1000000 /dev/urandom >"$lab_dir/source/$i"
+		git -C "$lab_dir/source" add .
+		git -C "$lab_dir/source" commit -qm "$i"
+	done
+	git clone -q --bare "$lab_dir/source" "$lab_dir/repos/source.git"
+	git config -f "$lab_dir/.gitconfig" safe.directory '*'
+	printf '#!/bin/sh\nexport HOME=%s GIT_PROJECT_ROOT=%s GIT_HTTP_EXPORT_ALL=1\nexec "$(git --exec-path)/git-http-backend"\n' \
+		"$lab_dir" "$lab_dir/repos" >"$lab_dir/git.cgi"
+	chmod -R a+rX "$lab_dir"
+	chmod 755 "$lab_dir/git.cgi"
+	web_apache_more="LoadModule cgid_module /usr/lib/apache2/modules/mod_cgid.so
+		LoadModule alias_module /usr/lib/apache2/modules/mod_alias.so
+		ScriptSock $lab_dir/cgi.sock
+		ScriptAlias /git/ $lab_dir/git.cgi/
+		<Directory $lab_dir>
+			Require all granted
+		</Directory>"
+	web_apache 8082
+	wait_port 8082
+	# Begun one after the other, so that the loss meets each elsewhere.
+	for i in 1 2 3 4 5 6; do
+		covered timeout 60 git clone -q http://10.9.0.2:8082/git/source.git "$lab_dir/clone$i" 2>"$lab_dir/err$i" &
+		pids+=($!)
+		sleep 0.25
+	done
+	for ((i = 0; i < 100; i++)); do
+		[ "$(du -sk "$lab_dir/clone1" 2>/dev/null | cut -f 1)" -lt 700 ] || break
+		sleep 0.05
+	done
+	lab_event wlan0 down
+	for i in "${pids[@]}"; do
+		n=$((n + 1)) status=0
+		wait "$i" || status=$?
+		if [ "$status" = 0 ]; then
+			git -C "$lab_dir/clone$n" fsck --full --strict 2>&1
+			diff -r -x .git "$lab_dir/clone$n" "$lab_dir/source"
+			whole=$((whole + 1))
+		else
+			# What it could not have whole it says, and leaves nothing.
+			[ "$status" = 128 ] || { echo "status $status"; cat "$lab_dir/err$n"; return 1; }
+			grep -q 'Connection reset by peer' "$lab_dir/err$n"
+			[ ! -e "$lab_dir/clone$n" ]
+			failed=$((failed + 1))
+		fi
+	done
+	echo "$whole whole, $failed errors"
+	[ "$failed" -gt 0 ]
+	# Its user's second try.
+	covered git clone -q http://10.9.0.2:8082/git/source.git "$lab_dir/again"
+	diff -r -x .git "$lab_dir/again" "$lab_dir/source"
+}
+
 @test "what survives by itself is left alone, and status says what would be lost" {
 	local pid
 	lab_up 5
