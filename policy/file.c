@@ -55,7 +55,7 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	if (section_is(cfg, "peer"))
 		expected = "continuity = WORD, replay = WORD, records = WORD, length { ... }, "
 		           "opening = recorded, opening { ... }, opening-words = \"WORDS\", "
-		           "binding-words = \"WORDS\", "
+		           "binding-words = \"WORDS\", answer-ends = \"WORDS\", "
 		           "sticky = true, address-bound = true, on-handover = \"COMMAND\", "
 		           "resolve = WORD, "
 		           "relay = \"HOST:PORT\", relay-key = \"KEY\", identity = \"FILE\" or "
@@ -151,23 +151,15 @@ static bool parse(const char *text)
 	    CFG_END(),
 	};
 	cfg_opt_t peer[] = {
-	    CFG_SEC("length", length, CFGF_NONE),
-	    CFG_SEC("OPENING", script, CFGF_NONE),
-	    CFG_STR("opening", NULL, CFGF_NONE),
-	    CFG_STR("opening-words", NULL, CFGF_NONE),
-	    CFG_STR("binding-words", NULL, CFGF_NONE),
-	    CFG_STR("continuity", NULL, CFGF_NONE),
-	    CFG_STR("replay", NULL, CFGF_NONE),
-	    CFG_STR("records", NULL, CFGF_NONE),
-	    CFG_STR("sticky", NULL, CFGF_NONE),
-	    CFG_STR("address-bound", NULL, CFGF_NONE),
-	    CFG_STR("on-handover", NULL, CFGF_NONE),
-	    CFG_STR("resolve", NULL, CFGF_NONE),
-	    CFG_STR("relay", NULL, CFGF_NONE),
-	    CFG_STR("relay-key", NULL, CFGF_NONE),
-	    CFG_STR("identity", NULL, CFGF_NONE),
-	    CFG_STR("standby", NULL, CFGF_NONE),
-	    CFG_END(),
+	    CFG_SEC("length", length, CFGF_NONE),      CFG_SEC("OPENING", script, CFGF_NONE),
+	    CFG_STR("opening", NULL, CFGF_NONE),       CFG_STR("opening-words", NULL, CFGF_NONE),
+	    CFG_STR("binding-words", NULL, CFGF_NONE), CFG_STR("answer-ends", NULL, CFGF_NONE),
+	    CFG_STR("continuity", NULL, CFGF_NONE),    CFG_STR("replay", NULL, CFGF_NONE),
+	    CFG_STR("records", NULL, CFGF_NONE),       CFG_STR("sticky", NULL, CFGF_NONE),
+	    CFG_STR("address-bound", NULL, CFGF_NONE), CFG_STR("on-handover", NULL, CFGF_NONE),
+	    CFG_STR("resolve", NULL, CFGF_NONE),       CFG_STR("relay", NULL, CFGF_NONE),
+	    CFG_STR("relay-key", NULL, CFGF_NONE),     CFG_STR("identity", NULL, CFGF_NONE),
+	    CFG_STR("standby", NULL, CFGF_NONE),       CFG_END(),
 	};
 
 	cfg_opt_t stability[] = {

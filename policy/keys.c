@@ -12,7 +12,7 @@ const char *const key_names[KEYS] = {
     "identity",      "standby",       "stable",      "hold",       "damp",       "spread",
     "silence",       "outage",        "gone",        "url",        "portal-api", "expect",
     "offset",        "width",         "order",       "counts",     "opening",    "opening-words",
-    "binding-words", "send",          "expect"};
+    "binding-words", "answer-ends",   "send",        "expect"};
 
 static const char *expected(enum key key, const char *text)
 {
@@ -88,6 +88,8 @@ static const char *expected(enum key key, const char *text)
 	case OPENING_WORDS:
 	case BINDING_WORDS:
 		return value_words(text) ? NULL : VALUE_WORDS_EXPECTED;
+	case ANSWER_ENDS:
+		return value_ends(text) ? NULL : VALUE_ENDS_EXPECTED;
 	case SEND:
 	case ANSWER:
 		return value_step(text) ? NULL : VALUE_STEP_EXPECTED;

@@ -42,6 +42,7 @@ void pol_free(struct pol *p)
 		free((char *)p->peer[i].rule.on_handover);
 		free((char *)p->peer[i].rule.opening_words);
 		free((char *)p->peer[i].rule.binding_words);
+		free((char *)p->peer[i].rule.answer_ends);
 		for (unsigned k = 0; k < p->peer[i].rule.steps; k++)
 			free(p->peer[i].rule.step[k].text);
 	}

@@ -62,6 +62,7 @@ struct pol_rule {
 	    *opening_words; /* the records that belong to it begin with one; NULL: the first */
 	const char
 	    *binding_words; /* a record that begins with one binds the stream to its connection */
+	const char *answer_ends; /* a line that begins with one is an answer's last; NULL: any */
 	struct pol_step step[POL_STEPS];
 	unsigned steps;
 	enum pol_standby standby;

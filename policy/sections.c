@@ -106,7 +106,8 @@ int on_opening(cfg_t *cfg, cfg_opt_t *opt)
 static bool opening(cfg_t *sec, struct pol_rule *r)
 {
 	const char *text = cfg_getstr(sec, "opening"), *words = cfg_getstr(sec, "opening-words"),
-	           *binding = cfg_getstr(sec, "binding-words");
+	           *binding = cfg_getstr(sec, "binding-words"),
+	           *ends = cfg_getstr(sec, "answer-ends");
 	int script = now->opening_line;
 	int line = now->keys.line[OPENING] ? now->keys.line[OPENING] : script;
 
@@ -144,6 +145,13 @@ static bool opening(cfg_t *sec, struct pol_rule *r)
 		         "words of records with a length; expected lines or resp");
 		return false;
 	}
+	if (ends && (r->continuity != POL_REDIAL || r->records != POL_RECORDS_LINE)) {
+		complain(now->keys.line[ANSWER_ENDS],
+		         "answer-ends of what is not lines dialled again; expected continuity = "
+		         "redial, and replay = line or records = line beside it");
+		return false;
+	}
+	r->answer_ends = ends ? strdup(ends) : NULL;
 	r->opening_words = words ? strdup(words) : NULL;
 	r->binding_words = binding ? strdup(binding) : NULL;
 	return true;

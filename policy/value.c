@@ -122,12 +122,21 @@ bool value_opening(const char *text)
 	return strcmp(text, "recorded") == 0;
 }
 
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 "
+
+static bool words_of(const char *text, const char *accepted)
+{
+	return text[strspn(text, " ")] && text[strspn(text, accepted)] == 0 && strlen(text) <= 200;
+}
+
 bool value_words(const char *text)
 {
-	static const char accepted[] =
-	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ";
+	return words_of(text, LETTERS);
+}
 
-	return text[strspn(text, " ")] && text[strspn(text, accepted)] == 0 && strlen(text) <= 200;
+bool value_ends(const char *text)
+{
+	return words_of(text, LETTERS "#");
 }
 
 bool value_step(const char *text)

@@ -14,6 +14,7 @@ bool value_records(const char *text, enum pol_records *r);
 
 bool value_opening(const char *text);
 bool value_words(const char *text);
+bool value_ends(const char *text);
 bool value_step(const char *text);
 
 /* Of a length section. */
@@ -63,6 +64,9 @@ bool value_nat64(const char *text, struct nat64_prefix *p, bool *network);
 #define VALUE_OPENING_EXPECTED "recorded, or a section opening { send = ... expect = ... }"
 #define VALUE_WORDS_EXPECTED                                                                       \
 	"words of letters and digits with blanks between them, at most 200 bytes"
+#define VALUE_ENDS_EXPECTED                                                                        \
+	"words of letters and digits, and # for any number, with blanks between them, at most "    \
+	"200 bytes"
 #define VALUE_STEP_EXPECTED "a text of 1 to 512 bytes"
 #define VALUE_OFFSET_EXPECTED "a number of bytes from 0 to 64"
 #define VALUE_WIDTH_EXPECTED "a number of bytes from 1 to 8, varint or decimal"

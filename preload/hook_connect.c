@@ -288,7 +288,7 @@ static int connect_straight(int fd, const union flow_address *peer, const struct
 		f->source_bound = bound;
 		if (tcp && redial)
 			flow_make_ring(f, REPLAY_RING);
-		if (tcp && redial && rule->opening != POL_OPENING_NONE)
+		if (tcp && redial && (rule->opening != POL_OPENING_NONE || rule->answer_ends))
 			reopen_begin(f);
 		if (tcp && rule->continuity == POL_HTTP)
 			web_begin(f);

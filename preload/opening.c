@@ -12,7 +12,7 @@ void opening_begin(struct opening *o, const struct pol_rule *rule)
 {
 	o->rule = rule;
 	/* A script stands in the policy: of the program's own beginning nothing is needed. */
-	if (rule->opening == POL_OPENING_SCRIPT)
+	if (rule->opening != POL_OPENING_RECORDED)
 		atomic_store(&o->state, OPENING_OVER);
 }
 
@@ -23,7 +23,7 @@ void opening_lose(struct opening *o, const char *why)
 	explicit_bzero(o->bytes, o->used);
 }
 
-/* Is the upper-case word one of those between blanks? */
+/* Is the upper-case word one of those between blanks, or a number where "#" is one? */
 static bool among(const char *word, const char *words)
 {
 	size_t len = strlen(word);
@@ -32,6 +32,8 @@ static bool among(const char *word, const char *words)
 		size_t n = strcspn(at, " ");
 
 		if (n == len && strncasecmp(at, word, len) == 0)
+			return true;
+		if (n == 1 && *at == '#' && strspn(word, "0123456789") == len)
 			return true;
 		at += n + (at[n] == ' ');
 	}
@@ -153,6 +155,9 @@ static void heard(struct opening *o, const uint8_t *p, size_t n)
 			opening_lose(o, "the answers are not of the records they should be");
 		else if (records_whole(&o->in) && o->in.first != '>')
 			atomic_fetch_add(&o->answers, 1);
+		if (r->answer_ends && !o->in.bad)
+			atomic_store(&o->open,
+			             !records_whole(&o->in) || !among(o->in.word, r->answer_ends));
 		p += k;
 		n -= k;
 	}
@@ -197,6 +202,8 @@ const char *opening_stands(struct opening *o, uint64_t read, uint64_t written)
 		return "bytes that no hook saw";
 	if (r->records != POL_RECORDS_NONE && !records_whole(&o->in))
 		return "the program has read a part of an answer";
+	if (atomic_load(&o->open))
+		return "an answer is not over";
 	if (r->records == POL_RECORDS_RESP && atomic_load(&o->requests) != atomic_load(&o->answers))
 		return "a request is not answered";
 	if (r->records != POL_RECORDS_RESP && r->replay == POL_REPLAY_NONE &&

@@ -6,7 +6,8 @@
  *
  * Recorded is what the program writes from the beginning as long as its records begin with one of
  * the policy's words, or its first record if there are none, and what it reads before, between and
- * after them, until it writes something else. The answers have to be whole records by then.
+ * after them, until it writes something else. The answers have to be whole records by then. Where
+ * the policy knows of no opening but of answers, only these are followed.
  */
 #ifndef PRELOAD_OPENING_H
 #define PRELOAD_OPENING_H
@@ -49,6 +50,7 @@ struct opening {
 	struct records out, in;
 	_Atomic uint64_t requests, answers; /* whole records, but for what is pushed */
 	_Atomic bool asked;                 /* written since something was read */
+	_Atomic bool open;                  /* the line that was read last is no answer's end */
 	_Atomic uint64_t answered;          /* how much was written when something was read last */
 
 	uint8_t bytes[OPENING_ROOM]; /* may hold secrets */

@@ -38,6 +38,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	                         .opening = POL_OPENING_RECORDED};
 	if (rule.records != POL_RECORDS_LENGTH && take_u8(&in) & 1)
 		rule.opening_words = "A EHLO AUTH", rule.binding_words = "B MULTI";
+	if (rule.records == POL_RECORDS_LINE && take_u8(&in) & 1)
+		rule.answer_ends = "END #";
+	if (rule.answer_ends && take_u8(&in) & 1)
+		rule.opening = POL_OPENING_NONE;
 	if (take_u8(&in) % 8 == 0) {
 		rule.opening = POL_OPENING_SCRIPT;
 		rule.step[0] = (struct pol_step){false, (char *)"220 *"};

@@ -168,6 +168,8 @@ static void openings_are_as_said(void **state)
 	                     "    expect = \"250 *\"\n  } }\n"
 	                     "peer \"*:3\" { opening { send = \"opening {\" }\n"
 	                     "  continuity = redial }\n"
+	                     "peer \"*:4\" { continuity = redial  records = line\n"
+	                     "  answer-ends = \"END #\" }\n"
 	                     "peer \"*\" { continuity = redial }\n",
 	                     err, sizeof(err));
 	struct pol_peer a = peer_of("10.1.1.1", 1, IPPROTO_TCP, NULL);
@@ -188,6 +190,10 @@ static void openings_are_as_said(void **state)
 	assert_string_equal(r->step[0].text, "220 *");
 	assert_true(r->step[1].send);
 	assert_string_equal(r->step[1].text, "HELO\r\n");
+	a.port = 4;
+	r = pol_match(p, &a);
+	assert_int_equal(r->opening, POL_OPENING_NONE);
+	assert_string_equal(r->answer_ends, "END #");
 	assert_false(r->step[2].send);
 	a.port = 3;
 	r = pol_match(p, &a);
@@ -386,6 +392,12 @@ static void errors_name_file_line_and_what_was_expected(void **state)
 	     ":2: opening-words without a recorded opening; expected opening = recorded"},
 	    {"peer \"*\" { opening-words = \"A-B\" }",
 	     ":1: opening-words = \"A-B\" not understood; expected words of letters and digits"},
+	    {"peer \"*\" { answer-ends = \"A-B\" }", ":1: answer-ends = \"A-B\" not understood; "
+	                                             "expected words of letters and digits, and #"},
+	    {"peer \"*\" { continuity = redial records = resp\nanswer-ends = \"A\" }",
+	     ":2: answer-ends of what is not lines dialled again; expected continuity = redial"},
+	    {"peer \"*\" { continuity = http\nanswer-ends = \"A\" }",
+	     ":2: answer-ends of what is not lines dialled again; expected"},
 	    {"peer \"*\" { continuity = redial replay = length-prefix length { }\n"
 	     "opening = recorded binding-words = \"A\" }",
 	     ":2: words of records with a length; expected lines or resp"},

@@ -200,6 +200,39 @@ static void a_script_is_the_policys(void **state)
 	assert_true(opening_done(&o, &a));
 }
 
+/* An answer of several lines is one, and no opening is needed. */
+static void an_answer_has_an_end(void **state)
+{
+	static const struct pol_rule rule = {.records = POL_RECORDS_LINE,
+	                                     .answer_ends = "END Stored NOT #"};
+	struct opening_again a = {0};
+
+	(void)state;
+	begin(&rule);
+	assert_null(stands());
+	SAY("get a\r\n");
+	assert_string_equal(stands(), "what was written last is not answered");
+	HEAR("VALUE a 0 5\r\n");
+	assert_string_equal(stands(), "an answer is not over");
+	HEAR("hello\r\nEN");
+	assert_string_equal(stands(), "the program has read a part of an answer");
+	HEAR("D\r\n");
+	assert_null(stands());
+	assert_true(opening_done(&o, &a));
+	SAY("set a 0 0 1\r\nx\r\n");
+	HEAR("STORED\r\n");
+	assert_null(stands());
+	SAY("incr a 1\r\n");
+	HEAR("12\r\n");
+	assert_null(stands());
+	HEAR("12a\r\n");
+	assert_string_equal(stands(), "an answer is not over");
+	HEAR("NOT_STORED\r\n");
+	assert_null(stands());
+	HEAR("ENDED\r\n");
+	assert_string_equal(stands(), "an answer is not over");
+}
+
 static void what_is_too_long_is_none(void **state)
 {
 	static char big[OPENING_ROOM + 1];
@@ -225,6 +258,7 @@ int main(void)
 	    cmocka_unit_test(mqtt),
 	    cmocka_unit_test(a_greeting_comes_first),
 	    cmocka_unit_test(a_script_is_the_policys),
+	    cmocka_unit_test(an_answer_has_an_end),
 	    cmocka_unit_test(what_is_too_long_is_none),
 	};
 
