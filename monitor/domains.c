@@ -20,6 +20,17 @@ static struct domains_link *find(const struct domains *d, int ifindex)
 	return l;
 }
 
+/* To be settled. */
+static void mark(struct domains *d, struct domains_link *l)
+{
+	if (l->dirty)
+		return;
+	l->dirty = true;
+	l->next_dirty = NULL;
+	*d->last_dirty = l;
+	d->last_dirty = &l->next_dirty;
+}
+
 static void pvds_changed(void *ctx, int ifindex)
 {
 	struct domains *d = ctx;
@@ -27,7 +38,7 @@ static void pvds_changed(void *ctx, int ifindex)
 
 	/* An explicit domain's prefixes say which addresses are the implicit one's. */
 	if (l)
-		l->dirty = true;
+		mark(d, l);
 	if (d->changed)
 		d->changed(d->ctx, ifindex);
 }
@@ -38,6 +49,8 @@ void domains_init(struct domains *d, const struct iftable *t, const char *salt)
 	d->table = t;
 	d->pvds.changed = pvds_changed;
 	d->pvds.ctx = d;
+	d->last_dirty = &d->dirty;
+	d->wonder_ms = PVD_FOREVER;
 	snprintf(d->salt, sizeof(d->salt), "%s", salt);
 }
 
@@ -120,7 +133,7 @@ static bool usable(const struct domains *d, int ifindex)
 
 static bool configured(const struct domains *d, int ifindex, const struct pvd *explicit_one)
 {
-	for (const struct if_address *a = d->table->addresses; a; a = a->hh.next)
+	for (const struct if_address *a = iftable_addresses(d->table, ifindex); a; a = a->next)
 		if (!link_local(a) && is_of(d, ifindex, explicit_one, a))
 			return true;
 	return false;
@@ -219,7 +232,7 @@ static bool read_addresses(const struct domains *d, int ifindex, struct domains_
 {
 	bool dynamic = false;
 
-	for (const struct if_address *a = d->table->addresses; a; a = a->hh.next) {
+	for (const struct if_address *a = iftable_addresses(d->table, ifindex); a; a = a->next) {
 		enum pvd_source s;
 		struct pvd_item *i;
 		uint8_t ip[16];
@@ -246,10 +259,10 @@ static void read_routes(const struct domains *d, int ifindex, bool dynamic, stru
 {
 	unsigned routes = 0;
 
-	for (const struct if_route *r = d->table->routes; r; r = r->hh.next) {
+	for (const struct if_route *r = iftable_routes(d->table, ifindex); r; r = r->next) {
 		struct pvd_item *i;
 
-		if (r->mark.gone || r->key.ifindex != ifindex || zero(r->key.gateway))
+		if (r->mark.gone || zero(r->key.gateway))
 			continue;
 		if (!r->key.prefix_len)
 			note_router(n, r->key.family, r->key.gateway);
@@ -301,7 +314,7 @@ void domains_note(struct domains *d, int ifindex)
 		}
 	}
 	if (l)
-		l->dirty = true;
+		mark(d, l);
 }
 
 static void forget(struct domains *d, int ifindex, bool gone)
@@ -325,7 +338,7 @@ void domains_lost(struct domains *d, int ifindex)
 	if (!l)
 		return;
 	attach_lost(&l->attachment);
-	l->dirty = true;
+	mark(d, l);
 	forget(d, ifindex, !iftable_told(d->table, ifindex));
 	tell(d, ifindex);
 }
@@ -354,16 +367,27 @@ static void wonder(struct domains *d, struct domains_link *l, int64_t now)
 	l->wonder_ms = PVD_FOREVER;
 	if (any && l->wondered < sizeof(pause_ms) / sizeof(*pause_ms))
 		l->wonder_ms = now + pause_ms[l->wondered++];
+	if (l->wonder_ms < d->wonder_ms)
+		d->wonder_ms = l->wonder_ms;
+}
+
+static void wonder_again(struct domains *d, int64_t now)
+{
+	struct domains_link *l;
+
+	if (now < d->wonder_ms)
+		return;
+	d->wonder_ms = PVD_FOREVER;
+	for (l = d->links; l; l = l->hh.next)
+		if (!l->dirty && now >= l->wonder_ms)
+			wonder(d, l, now);
+		else if (l->wonder_ms < d->wonder_ms)
+			d->wonder_ms = l->wonder_ms;
 }
 
 int64_t domains_due(const struct domains *d)
 {
-	int64_t due = PVD_FOREVER;
-
-	for (const struct domains_link *l = d->links; l; l = l->hh.next)
-		if (l->wonder_ms < due)
-			due = l->wonder_ms;
-	return due;
+	return d->wonder_ms;
 }
 
 static void settle(struct domains *d, struct domains_link *l, int64_t now)
@@ -399,13 +423,13 @@ void domains_settle(struct domains *d, int64_t now)
 		d->scratch = malloc(sizeof(*d->scratch));
 	if (!d->scratch)
 		return;
+	wonder_again(d, now);
+	l = d->dirty;
+	d->dirty = NULL;
+	d->last_dirty = &d->dirty;
 	d->settling = true;
-	HASH_ITER(hh, d->links, l, next)
-	{
-		if (!l->dirty && now >= l->wonder_ms)
-			wonder(d, l, now);
-		if (!l->dirty)
-			continue;
+	for (; l; l = next) {
+		next = l->next_dirty;
 		l->dirty = false;
 		settle(d, l, now);
 		if (iftable_told(d->table, l->ifindex))

@@ -25,6 +25,7 @@ struct domains_link {
 	struct attachment attachment;
 	char name[IFNAMSIZ]; /* when first attached: it goes into identifiers */
 	bool dirty;
+	struct domains_link *next_dirty;
 	int64_t wonder_ms; /* when to ask again who its routers are; PVD_FOREVER */
 	unsigned wondered;
 	UT_hash_handle hh;
@@ -36,6 +37,8 @@ struct domains {
 	const struct iftable *table;
 	struct pvd_table pvds;
 	struct domains_link *links;
+	struct domains_link *dirty, **last_dirty; /* as they were noted */
+	int64_t wonder_ms;                        /* of the first, or earlier; PVD_FOREVER */
 	struct domains_lists *scratch;
 	char salt[64]; /* the machine's */
 	bool settling;

@@ -77,25 +77,21 @@ static void announce(const struct if_link *l, struct if_address *a, const char *
 
 static void lose_link(struct iftable *t, struct if_link *l, mif_event_fn *fn, void *ctx)
 {
-	struct if_address *a, *next;
 	const char *why = loss(l);
 
 	l->told_usable = false;
 	tell_link(l, MIF_INTERFACE_GOING_AWAY, why, fn, ctx);
-	HASH_ITER(hh, t->addresses, a, next)
-	if (a->key.ifindex == l->ifindex)
+	for (struct if_address *a = iftable_addresses(t, l->ifindex); a; a = a->next)
 		withdraw(l, a, why, fn, ctx);
 }
 
 static void gain_link(struct iftable *t, struct if_link *l, mif_event_fn *fn, void *ctx)
 {
-	struct if_address *a, *next;
-
 	l->told_usable = true;
 	tell_link(l, MIF_INTERFACE_GOING_UP, "up with carrier", fn, ctx);
-	HASH_ITER(hh, t->addresses, a, next)
-	if (a->key.ifindex == l->ifindex && iftable_address_valid(a))
-		announce(l, a, "interface usable", fn, ctx);
+	for (struct if_address *a = iftable_addresses(t, l->ifindex); a; a = a->next)
+		if (iftable_address_valid(a))
+			announce(l, a, "interface usable", fn, ctx);
 }
 
 void events_link(struct iftable *t, struct if_link *l, mif_event_fn *fn, void *ctx)
@@ -178,14 +174,13 @@ void events_enumerate(struct iftable *t, mif_event_fn *fn, void *ctx)
 
 void events_routes(struct iftable *t, mif_event_fn *fn, void *ctx)
 {
-	struct if_link *l, *next;
+	for (const struct if_belongings *b = t->touched; b; b = b->next_touched) {
+		struct if_link *l = b->link;
 
-	HASH_ITER(hh, t->links, l, next)
-	{
-		bool changed = l->routes_changed;
-
+		if (!l || !l->routes_changed)
+			continue;
 		l->routes_changed = false;
-		if (changed && l->announced)
+		if (l->announced)
 			tell_link(l, MIF_ROUTES_CHANGED, "routes changed", fn, ctx);
 	}
 	if (t->rejects_changed) {

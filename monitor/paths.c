@@ -114,11 +114,10 @@ static const struct if_address *best_source(const struct iftable *t, const struc
 	const struct if_address *a, *best = NULL;
 	int most = 0;
 
-	for (a = t->addresses; a; a = a->hh.next) {
+	for (a = iftable_addresses(t, c->ifindex); a; a = a->next) {
 		int n;
 
-		if (a->key.ifindex != c->ifindex || a->key.family != p->family ||
-		    !iftable_address_valid(a))
+		if (a->key.family != p->family || !iftable_address_valid(a))
 			continue;
 		n = score(a, c, p);
 		if (n > most) {
@@ -131,9 +130,9 @@ static const struct if_address *best_source(const struct iftable *t, const struc
 
 bool paths_router(const struct iftable *t, int ifindex, sa_family_t family, const uint8_t *ip)
 {
-	for (const struct if_route *r = t->routes; r; r = r->hh.next)
-		if (!r->mark.gone && r->key.ifindex == ifindex && r->key.family == family &&
-		    r->key.prefix_len == 0 && memcmp(r->key.gateway, ip, 16) == 0)
+	for (const struct if_route *r = iftable_routes(t, ifindex); r; r = r->next)
+		if (!r->mark.gone && r->key.family == family && r->key.prefix_len == 0 &&
+		    memcmp(r->key.gateway, ip, 16) == 0)
 			return true;
 	return false;
 }
@@ -181,9 +180,8 @@ bool paths_usable(const struct iftable *t, sa_family_t family, const void *ip, i
 		return false;
 	memcpy(key, ip, family == AF_INET ? 4 : 16);
 	/* The same address may stand there twice, with two prefixes. */
-	for (a = l ? t->addresses : NULL; a; a = a->hh.next) {
-		if (a->mark.gone || a->key.ifindex != ifindex || a->key.family != family ||
-		    memcmp(a->key.ip, key, 16) != 0)
+	for (a = l ? iftable_addresses(t, ifindex) : NULL; a; a = a->next) {
+		if (a->mark.gone || a->key.family != family || memcmp(a->key.ip, key, 16) != 0)
 			continue;
 		has = true;
 		usable = usable || (iftable_link_usable(l) && iftable_address_valid(a));
@@ -309,11 +307,10 @@ int paths_sources(const struct iftable *t, int ifindex, const struct sockaddr *s
 	if (!read_peer(sa, &p) || paths_owner(t, p.family, p.ip, false) ||
 	    find_covers(t, &p, ifindex, covers) != 1)
 		return 0;
-	for (const struct if_address *a = t->addresses; a; a = a->hh.next) {
+	for (const struct if_address *a = iftable_addresses(t, ifindex); a; a = a->next) {
 		int points, at;
 
-		if (a->key.ifindex != ifindex || a->key.family != p.family ||
-		    !iftable_address_valid(a))
+		if (a->key.family != p.family || !iftable_address_valid(a))
 			continue;
 		points = score(a, &covers[0], &p);
 		if (!points || (n == max && points <= score(out[n - 1], &covers[0], &p)))

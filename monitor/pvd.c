@@ -43,44 +43,111 @@ static void tell(const struct pvd_table *t, int ifindex)
 		t->changed(t->ctx, ifindex);
 }
 
-static unsigned explicit_of(const struct pvd_table *t, int ifindex)
+static struct pvd_interface *interface(const struct pvd_table *t, int ifindex)
+{
+	struct pvd_interface *i;
+
+	HASH_FIND_INT(t->interfaces, &ifindex, i);
+	return i;
+}
+
+static struct pvd_interface *open_interface(struct pvd_table *t, int ifindex)
+{
+	struct pvd_interface *i = interface(t, ifindex);
+
+	if (i)
+		return i;
+	i = calloc(1, sizeof(*i));
+	if (!i)
+		return NULL;
+	i->ifindex = ifindex;
+	HASH_ADD_INT(t->interfaces, ifindex, i);
+	if (i->hh.tbl)
+		return i;
+	free(i);
+	return NULL;
+}
+
+static void close_interface(struct pvd_table *t, struct pvd_interface *i)
+{
+	if (i->domains)
+		return;
+	HASH_DEL(t->interfaces, i);
+	free(i);
+}
+
+static unsigned explicit_of(const struct pvd_interface *i)
 {
 	unsigned n = 0;
 
-	for (const struct pvd *p = t->all; p; p = p->hh.next)
-		n += p->key.ifindex == ifindex && p->key.name[0];
+	for (const struct pvd *p = i->domains; p; p = p->next)
+		n += p->key.name[0] != 0;
 	return n;
 }
 
 static struct pvd *open_domain(struct pvd_table *t, const struct pvd_key *k)
 {
 	struct pvd *p = find(t, k);
+	struct pvd_interface *of;
 
 	if (p)
 		return p;
-	if (HASH_COUNT(t->all) < PVD_DOMAINS &&
-	    (!k->name[0] || explicit_of(t, k->ifindex) < PVD_EXPLICIT))
+	of = HASH_COUNT(t->all) < PVD_DOMAINS ? open_interface(t, k->ifindex) : NULL;
+	if (of && (!k->name[0] || explicit_of(of) < PVD_EXPLICIT))
 		p = calloc(1, sizeof(*p));
-	if (!p) {
-		t->incomplete = true;
-		return NULL;
+	if (p) {
+		p->key = *k;
+		p->due = PVD_FOREVER;
+		HASH_ADD(hh, t->all, key, sizeof(p->key), p);
 	}
-	p->key = *k;
-	HASH_ADD(hh, t->all, key, sizeof(p->key), p);
-	if (!p->hh.tbl) {
+	if (!p || !p->hh.tbl) {
 		free(p);
+		if (of)
+			close_interface(t, of);
 		t->incomplete = true;
 		return NULL;
 	}
+	p->of = of;
+	DL_APPEND(of->domains, p);
 	return p;
 }
 
-/* A domain of which nothing is known is none. */
+static int64_t first_end(const struct pvd *p)
+{
+	int64_t due = PVD_FOREVER;
+
+	for (unsigned i = 0; i < p->count; i++)
+		if (p->entries[i].item.until < due)
+			due = p->entries[i].item.until;
+	return due;
+}
+
+static void set_due(struct pvd_table *t, struct pvd *p)
+{
+	int64_t was = p->due, due = PVD_FOREVER;
+
+	p->due = first_end(p);
+	if (p->due == was)
+		return;
+	if (p->due < pvd_due(t)) {
+		t->due = p->due;
+	} else if (was == t->due) {
+		for (const struct pvd *o = t->all; o; o = o->hh.next)
+			if (o->due < due)
+				due = o->due;
+		t->due = due == PVD_FOREVER ? 0 : due;
+	}
+}
+
+/* After each change. A domain of which nothing is known is none. */
 static void close_domain(struct pvd_table *t, struct pvd *p)
 {
+	set_due(t, p);
 	if (p->count)
 		return;
 	HASH_DEL(t->all, p);
+	DL_DELETE(p->of->domains, p);
+	close_interface(t, p->of);
 	free(p->entries);
 	free(p);
 }
@@ -89,6 +156,8 @@ void pvd_free(struct pvd_table *t)
 {
 	struct pvd *p, *next;
 
+	memset(t->fed, 0, sizeof(t->fed));
+	t->due = 0;
 	HASH_ITER(hh, t->all, p, next)
 	{
 		p->count = 0;
@@ -121,8 +190,9 @@ static bool same_place(const struct pvd_entry *e, enum pvd_feeder feeder, enum p
 	       (same_value(&e->item, item) || (single(item->info) && e->item.info == item->info));
 }
 
-static void drop(struct pvd *p, unsigned i)
+static void drop(struct pvd_table *t, struct pvd *p, unsigned i)
 {
+	t->fed[p->entries[i].feeder]--;
 	memmove(&p->entries[i], &p->entries[i + 1], (--p->count - i) * sizeof(*p->entries));
 }
 
@@ -156,14 +226,16 @@ static bool put(struct pvd_table *t, struct pvd *p, enum pvd_feeder feeder, enum
 			e = &p->entries[i];
 	if (item->until <= now) {
 		if (e)
-			drop(p, (unsigned)(e - p->entries));
+			drop(t, p, (unsigned)(e - p->entries));
 		return e != NULL;
 	}
 	changed = !e || !same_value(&e->item, item);
-	if (!e)
+	if (!e) {
 		e = append(t, p);
-	if (!e)
-		return false;
+		if (!e)
+			return false;
+		t->fed[feeder]++;
+	}
 	*e = (struct pvd_entry){source, feeder, false, *item};
 	e->item.text[sizeof(e->item.text) - 1] = 0;
 	return changed;
@@ -193,13 +265,13 @@ void pvd_put(struct pvd_table *t, int ifindex, const char *name, enum pvd_feeder
 		tell(t, ifindex);
 }
 
-static bool drop_stale(struct pvd *p)
+static bool drop_stale(struct pvd_table *t, struct pvd *p)
 {
 	bool any = false;
 
 	for (unsigned i = p->count; i-- > 0;)
 		if (p->entries[i].stale) {
-			drop(p, i);
+			drop(t, p, i);
 			any = true;
 		}
 	return any;
@@ -223,33 +295,58 @@ void pvd_replace(struct pvd_table *t, int ifindex, const char *name, enum pvd_fe
 	for (unsigned i = 0; i < n; i++)
 		if (known(feeder, source, &items[i]) && items[i].until > now)
 			changed |= put(t, p, feeder, source, &items[i], now);
-	changed |= drop_stale(p);
+	changed |= drop_stale(t, p);
 	close_domain(t, p);
 	if (changed)
 		tell(t, ifindex);
 }
 
+/* What is stale. */
+static void withdraw(struct pvd_table *t, struct pvd *p)
+{
+	int of = p->key.ifindex;
+	bool changed = drop_stale(t, p);
+
+	close_domain(t, p);
+	if (changed)
+		tell(t, of);
+}
+
+static void withdraw_of(struct pvd_table *t, struct pvd *p, enum pvd_feeder feeder)
+{
+	for (unsigned i = 0; i < p->count; i++)
+		p->entries[i].stale = p->entries[i].feeder == feeder;
+	withdraw(t, p);
+}
+
+static void withdraw_all(struct pvd_table *t, struct pvd_interface *i, enum pvd_feeder feeder)
+{
+	/* With its last domain the interface is closed, too. */
+	for (struct pvd *p = i->domains, *next; p; p = next) {
+		next = p->next;
+		withdraw_of(t, p, feeder);
+	}
+}
+
 void pvd_withdraw(struct pvd_table *t, int ifindex, const char *name, enum pvd_feeder feeder)
 {
-	struct pvd *p, *next;
+	struct pvd_interface *i, *next;
 	struct pvd_key k;
+	struct pvd *p;
 
-	if (name && !make_key(&k, ifindex, name))
+	if (!known(feeder, PVD_STATIC, NULL) || !t->fed[feeder])
 		return;
-	HASH_ITER(hh, t->all, p, next)
-	{
-		int of = p->key.ifindex;
-		bool changed;
-
-		if ((ifindex && of != ifindex) ||
-		    (name && memcmp(p->key.name, k.name, sizeof(k.name)) != 0))
-			continue;
-		for (unsigned i = 0; i < p->count; i++)
-			p->entries[i].stale = p->entries[i].feeder == feeder;
-		changed = drop_stale(p);
-		close_domain(t, p);
-		if (changed)
-			tell(t, of);
+	if (name) {
+		p = make_key(&k, ifindex, name) ? find(t, &k) : NULL;
+		if (p)
+			withdraw_of(t, p, feeder);
+	} else if (ifindex) {
+		i = interface(t, ifindex);
+		if (i)
+			withdraw_all(t, i, feeder);
+	} else {
+		HASH_ITER(hh, t->interfaces, i, next)
+		withdraw_all(t, i, feeder);
 	}
 }
 
@@ -257,29 +354,19 @@ void pvd_expire(struct pvd_table *t, int64_t now)
 {
 	struct pvd *p, *next;
 
+	if (pvd_due(t) > now)
+		return;
 	HASH_ITER(hh, t->all, p, next)
 	{
-		int of = p->key.ifindex;
-		bool changed;
-
 		for (unsigned i = 0; i < p->count; i++)
 			p->entries[i].stale = p->entries[i].item.until <= now;
-		changed = drop_stale(p);
-		close_domain(t, p);
-		if (changed)
-			tell(t, of);
+		withdraw(t, p);
 	}
 }
 
 int64_t pvd_due(const struct pvd_table *t)
 {
-	int64_t due = PVD_FOREVER;
-
-	for (const struct pvd *p = t->all; p; p = p->hh.next)
-		for (unsigned i = 0; i < p->count; i++)
-			if (p->entries[i].item.until < due)
-				due = p->entries[i].item.until;
-	return due;
+	return t->due ? t->due : PVD_FOREVER;
 }
 
 /* --- reading --- */
@@ -293,10 +380,11 @@ static int by_name(const void *a, const void *b)
 
 unsigned pvd_explicit(const struct pvd_table *t, int ifindex, const struct pvd *out[PVD_EXPLICIT])
 {
+	const struct pvd_interface *i = interface(t, ifindex);
 	unsigned n = 0;
 
-	for (const struct pvd *p = t->all; p && n < PVD_EXPLICIT; p = p->hh.next)
-		if (p->key.ifindex == ifindex && p->key.name[0])
+	for (const struct pvd *p = i ? i->domains : NULL; p && n < PVD_EXPLICIT; p = p->next)
+		if (p->key.name[0])
 			out[n++] = p;
 	qsort(out, n, sizeof(*out), by_name);
 	return n;

@@ -21,6 +21,7 @@
 #define HASH_NONFATAL_OOM 1
 #endif
 #include <uthash.h>
+#include <utlist.h>
 
 #define PVD_NAME 256 /* with its zero; without the final dot */
 #define PVD_TEXT 256
@@ -98,12 +99,24 @@ struct pvd {
 	struct pvd_key key;
 	struct pvd_entry *entries; /* in the order in which they were first fed */
 	unsigned count, room;
+	int64_t due; /* of the first to end; PVD_FOREVER */
+	struct pvd_interface *of;
+	struct pvd *prev, *next; /* of the same interface */
+	UT_hash_handle hh;
+};
+
+struct pvd_interface {
+	int ifindex;
+	struct pvd *domains;
 	UT_hash_handle hh;
 };
 
 struct pvd_table {
 	struct pvd *all;
-	bool incomplete; /* something found no room */
+	struct pvd_interface *interfaces;
+	unsigned fed[PVD_FEEDERS]; /* items, by whom */
+	int64_t due;               /* of the first to end; 0: none does */
+	bool incomplete;           /* something found no room */
 	/* Something of a domain of this interface came, went or changed; lifetimes alone do not
 	 * count. May be NULL. Must not feed. */
 	void (*changed)(void *ctx, int ifindex);

@@ -2,14 +2,69 @@
 #include "monitor/table.h"
 
 #include <linux/if.h>
-#include <linux/if_addr.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "monitor/kind.h"
+#include "monitor/table_private.h"
 
-/* May the source speak about this entry? Records that it did. */
-static bool allow(struct iftable *t, struct if_mark *m, enum iftable_source s)
+/* --- what belongs to an interface --- */
+
+static struct if_belongings *find(const struct iftable *t, int ifindex)
+{
+	struct if_belongings *b;
+
+	HASH_FIND_INT(t->by_interface, &ifindex, b);
+	return b;
+}
+
+struct if_belongings *table_belongings(struct iftable *t, int ifindex)
+{
+	struct if_belongings *b = find(t, ifindex);
+
+	if (b)
+		return b;
+	b = calloc(1, sizeof(*b));
+	if (b) {
+		b->ifindex = ifindex;
+		HASH_ADD_INT(t->by_interface, ifindex, b);
+	}
+	if (!b || !b->hh.tbl) {
+		free(b);
+		t->incomplete = true;
+		return NULL;
+	}
+	/* Should there be no room for what it was wanted for, it is found and freed. */
+	table_touch(t, b);
+	return b;
+}
+
+void table_touch(struct iftable *t, struct if_belongings *b)
+{
+	if (b->touched)
+		return;
+	b->touched = true;
+	b->next_touched = t->touched;
+	t->touched = b;
+}
+
+struct if_address *iftable_addresses(const struct iftable *t, int ifindex)
+{
+	const struct if_belongings *b = find(t, ifindex);
+
+	return b ? b->addresses : NULL;
+}
+
+struct if_route *iftable_routes(const struct iftable *t, int ifindex)
+{
+	const struct if_belongings *b = find(t, ifindex);
+
+	return b ? b->routes : NULL;
+}
+
+/* --- marks --- */
+
+bool table_allow(const struct iftable *t, struct if_mark *m, enum iftable_source s)
 {
 	if (s == IFTABLE_EVENT) {
 		m->heard = t->dump;
@@ -19,13 +74,14 @@ static bool allow(struct iftable *t, struct if_mark *m, enum iftable_source s)
 	return m->heard != t->dump;
 }
 
-static void bury(struct iftable *t, struct if_mark *m)
+void table_bury(struct iftable *t, struct if_belongings *of, struct if_mark *m)
 {
 	m->gone = true;
 	t->gone++;
+	table_touch(t, of);
 }
 
-static void revive(struct iftable *t, struct if_mark *m)
+void table_revive(struct iftable *t, struct if_mark *m)
 {
 	if (!m->gone)
 		return;
@@ -33,14 +89,18 @@ static void revive(struct iftable *t, struct if_mark *m)
 	t->gone--;
 }
 
-/* Unknown, and removed: to be known to the lines of the dump that is under way. */
-static void never_there(struct iftable *t, struct if_mark *m)
+void table_never_there(struct iftable *t, struct if_belongings *of, struct if_mark *m)
 {
 	m->heard = t->dump;
-	bury(t, m);
+	table_bury(t, of, m);
 }
 
-static void *fresh(struct iftable *t, unsigned count, unsigned max, size_t size)
+bool table_missing(const struct iftable *t, const struct if_mark *m)
+{
+	return !m->gone && m->heard != t->dump && m->seen != t->dump;
+}
+
+void *table_fresh(struct iftable *t, unsigned count, unsigned max, size_t size)
 {
 	void *p = count < max ? calloc(1, size) : NULL;
 
@@ -49,7 +109,7 @@ static void *fresh(struct iftable *t, unsigned count, unsigned max, size_t size)
 	return p;
 }
 
-/* --- looking things up --- */
+/* --- links --- */
 
 struct if_link *iftable_link_any(const struct iftable *t, int ifindex)
 {
@@ -73,22 +133,6 @@ struct if_link *iftable_told(const struct iftable *t, int ifindex)
 	return l && l->announced ? l : NULL;
 }
 
-static struct if_address *address_any(const struct iftable *t, const struct if_address_key *k)
-{
-	struct if_address *a;
-
-	HASH_FIND(hh, t->addresses, k, sizeof(*k), a);
-	return a;
-}
-
-static struct if_route *route_any(const struct iftable *t, const struct if_route_key *k)
-{
-	struct if_route *r;
-
-	HASH_FIND(hh, t->routes, k, sizeof(*k), r);
-	return r;
-}
-
 bool iftable_link_usable(const struct if_link *l)
 {
 	const unsigned need = IFF_UP | IFF_RUNNING | IFF_LOWER_UP;
@@ -102,215 +146,21 @@ bool iftable_link_usable(const struct if_link *l)
 	       (l->operstate == IF_OPER_UP || l->operstate == IF_OPER_UNKNOWN);
 }
 
-bool iftable_address_valid(const struct if_address *a)
+static void bury(struct iftable *t, struct if_link *l)
 {
-	if (a->mark.gone || (a->flags & IFA_F_DADFAILED))
-		return false;
-	return !(a->flags & IFA_F_TENTATIVE) || (a->flags & IFA_F_OPTIMISTIC);
-}
-
-/* --- routes --- */
-
-static void route_changed(struct iftable *t, const struct if_route *r)
-{
-	struct if_link *l = iftable_link_any(t, r->key.ifindex);
-
-	if (l)
-		l->routes_changed = true;
-	else if (!r->key.ifindex)
-		t->rejects_changed = true;
-}
-
-static void bury_route(struct iftable *t, struct if_route *r)
-{
-	if (r->mark.gone)
-		return;
-	bury(t, &r->mark);
-	route_changed(t, r);
-}
-
-/* `family` 0: both */
-static void drop_routes_of(struct iftable *t, int ifindex, sa_family_t family)
-{
-	for (struct if_route *r = t->routes; r; r = r->hh.next) {
-		if (r->key.ifindex != ifindex || (family && r->key.family != family))
-			continue;
-		r->mark.heard = t->dump;
-		bury_route(t, r);
-	}
-}
-
-static bool same_source(const struct if_route *a, const struct if_route *b)
-{
-	return a->has_source == b->has_source &&
-	       memcmp(a->source, b->source, sizeof(a->source)) == 0;
-}
-
-static struct if_route *new_route(struct iftable *t, const struct if_route_key *k)
-{
-	unsigned max = IFTABLE_ROUTES + (k->prefix_len ? 0 : IFTABLE_DEFAULT_ROUTES);
-	struct if_route *r = fresh(t, HASH_COUNT(t->routes), max, sizeof(*r));
-
-	if (!r)
-		return NULL;
-	r->key = *k;
-	r->mark.heard = t->dump - 1;
-	HASH_ADD(hh, t->routes, key, sizeof(r->key), r);
-	if (!r->hh.tbl) {
-		free(r);
-		t->incomplete = true;
-		return NULL;
-	}
-	return r;
-}
-
-void iftable_put_route(struct iftable *t, const struct if_route *model, enum iftable_source s)
-{
-	struct if_route *r = route_any(t, &model->key);
-	bool changed = true;
-
-	if (r) {
-		if (!allow(t, &r->mark, s))
-			return;
-		changed = r->mark.gone || !same_source(r, model);
-		revive(t, &r->mark);
-	} else {
-		r = new_route(t, &model->key);
-		if (!r)
-			return;
-		allow(t, &r->mark, s);
-	}
-	r->has_source = model->has_source;
-	r->protocol = model->protocol;
-	memcpy(r->source, model->source, sizeof(r->source));
-	if (changed)
-		route_changed(t, r);
-}
-
-void iftable_drop_route(struct iftable *t, const struct if_route_key *k)
-{
-	struct if_route *r = route_any(t, k);
-
-	if (r) {
-		r->mark.heard = t->dump;
-		bury_route(t, r);
-	} else if (t->dumping && (r = new_route(t, k))) {
-		never_there(t, &r->mark);
-	}
-}
-
-void iftable_drop_alternatives(struct iftable *t, const struct if_route_key *k)
-{
-	for (struct if_route *r = t->routes; r; r = r->hh.next) {
-		if (r->key.family != k->family || r->key.prefix_len != k->prefix_len ||
-		    r->key.metric != k->metric ||
-		    memcmp(r->key.destination, k->destination, sizeof(k->destination)) != 0)
-			continue;
-		r->mark.heard = t->dump;
-		bury_route(t, r);
-	}
-}
-
-/* --- addresses --- */
-
-static void count_ipv4(struct iftable *t, const struct if_address *a, int change)
-{
-	struct if_link *l = NULL;
-
-	if (a->key.family == AF_INET)
-		l = iftable_link_any(t, a->key.ifindex);
-	if (!l)
-		return;
-	l->ipv4 += change;
-	/* With the last address the kernel disables IPv4 there, without a word about the routes. */
-	if (l->ipv4 == 0 && change < 0)
-		drop_routes_of(t, l->ifindex, AF_INET);
-}
-
-static void bury_address(struct iftable *t, struct if_address *a)
-{
-	if (a->mark.gone)
-		return;
-	bury(t, &a->mark);
-	count_ipv4(t, a, -1);
-}
-
-static struct if_address *new_address(struct iftable *t, const struct if_address_key *k)
-{
-	struct if_address *a = fresh(t, HASH_COUNT(t->addresses), IFTABLE_ADDRESSES, sizeof(*a));
-
-	if (!a)
-		return NULL;
-	a->key = *k;
-	a->mark.heard = t->dump - 1;
-	HASH_ADD(hh, t->addresses, key, sizeof(a->key), a);
-	if (!a->hh.tbl) {
-		free(a);
-		t->incomplete = true;
-		return NULL;
-	}
-	return a;
-}
-
-struct if_address *iftable_put_address(struct iftable *t, const struct if_address *model,
-                                       enum iftable_source s)
-{
-	struct if_address *a = address_any(t, &model->key);
-
-	if (a) {
-		if (!allow(t, &a->mark, s))
-			return NULL;
-		if (a->mark.gone)
-			count_ipv4(t, a, 1);
-		revive(t, &a->mark);
-	} else {
-		a = new_address(t, &model->key);
-		if (!a)
-			return NULL;
-		allow(t, &a->mark, s);
-		count_ipv4(t, a, 1);
-	}
-	a->flags = model->flags;
-	a->valid_s = model->valid_s;
-	a->preferred_s = model->preferred_s;
-	a->protocol = model->protocol;
-	a->told_ms = t->now;
-	return a;
-}
-
-struct if_address *iftable_drop_address(struct iftable *t, const struct if_address_key *k)
-{
-	struct if_address *a = address_any(t, k);
-
-	if (!a) {
-		if (t->dumping && (a = new_address(t, k)))
-			never_there(t, &a->mark);
-		return NULL;
-	}
-	a->mark.heard = t->dump;
-	bury_address(t, a);
-	return a;
-}
-
-/* --- links --- */
-
-static void bury_link(struct iftable *t, struct if_link *l)
-{
+	l->mark.heard = t->dump;
 	if (l->mark.gone)
 		return;
-	bury(t, &l->mark);
-	for (struct if_address *a = t->addresses; a; a = a->hh.next) {
-		if (a->key.ifindex != l->ifindex)
-			continue;
-		a->mark.heard = t->dump;
-		bury_address(t, a);
-	}
-	drop_routes_of(t, l->ifindex, 0);
+	table_bury(t, l->belongings, &l->mark);
+	table_bury_addresses(t, l->belongings);
+	table_bury_routes(t, l->belongings, 0);
 }
 
 static struct if_link *new_link(struct iftable *t, int ifindex)
 {
-	struct if_link *l = fresh(t, HASH_COUNT(t->links), IFTABLE_LINKS, sizeof(*l));
+	struct if_belongings *b = table_belongings(t, ifindex);
+	struct if_link *l =
+	    b ? table_fresh(t, HASH_COUNT(t->links), IFTABLE_LINKS, sizeof(*l)) : NULL;
 
 	if (!l)
 		return NULL;
@@ -322,9 +172,11 @@ static struct if_link *new_link(struct iftable *t, int ifindex)
 		t->incomplete = true;
 		return NULL;
 	}
+	l->belongings = b;
+	b->link = l;
 	/* Its addresses may have been heard of before. */
-	for (struct if_address *a = t->addresses; a; a = a->hh.next)
-		if (!a->mark.gone && a->key.ifindex == ifindex && a->key.family == AF_INET)
+	for (const struct if_address *a = b->addresses; a; a = a->next)
+		if (!a->mark.gone && a->key.family == AF_INET)
 			l->ipv4++;
 	return l;
 }
@@ -348,9 +200,9 @@ struct if_link *iftable_put_link(struct iftable *t, const struct if_link *model,
 
 	if (!l)
 		l = new_link(t, model->ifindex);
-	if (!l || !allow(t, &l->mark, s))
+	if (!l || !table_allow(t, &l->mark, s))
 		return NULL;
-	revive(t, &l->mark);
+	table_revive(t, &l->mark);
 	was_up = l->flags & IFF_UP;
 	new_name = strcmp(l->name, model->name) != 0;
 	memcpy(l->name, model->name, sizeof(l->name));
@@ -363,7 +215,7 @@ struct if_link *iftable_put_link(struct iftable *t, const struct if_link *model,
 	find_kind(t, l, new_name);
 	/* Admin down takes the routes along, and for IPv4 the kernel says nothing of it. */
 	if (was_up && !(l->flags & IFF_UP))
-		drop_routes_of(t, l->ifindex, 0);
+		table_bury_routes(t, l->belongings, 0);
 	return l;
 }
 
@@ -371,14 +223,20 @@ struct if_link *iftable_drop_link(struct iftable *t, int ifindex)
 {
 	struct if_link *l = iftable_link_any(t, ifindex);
 
-	if (!l) {
-		if (t->dumping && (l = new_link(t, ifindex)))
-			never_there(t, &l->mark);
-		return NULL;
+	if (l) {
+		bury(t, l);
+		return l;
 	}
-	l->mark.heard = t->dump;
-	bury_link(t, l);
-	return l;
+	if (t->dumping && (l = new_link(t, ifindex)))
+		table_never_there(t, l->belongings, &l->mark);
+	return NULL;
+}
+
+void iftable_sweep_links(struct iftable *t)
+{
+	for (struct if_link *l = t->links; l; l = l->hh.next)
+		if (table_missing(t, &l->mark))
+			bury(t, l);
 }
 
 /* --- dumps --- */
@@ -394,70 +252,48 @@ void iftable_dump_end(struct iftable *t)
 	t->dumping = false;
 }
 
-static bool missing(const struct iftable *t, const struct if_mark *m)
+/* Frees those that are gone, or all of them, and what has nothing left. */
+static void release(struct iftable *t, struct if_belongings *b, bool all)
 {
-	return !m->gone && m->heard != t->dump && m->seen != t->dump;
-}
-
-void iftable_sweep_links(struct iftable *t)
-{
-	for (struct if_link *l = t->links; l; l = l->hh.next)
-		if (missing(t, &l->mark))
-			bury_link(t, l);
-}
-
-void iftable_sweep_addresses(struct iftable *t)
-{
-	for (struct if_address *a = t->addresses; a; a = a->hh.next)
-		if (missing(t, &a->mark))
-			bury_address(t, a);
-}
-
-void iftable_sweep_routes(struct iftable *t, sa_family_t family)
-{
-	for (struct if_route *r = t->routes; r; r = r->hh.next)
-		if (r->key.family == family && missing(t, &r->mark))
-			bury_route(t, r);
-}
-
-/* Frees the entries that are gone, or all of them. */
-static void release(struct iftable *t, bool all)
-{
-	struct if_link *l, *next_l;
 	struct if_address *a, *next_a;
 	struct if_route *r, *next_r;
 
-	HASH_ITER(hh, t->routes, r, next_r)
-	{
-		if (!all && !r->mark.gone)
-			continue;
-		HASH_DEL(t->routes, r);
-		free(r);
+	DL_FOREACH_SAFE(b->routes, r, next_r)
+	if (all || r->mark.gone)
+		table_free_route(t, r);
+	DL_FOREACH_SAFE(b->addresses, a, next_a)
+	if (all || a->mark.gone)
+		table_free_address(t, a);
+	if (b->link && (all || b->link->mark.gone)) {
+		HASH_DEL(t->links, b->link);
+		free(b->link);
+		b->link = NULL;
 	}
-	HASH_ITER(hh, t->addresses, a, next_a)
-	{
-		if (!all && !a->mark.gone)
-			continue;
-		HASH_DEL(t->addresses, a);
-		free(a);
-	}
-	HASH_ITER(hh, t->links, l, next_l)
-	{
-		if (!all && !l->mark.gone)
-			continue;
-		HASH_DEL(t->links, l);
-		free(l);
-	}
-	t->gone = 0;
+	b->touched = false;
+	if (b->link || b->addresses || b->routes)
+		return;
+	HASH_DEL(t->by_interface, b);
+	free(b);
 }
 
 void iftable_purge(struct iftable *t)
 {
-	if (t->gone)
-		release(t, false);
+	struct if_belongings *b = t->touched, *next;
+
+	for (; b; b = next) {
+		next = b->next_touched;
+		release(t, b, false);
+	}
+	t->touched = NULL;
+	t->gone = 0;
 }
 
 void iftable_free(struct iftable *t)
 {
-	release(t, true);
+	struct if_belongings *b, *next;
+
+	HASH_ITER(hh, t->by_interface, b, next)
+	release(t, b, true);
+	t->touched = NULL;
+	t->gone = 0;
 }

@@ -18,6 +18,7 @@
 /* An allocation that fails costs an entry (`incomplete` is set), never the process. */
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
+#include <utlist.h>
 
 /* Larger than any sane machine, small enough for a guest in somebody else's process. */
 #define IFTABLE_LINKS 4096
@@ -31,6 +32,8 @@ struct if_mark {
 	uint32_t heard, seen;
 	bool gone;
 };
+
+struct if_belongings;
 
 struct if_link {
 	int ifindex;
@@ -47,6 +50,7 @@ struct if_link {
 	bool routes_changed; /* since it was last told */
 	int ipv4;            /* addresses it has */
 	struct if_mark mark;
+	struct if_belongings *belongings;
 	UT_hash_handle hh;
 };
 
@@ -66,6 +70,8 @@ struct if_address {
 	bool announced;
 	bool was_unusable; /* tentative when first seen: for the reason in its announcement */
 	struct if_mark mark;
+	struct if_belongings *of;
+	struct if_address *prev, *next; /* of the same interface */
 	UT_hash_handle hh;
 };
 
@@ -84,6 +90,20 @@ struct if_route {
 	uint8_t source[16]; /* the source address the route asks for */
 	uint8_t protocol;   /* RTPROT_*: who made it */
 	struct if_mark mark;
+	struct if_belongings *of;
+	struct if_route *prev, *next; /* of the same interface */
+	UT_hash_handle hh;
+};
+
+/* What is known of one interface, or of none (index 0), in the order in which it came: addresses
+ * and routes may be heard of before their link, and be left when it is gone. */
+struct if_belongings {
+	int ifindex;
+	struct if_link *link;
+	struct if_address *addresses;
+	struct if_route *routes;
+	bool touched;
+	struct if_belongings *next_touched;
 	UT_hash_handle hh;
 };
 
@@ -91,10 +111,12 @@ struct iftable {
 	struct if_link *links;
 	struct if_address *addresses;
 	struct if_route *routes;
-	uint32_t dump; /* number of the dump under way, or of the last one */
-	bool dumping;  /* it is under way */
-	unsigned gone; /* entries waiting to be purged */
-	int64_t now;   /* of what is put in: kept up by the owner */
+	struct if_belongings *by_interface;
+	struct if_belongings *touched; /* of these something is gone, or routes have changed */
+	uint32_t dump;                 /* number of the dump under way, or of the last one */
+	bool dumping;                  /* it is under way */
+	unsigned gone;                 /* entries waiting to be purged */
+	int64_t now;                   /* of what is put in: kept up by the owner */
 	bool rejects_changed;
 	bool incomplete;                    /* something found no room */
 	bool (*wireless)(const char *name); /* may be NULL; see ifkind_wireless() */
@@ -119,6 +141,11 @@ bool iftable_link_usable(const struct if_link *l);
 
 /* Can it be a source address? Neither waiting for nor failed in duplicate address detection. */
 bool iftable_address_valid(const struct if_address *a);
+
+/* The first of an interface's addresses and of its routes, those that are gone among them; the
+ * others by `next`. */
+struct if_address *iftable_addresses(const struct iftable *t, int ifindex);
+struct if_route *iftable_routes(const struct iftable *t, int ifindex);
 
 /*
  * Add or update. The argument is a model of which only the facts are read; keys must be zero in

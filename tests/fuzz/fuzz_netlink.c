@@ -236,6 +236,31 @@ static void counts(const struct iftable *t)
 	must(gone == t->gone, "what is gone is miscounted");
 }
 
+/* What belongs to an interface is found by it, and nothing else is. */
+static void belongings(const struct iftable *t)
+{
+	unsigned links = 0, addresses = 0, routes = 0;
+
+	for (const struct if_belongings *b = t->by_interface; b; b = b->hh.next) {
+		must(b->link == iftable_link_any(t, b->ifindex), "a link of another interface");
+		must(b->touched || b->link || b->addresses || b->routes, "nothing is kept");
+		links += b->link != NULL;
+		for (const struct if_address *a = b->addresses; a; a = a->next) {
+			must(a->of == b && a->key.ifindex == b->ifindex, "a stranger's address");
+			must(!a->mark.gone || b->touched, "an address will never be freed");
+			addresses++;
+		}
+		for (const struct if_route *r = b->routes; r; r = r->next) {
+			must(r->of == b && r->key.ifindex == b->ifindex, "a stranger's route");
+			must(!r->mark.gone || b->touched, "a route will never be freed");
+			routes++;
+		}
+	}
+	must(links == HASH_COUNT(t->links) && addresses == HASH_COUNT(t->addresses) &&
+	         routes == HASH_COUNT(t->routes),
+	     "something belongs to nobody");
+}
+
 /* The listener knows what the table does. A dump's news are told when its addresses are complete.
  */
 static void told(struct mirror *m)
@@ -419,6 +444,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			turn();
 		step[k]();
 		counts(&now.f.m.table);
+		belongings(&now.f.m.table);
 		told(&now.f.m);
 	}
 	turn();
