@@ -12,47 +12,19 @@
 
 #include "monitor/domains.h"
 #include "monitor/mif.h"
+#include "monitor/told.h"
 
 #define SUBSCRIBER_QUEUE 256 /* messages waiting */
 
-struct told_address {
-	uint8_t family, prefix_len, ip[16];
-	uint32_t flags;
-	int64_t valid_ms, preferred_ms; /* until when; PVD_FOREVER */
-	bool seen;
-};
-
-struct told_domain {
-	char id[MIF_NAME];
-	bool implicit;
-	bool told, wants_elements, wants_addresses;
-	bool seen;
-	uint64_t element[PVD_SOURCES]; /* of what was told, a hash; 0: not told */
-	struct told_address *addresses;
-	unsigned count, room;
-	struct told_domain *next;
-};
-
-struct told_interface {
-	int ifindex;
-	char name[IFNAMSIZ];
-	bool told, wants_domains;
-	bool dirty;
-	const char *reason; /* of its last event */
-	struct told_domain *domains;
-	UT_hash_handle hh;
-};
-
 struct subscriber {
 	const struct domains *domains;
-	struct told_interface *interfaces;
+	struct told told;
 	bool wants_interfaces;
 	bool wants_domains, wants_elements, wants_addresses; /* of any, now and later */
 	char pvd[MIF_NAME];                                  /* connected to; "": none */
 	int pvd_interface;
 	struct mif_message *queue; /* a ring */
 	unsigned first, waiting;
-	bool dirty;
 };
 
 int subscriber_init(struct subscriber *s, const struct domains *d);
@@ -73,6 +45,9 @@ bool subscriber_put(struct subscriber *s, const struct mif_message *msg);
 
 /* How many more subscriber_put() takes. */
 unsigned subscriber_room(const struct subscriber *s);
+
+/* Works out what is to be told, as far as there is room for it. */
+void subscriber_compare(struct subscriber *s);
 
 /* Is something to be told? And the next message, true; false: none. */
 bool subscriber_pending(struct subscriber *s);

@@ -214,8 +214,8 @@ static void the_order_of_the_end(void **state)
 	heard(a);
 	del_link(a->f, wlan);
 	assert_string_equal(heard(a), "Interface is going away wlan0\n"
-	                              "No Address Announcement wlan0 A 2001:db8:1::2\n"
 	                              "No Address Announcement wlan0 A 10.1.0.2\n"
+	                              "No Address Announcement wlan0 A 2001:db8:1::2\n"
 	                              "No Configuration Element Announcement wlan0 A static\n"
 	                              "No Configuration Element Announcement wlan0 A RA\n"
 	                              "No Configuration Element Announcement wlan0 A link\n"
@@ -239,8 +239,8 @@ static void a_subscription_ends_with_its_subject(void **state)
 	/* The domain goes, and with it what was asked about it; the interface stays. */
 	new_link(a->f, (struct fake_link){2, "wlan0", NO_CARRIER, IF_OPER_DOWN, NULL, NULL, 0});
 	assert_string_equal(heard(a), "Interface is going away wlan0\n"
-	                              "No Address Announcement wlan0 A 2001:db8:1::2\n"
 	                              "No Address Announcement wlan0 A 10.1.0.2\n"
+	                              "No Address Announcement wlan0 A 2001:db8:1::2\n"
 	                              "No Provisioning Domain Announcement wlan0 A\n");
 	new_link(a->f, wlan);
 	assert_string_equal(heard(a), "Interface is going up wlan0\n"
