@@ -61,7 +61,7 @@ static void event(struct mirror *m, const struct nlmsghdr *nlh, int64_t now)
 	struct rt_change c = rtparse(&m->table, nlh, IFTABLE_EVENT);
 
 	/* What a route replaces is not named: a dump under way may still have it. */
-	if (c.what == RT_LINK || c.what == RT_ADDRESS ||
+	if (c.what == RT_LINK || nlh->nlmsg_type == RTM_DELADDR ||
 	    (c.what == RT_ROUTE && m->asked && (nlh->nlmsg_flags & NLM_F_REPLACE)))
 		want_routes(m, now);
 	if (m->domains)

@@ -7,7 +7,7 @@
  * moment they are read, also during a dump. A dump that was interrupted is repeated; after an
  * overrun of the event socket everything is dumped again and the difference told. IPv4 routes
  * vanish without a word when an interface goes down or loses its last address, so routes are dumped
- * again shortly after every change of a link or an address.
+ * again shortly after every change of a link and every end of an address.
  */
 #ifndef MONITOR_MIRROR_H
 #define MONITOR_MIRROR_H

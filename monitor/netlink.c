@@ -40,16 +40,22 @@ static int open_with(struct rtsock *s, uint32_t groups)
 
 /* The messages' fields are in host order, and a filter's loads take them for network order. */
 #define LOAD(size, at) BPF_STMT(BPF_LD | (size) | BPF_ABS, at)
+#define TABLE_AT (NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_table))
 #define FAILED_AT (NLMSG_HDRLEN + offsetof(struct ndmsg, ndm_state))
 
 /*
- * Neighbours that do not answer, and of the neighbours' other changes none: a busy network has some
- * each second, and nobody is to be woken for them. What was asked for comes with our own number.
+ * Nobody is to be woken for nothing. Of the neighbours only those that do not answer are heard of:
+ * of other changes a busy network has some each second. What was asked for comes with our own
+ * number. And of the routes only those of the main table, for an address alone makes three others.
  */
-static void hear_neighbours(const struct rtsock *s)
+static void hear_chosen(const struct rtsock *s)
 {
 	struct sock_filter code[] = {
 	    LOAD(BPF_H, offsetof(struct nlmsghdr, nlmsg_type)),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 1, 0),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 0, 2),
+	    LOAD(BPF_B, TABLE_AT),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RT_TABLE_MAIN, 7, 6),
 	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELNEIGH), 5, 0),
 	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWNEIGH), 0, 5),
 	    LOAD(BPF_W, offsetof(struct nlmsghdr, nlmsg_pid)),
@@ -62,7 +68,7 @@ static void hear_neighbours(const struct rtsock *s)
 	struct sock_fprog program = {sizeof(code) / sizeof(*code), code};
 	int group = RTNLGRP_NEIGH;
 
-	/* Without the filter better nothing of this at all. */
+	/* Without the filter better nothing of the neighbours at all. */
 	if (setsockopt(s->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0)
 		setsockopt(s->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group));
 }
@@ -75,7 +81,7 @@ int rtsock_open_events(struct rtsock *s)
 
 	if (r == 0) {
 		setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue));
-		hear_neighbours(s);
+		hear_chosen(s);
 	}
 	return r;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Changes of the network faster than `ip -batch` makes them: gale SEED CHANGES PAIRS makes so many,
- * of addresses of both families and now and then of an interface, on the interfaces s0..., t0...
- * that storm.py sets up, many in each datagram, and does not wait to be told that they were made.
- * Only what the kernel did not refuse is counted; what it refused it says.
+ * Changes of the network faster than `ip -batch` makes them: gale SEED CHANGES PAIRS [RATE] makes
+ * so many, of addresses of both families and now and then of an interface, on the interfaces s0...,
+ * t0... that storm.py sets up, many in each datagram, and does not wait to be told that they were
+ * made; with a rate no more than so many a second. Only what the kernel did not refuse is counted;
+ * what it refused it says.
  *
  * On standard output every address it has added, in the manner of `ip monitor`; on standard error
  * how many changes it has made, and how fast.
@@ -14,6 +15,7 @@
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,14 +193,26 @@ static void find(unsigned i)
 		die(name);
 }
 
+/* Until so many changes are due. */
+static void pause_until(double begun, double due)
+{
+	double at = begun + due;
+	struct timespec when = {(time_t)at, (long)((at - (double)(time_t)at) * 1e9)};
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, NULL) == EINTR)
+		;
+}
+
 int main(int argc, char **argv)
 {
-	unsigned changes = argc == 4 ? (unsigned)atoi(argv[2]) : 0, made = 0, asked = 0;
+	bool right = argc == 4 || argc == 5;
+	unsigned changes = right ? (unsigned)atoi(argv[2]) : 0, made = 0, asked = 0;
+	int rate = argc == 5 ? atoi(argv[4]) : 0;
 	double begun;
 
-	pairs = argc == 4 ? (unsigned)atoi(argv[3]) : 0;
-	if (!changes || !pairs || pairs > PAIRS) {
-		fputs("usage: gale SEED CHANGES PAIRS\n", stderr);
+	pairs = right ? (unsigned)atoi(argv[3]) : 0;
+	if (!changes || !pairs || pairs > PAIRS || rate < 0) {
+		fputs("usage: gale SEED CHANGES PAIRS [RATE]\n", stderr);
 		return 2;
 	}
 	state = 0x9e3779b97f4a7c15u ^ (uint64_t)atoll(argv[1]) << 16;
@@ -214,6 +228,8 @@ int main(int argc, char **argv)
 
 		made += make(n);
 		asked += n;
+		if (rate)
+			pause_until(begun, (double)made / rate);
 	}
 	fprintf(stderr, "%u changes, %u of them of an interface or refused, %.0f a second\n", made,
 	        links + asked - made, made / (now() - begun));

@@ -161,7 +161,10 @@ static void a_silent_route_is_found_by_the_next_dump(void **state)
 
 	(void)state;
 	assert_int_equal(mirror_due(&f->m), -1);
+	/* One that comes takes none with it. */
 	new_address(f, (struct fake_address){3, "10.2.0.3", 24, 0});
+	assert_int_equal(mirror_due(&f->m), -1);
+	del_address(f, (struct fake_address){3, "10.2.0.3", 24, 0});
 	f->routes = 3; /* wwan0's default route vanished, and the IPv6 one */
 	assert_true(mirror_due(&f->m) > f->now);
 	f->log[0] = 0;
@@ -381,7 +384,7 @@ static void an_answer_to_another_question_is_ignored(void **state)
 	struct mirror_request r;
 
 	(void)state;
-	new_address(f, f->address[3]);
+	del_address(f, (struct fake_address){3, "10.2.0.3", 24, 0});
 	f->now = mirror_due(&f->m);
 	assert_true(mirror_request(&f->m, f->now, &r));
 	assert_int_equal(r.type, RTM_GETROUTE);
@@ -590,7 +593,7 @@ static void a_routing_table_that_does_not_exist_is_empty(void **state)
 	struct mirror_request r;
 
 	(void)state;
-	new_address(f, f->address[3]);
+	del_address(f, (struct fake_address){3, "10.2.0.3", 24, 0});
 	f->now = mirror_due(&f->m);
 	assert_true(mirror_request(&f->m, f->now, &r));
 	assert_int_equal(r.family, AF_INET);
