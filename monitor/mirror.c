@@ -140,7 +140,9 @@ static void end_round(struct mirror *m, int64_t now)
 			rest = AFTER_GIVING_UP_MS;
 	}
 	m->due = now + rest;
-	note_all(m);
+	/* Of routes that have changed there is an event. */
+	if (m->whole)
+		note_all(m);
 	if (!m->enumerated) {
 		m->enumerated = true;
 		events_enumerate(&m->table, m->fn, m->ctx);
@@ -301,7 +303,8 @@ bool mirror_request(struct mirror *m, int64_t now, struct mirror_request *r)
 	if (m->phase == MIRROR_IDLE) {
 		if (!m->want_all && !m->want_routes)
 			return false;
-		m->phase = m->want_all ? MIRROR_LINKS : MIRROR_ROUTES4;
+		m->whole = m->want_all;
+		m->phase = m->whole ? MIRROR_LINKS : MIRROR_ROUTES4;
 		m->want_all = m->want_routes = m->partial = false;
 		m->tries = 0;
 		m->answers = 0;
@@ -331,10 +334,15 @@ int64_t mirror_due(const struct mirror *m)
 	return m->phase != MIRROR_IDLE || m->want_all || m->want_routes ? m->due : -1;
 }
 
-void mirror_flush(struct mirror *m)
+void mirror_tell_routes(struct mirror *m)
 {
 	if (m->enumerated)
 		events_routes(&m->table, m->fn, m->ctx);
+}
+
+void mirror_flush(struct mirror *m)
+{
+	mirror_tell_routes(m);
 	if (m->phase == MIRROR_IDLE && !m->feeding)
 		iftable_purge(&m->table);
 }

@@ -26,6 +26,7 @@ struct mirror {
 	bool asked; /* the request of this phase is out */
 	bool interrupted;
 	bool partial; /* some phase of this round was given up */
+	bool whole;   /* this round is not of routes alone */
 	int tries;
 	uint32_t seq;
 	bool want_all, want_routes; /* another round, once this one is over */
@@ -78,7 +79,8 @@ void mirror_feed_one(struct mirror *m, const struct nlmsghdr *message,
 void mirror_fed(struct mirror *m);
 void mirror_unfeed(struct mirror *m);
 
-/* At the end of a turn: tells of changed routes, frees what is gone. */
+/* At the end of a turn: tells of changed routes; and then frees what is gone. */
+void mirror_tell_routes(struct mirror *m);
 void mirror_flush(struct mirror *m);
 
 #endif

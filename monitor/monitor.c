@@ -255,9 +255,10 @@ static int read_answers(struct mif_monitor *m)
 	return 0;
 }
 
-/* The flush frees what the domains may still look at. */
+/* The domains hear of the routes, too; and the flush frees what they may still look at. */
 static void settle_then_flush(struct mif_monitor *m)
 {
+	mirror_tell_routes(&m->mirror);
 	if (m->mirror.domains && m->mirror.enumerated)
 		domains_settle(&m->domains, m->mirror.table.now);
 	mirror_flush(&m->mirror);
