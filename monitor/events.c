@@ -209,3 +209,26 @@ void events_unreached(struct iftable *t, int ifindex, sa_family_t family, const 
 	memcpy(ev.address.ip, ip, sizeof(ev.address.ip));
 	fn(ctx, &ev);
 }
+
+const char *mif_event_name(enum mif_event_type t)
+{
+	switch (t) {
+	case MIF_INTERFACE_ANNOUNCEMENT:
+		return "Interface Announcement";
+	case MIF_NO_INTERFACE_ANNOUNCEMENT:
+		return "No Interface Announcement";
+	case MIF_ADDRESS_ANNOUNCEMENT:
+		return "Address Announcement";
+	case MIF_NO_ADDRESS_ANNOUNCEMENT:
+		return "No Address Announcement";
+	case MIF_INTERFACE_GOING_UP:
+		return "Interface is going up";
+	case MIF_INTERFACE_GOING_AWAY:
+		return "Interface is going away";
+	case MIF_ROUTES_CHANGED:
+		return "Routes changed";
+	case MIF_ROUTER_NOT_REACHED:
+		return "Router is not reached";
+	}
+	return "unknown";
+}

@@ -85,3 +85,22 @@ bool ifkind_wireless(const char *name)
 	snprintf(path, sizeof(path), "/sys/class/net/%s/wireless", name);
 	return access(path, F_OK) == 0;
 }
+
+const char *mif_kind_name(enum mif_kind k)
+{
+	switch (k) {
+	case MIF_OTHER:
+		return "other";
+	case MIF_ETHERNET:
+		return "ethernet";
+	case MIF_WIFI:
+		return "wifi";
+	case MIF_CELLULAR:
+		return "cellular";
+	case MIF_TUNNEL:
+		return "tunnel";
+	case MIF_LOOPBACK:
+		return "loopback";
+	}
+	return "unknown";
+}

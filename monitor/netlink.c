@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What the kernel may queue for us; it cuts this to net.core.rmem_max, and uses it only in a storm.
- */
+/* What the kernel may queue for us; without privilege it cuts this to net.core.rmem_max. It is used
+ * only in a storm. */
 #define QUEUE (1024 * 1024)
 #define STRANGERS 16 /* datagrams not from the kernel thrown away at a time */
 
@@ -80,7 +80,8 @@ int rtsock_open_events(struct rtsock *s)
 	                         RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE);
 
 	if (r == 0) {
-		setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue));
+		if (setsockopt(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, &queue, sizeof(queue)) < 0)
+			setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue));
 		hear_chosen(s);
 	}
 	return r;
