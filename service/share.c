@@ -2,20 +2,19 @@
 #include "service/share.h"
 
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "service/findings.h"
 #include "service/journal.h"
+#include "service/listen.h"
 #include "service/loop.h"
 #include "service/news.h"
+#include "service/snapshot.h"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
@@ -38,9 +37,8 @@ struct rate {
 struct client {
 	struct watch watch;
 	uid_t user;
-	/* Of a whole table only: so many records of `all` are still to come. */
-	struct journal *all;
-	unsigned *all_users;
+	/* Of a whole table only: its records from `at_all` on are still to come. */
+	struct snapshot *all;
 	uint64_t at, at_all;
 	bool behind;      /* is to get the whole table */
 	int64_t deadline; /* to have taken it */
@@ -51,7 +49,6 @@ struct client {
 };
 
 static struct watch listener = {.fd = -1};
-static char own_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 static struct mif_monitor *monitor;
 static uint64_t network;
 static struct client *clients;
@@ -59,93 +56,10 @@ static struct rate asks_of_all;
 static unsigned count;
 static struct news news;
 static struct journal journal;
+static struct packer packer;
 static struct findings findings;
 static bool noted = true;
 static int64_t not_before;
-
-/* The whole table as it was told to be by record `snapshot_at` of the journal; shared by those who
- * are reading it. */
-static struct journal *snapshot;
-static unsigned *snapshot_users;
-static uint64_t snapshot_at;
-
-/* --- records from messages --- */
-
-struct packer {
-	struct journal *to;
-	uint32_t buf[SHARED_RECORD / sizeof(uint32_t)];
-	size_t len;
-	bool failed;
-};
-
-static struct packer packer;
-
-static void flush(struct packer *p)
-{
-	if (p->len && !journal_add(p->to, p->buf, p->len))
-		p->failed = true;
-	p->len = 0;
-}
-
-static void pack(void *ctx, const void *message, size_t len)
-{
-	struct packer *p = ctx;
-
-	if (p->len + len > sizeof(p->buf))
-		flush(p);
-	memcpy((char *)p->buf + p->len, message, len);
-	p->len += len;
-}
-
-static void pack_mark(struct packer *p, enum shared_type type)
-{
-	uint32_t buf[SHARED_MESSAGE / sizeof(uint32_t)];
-
-	pack(p, buf, shared_mark(buf, type));
-}
-
-/* --- the whole table --- */
-
-static void let_go(struct journal **all, unsigned **users)
-{
-	if (*all && --**users == 0) {
-		journal_clear(*all);
-		free(*all);
-		free(*users);
-	}
-	*all = NULL;
-	*users = NULL;
-}
-
-/* As of now. NULL: no memory, or it does not fit. */
-static struct journal *take_snapshot(void)
-{
-	if (snapshot && snapshot_at == journal.next)
-		return snapshot;
-	let_go(&snapshot, &snapshot_users);
-	snapshot = calloc(1, sizeof(*snapshot));
-	snapshot_users = calloc(1, sizeof(*snapshot_users));
-	if (!snapshot || !snapshot_users) {
-		free(snapshot);
-		free(snapshot_users);
-		snapshot = NULL;
-		snapshot_users = NULL;
-		return NULL;
-	}
-	*snapshot_users = 1;
-	snapshot_at = journal.next;
-	packer = (struct packer){.to = snapshot};
-	pack_mark(&packer, SHARED_BEGIN);
-	news_all(&news, pack, &packer);
-	pack_mark(&packer, SHARED_END);
-	flush(&packer);
-	/* More than a journal holds would be told without its beginning. */
-	if (packer.failed || snapshot->first) {
-		log_error("the table is too large to be told");
-		let_go(&snapshot, &snapshot_users);
-	}
-	return snapshot;
-}
 
 /* --- clients --- */
 
@@ -154,7 +68,7 @@ static void drop(struct client *c, const char *why)
 	log_debug("client of user %u: %s", (unsigned)c->user, why);
 	loop_watch(&c->watch, 0);
 	close(c->watch.fd);
-	let_go(&c->all, &c->all_users);
+	snapshot_let_go(&c->all);
 	*c->link = c->next;
 	if (c->next)
 		c->next->link = c->link;
@@ -175,22 +89,20 @@ static const struct journal_record *next_record(struct client *c, int64_t now)
 	const struct journal_record *r;
 
 	if (c->all) {
-		r = journal_get(c->all, c->at_all);
+		r = journal_get(&c->all->records, c->at_all);
 		if (r)
 			return r;
-		let_go(&c->all, &c->all_users);
+		snapshot_let_go(&c->all);
 	}
 	if (c->behind || journal_missed(&journal, c->at)) {
-		c->all = take_snapshot();
+		c->all = snapshot_take(&news, journal.next, &packer);
 		if (!c->all)
 			return NULL;
-		c->all_users = snapshot_users;
-		++*c->all_users;
 		c->at_all = 0;
-		c->at = snapshot_at;
+		c->at = c->all->at;
 		c->behind = false;
 		c->deadline = now + LOAD_MS;
-		return journal_get(c->all, 0);
+		return journal_get(&c->all->records, 0);
 	}
 	return journal_get(&journal, c->at);
 }
@@ -373,10 +285,10 @@ static void tell(int64_t now)
 	int64_t began = clock_ns();
 
 	noted = false;
-	packer = (struct packer){.to = &journal};
+	pack_start(&packer, &journal);
 	news_difference(&news, mif_monitor_table(monitor), mif_monitor_pvds(monitor), pack,
 	                &packer);
-	flush(&packer);
+	pack_end(&packer);
 	not_before = now + (clock_ns() - began) / 1000000 * REST;
 	for (struct client *c = clients; c; c = c->next)
 		if (c->asked && c->answer_after == UNTOLD)
@@ -429,34 +341,6 @@ unsigned share_clients(void)
 	return count;
 }
 
-static int listen_at(const char *path)
-{
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	int fd;
-
-	if (strlen(path) >= sizeof(at.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(at.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	/* One that answers is another service at work; one that does not is a leftover. */
-	if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0 || errno == EAGAIN) {
-		close(fd);
-		return -EADDRINUSE;
-	}
-	unlink(path);
-	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || chmod(path, 0666) < 0 ||
-	    listen(fd, 128) < 0) {
-		int e = -errno;
-
-		close(fd);
-		return e;
-	}
-	strcpy(own_path, path);
-	return fd;
-}
-
 int share_start(const char *path, int fd, struct mif_monitor *m)
 {
 	socklen_t len = sizeof(network);
@@ -480,10 +364,8 @@ void share_end(void)
 		loop_watch(&listener, 0);
 		close(listener.fd);
 	}
-	/* As long as it can: the directory may be closed to whoever the service has become. */
-	if (*own_path)
-		unlink(own_path);
-	let_go(&snapshot, &snapshot_users);
+	listen_end();
+	snapshot_end();
 	journal_clear(&journal);
 	news_free(&news);
 }
