@@ -17,29 +17,45 @@
 #define LATER_MS 500 /* after the network changed, when the managers have written */
 #define FILE_MAX 65536
 
-static const char *const watched[] = {
-    "/run/systemd/netif/links",
-    "/run/systemd/netif/leases",
-    "/run/systemd/resolve",
-    "/run/systemd/resolve/netif",
-    "/run/NetworkManager",
-    "/run/resolvconf/interfaces",
-    "/run/resolvconf/interface",
-    "/run/dhcpcd/hook-state/resolv.conf",
-    "/var/lib/dhcp",
-    "/etc",
+/* Directories in which managers say something of one interface. */
+enum place {
+	NETWORKD_LEASES,
+	NETWORKD,
+	RESOLVED,
+	DHCLIENT,
+	DHCPCD,
+	RESOLVCONF,
+	OPENRESOLV,
+	PLACES
 };
+
+static const char *const places[PLACES] = {
+    [NETWORKD_LEASES] = "/run/systemd/netif/leases", [NETWORKD] = "/run/systemd/netif/links",
+    [RESOLVED] = "/run/systemd/resolve/netif",       [DHCLIENT] = "/var/lib/dhcp",
+    [DHCPCD] = "/run/dhcpcd/hook-state/resolv.conf", [RESOLVCONF] = "/run/resolvconf/interface",
+    [OPENRESOLV] = "/run/resolvconf/interfaces",
+};
+
+/* And those with what the host as a whole is told. */
+static const char *const host_places[] = {"/run/systemd/resolve", "/run/NetworkManager", "/etc"};
+
+static void watch_one(const struct resolvers *r, const char *directory)
+{
+	char name[512];
+
+	snprintf(name, sizeof(name), "%s%s", r->root, directory);
+	/* Adding what is watched already changes nothing. */
+	inotify_add_watch(r->inotify, name, IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR);
+}
 
 static void watch(struct resolvers *r)
 {
-	for (size_t i = 0; r->inotify >= 0 && i < sizeof(watched) / sizeof(*watched); i++) {
-		char name[512];
-
-		snprintf(name, sizeof(name), "%s%s", r->root, watched[i]);
-		/* Adding what is watched already changes nothing. */
-		inotify_add_watch(r->inotify, name,
-		                  IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR);
-	}
+	if (r->inotify < 0)
+		return;
+	for (int i = 0; i < PLACES; i++)
+		watch_one(r, places[i]);
+	for (size_t i = 0; i < sizeof(host_places) / sizeof(*host_places); i++)
+		watch_one(r, host_places[i]);
 }
 
 void resolvers_open(struct resolvers *r, const char *root)
@@ -100,60 +116,73 @@ static bool read_file(const char *name, char *buf, size_t *len)
 
 struct reading {
 	const char *root;
-	struct resolv found;
+	bool there[PLACES];
 	char name[512];
+	struct resolv found;
 	char text[FILE_MAX];
 };
 
-/* False: there is no such file. */
-static bool take(struct reading *g, parse_fn *parse, const char *interface)
+static void take(struct reading *g, parse_fn *parse, const char *interface)
 {
 	size_t len;
 
-	if (!read_file(g->name, g->text, &len))
-		return false;
-	parse(&g->found, g->text, len, interface);
-	return true;
-}
-
-static bool numbered(struct reading *g, const char *directory, int ifindex)
-{
-	snprintf(g->name, sizeof(g->name), "%s%s/%d", g->root, directory, ifindex);
-	return take(g, as_keys, NULL);
-}
-
-static void named(struct reading *g, const char *format, const char *interface, parse_fn *parse)
-{
-	snprintf(g->name, sizeof(g->name), "%s", g->root);
-	snprintf(g->name + strlen(g->name), sizeof(g->name) - strlen(g->name), format, interface);
-	take(g, parse, interface);
+	if (read_file(g->name, g->text, &len))
+		parse(&g->found, g->text, len, interface);
 }
 
 /* --- which of them say something of an interface --- */
 
-static void dhcpv4(struct reading *g, const struct if_link *l)
-{
-	numbered(g, "/run/systemd/netif/leases", l->ifindex);
-	named(g, "/var/lib/dhcp/dhclient.%s.leases", l->name, resolv_leases);
-	named(g, "/var/lib/dhcp/dhclient.leases", l->name, resolv_leases);
-	named(g, "/run/dhcpcd/hook-state/resolv.conf/%s.dhcp", l->name, as_conf);
-	named(g, "/run/resolvconf/interface/%s.dhclient", l->name, as_conf);
-	named(g, "/run/resolvconf/interface/%s.dhcp", l->name, as_conf);
-}
+enum by { INDEX, NAME, NOBODY };
 
-static void dhcpv6(struct reading *g, const struct if_link *l)
-{
-	named(g, "/run/dhcpcd/hook-state/resolv.conf/%s.dhcp6", l->name, as_conf);
-}
+static const struct file {
+	enum pvd_source source;
+	enum place place;
+	enum by by;
+	const char *before, *after;
+	parse_fn *parse;
+} files[] = {
+    {PVD_DHCPV4, NETWORKD_LEASES, INDEX, "", "", as_keys},
+    {PVD_DHCPV4, DHCLIENT, NAME, "dhclient.", ".leases", resolv_leases},
+    {PVD_DHCPV4, DHCLIENT, NOBODY, "dhclient.leases", "", resolv_leases},
+    {PVD_DHCPV4, DHCPCD, NAME, "", ".dhcp", as_conf},
+    {PVD_DHCPV4, RESOLVCONF, NAME, "", ".dhclient", as_conf},
+    {PVD_DHCPV4, RESOLVCONF, NAME, "", ".dhcp", as_conf},
+    {PVD_DHCPV4, RESOLVCONF, NAME, "", ".udhcpc", as_conf},
+    {PVD_DHCPV4, OPENRESOLV, NAME, "", ".dhcp", as_conf},
+    {PVD_DHCPV4, OPENRESOLV, NAME, "", ".udhcpc", as_conf},
+    {PVD_DHCPV6, DHCPCD, NAME, "", ".dhcp6", as_conf},
+    {PVD_DHCPV6, RESOLVCONF, NAME, "", ".ip6.dhclient", as_conf},
+    {PVD_DHCPV6, RESOLVCONF, NAME, "", ".dhcp6", as_conf},
+    {PVD_DHCPV6, OPENRESOLV, NAME, "", ".dhcp6", as_conf},
+    {PVD_RESOLVER, NETWORKD, INDEX, "", "", as_keys},
+    {PVD_RESOLVER, RESOLVED, INDEX, "", "", as_keys},
+    {PVD_RESOLVER, OPENRESOLV, NAME, "", "", as_conf},
+    {PVD_RESOLVER, OPENRESOLV, NAME, "", ".inet", as_conf},
+    {PVD_RESOLVER, OPENRESOLV, NAME, "", ".inet6", as_conf},
+    {PVD_RESOLVER, OPENRESOLV, NAME, "", ".ra", as_conf},
+    {PVD_RESOLVER, RESOLVCONF, NAME, "", ".inet", as_conf},
+    {PVD_RESOLVER, RESOLVCONF, NAME, "", ".inet6", as_conf},
+    {PVD_RESOLVER, RESOLVCONF, NAME, "", ".ra", as_conf},
+    {PVD_RESOLVER, RESOLVCONF, NAME, "", ".pppd", as_conf},
+    {PVD_RESOLVER, DHCPCD, NAME, "", ".ra", as_conf},
+};
 
-static void resolver(struct reading *g, const struct if_link *l)
+static void find(struct reading *g, const struct if_link *l, enum pvd_source source)
 {
-	numbered(g, "/run/systemd/netif/links", l->ifindex);
-	numbered(g, "/run/systemd/resolve/netif", l->ifindex);
-	named(g, "/run/resolvconf/interfaces/%s", l->name, as_conf);
-	named(g, "/run/resolvconf/interface/%s.inet", l->name, as_conf);
-	named(g, "/run/resolvconf/interface/%s.inet6", l->name, as_conf);
-	named(g, "/run/dhcpcd/hook-state/resolv.conf/%s.ra", l->name, as_conf);
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		const struct file *f = &files[i];
+		char of[IFNAMSIZ] = "";
+
+		if (f->source != source || !g->there[f->place])
+			continue;
+		if (f->by == INDEX)
+			snprintf(of, sizeof(of), "%d", l->ifindex);
+		else if (f->by == NAME)
+			memcpy(of, l->name, sizeof(of));
+		snprintf(g->name, sizeof(g->name), "%s%s/%s%s%s", g->root, places[f->place],
+		         f->before, of, f->after);
+		take(g, f->parse, l->name);
+	}
 }
 
 /* What the host as a whole is told; resolved and NetworkManager keep it beside their own stub. */
@@ -203,16 +232,27 @@ static void read_all(struct reading *g, const struct iftable *t, struct pvd_tabl
 
 		if (l->mark.gone || (l->flags & IFF_LOOPBACK))
 			continue;
-		dhcpv4(g, l);
+		find(g, l, PVD_DHCPV4);
 		known = g->found.n;
 		feed(g, pvds, l->ifindex, PVD_DHCPV4, now);
-		dhcpv6(g, l);
+		find(g, l, PVD_DHCPV6);
 		known += g->found.n;
 		feed(g, pvds, l->ifindex, PVD_DHCPV6, now);
-		resolver(g, l);
+		find(g, l, PVD_RESOLVER);
 		if (!known && !g->found.n && l->ifindex == uplink)
 			host(g);
 		feed(g, pvds, l->ifindex, PVD_RESOLVER, now);
+	}
+}
+
+/* Most hosts have few of them, and some have many interfaces. */
+static void look_around(struct reading *g)
+{
+	for (int i = 0; i < PLACES; i++) {
+		struct stat st;
+
+		snprintf(g->name, sizeof(g->name), "%s%s", g->root, places[i]);
+		g->there[i] = stat(g->name, &st) == 0 && S_ISDIR(st.st_mode);
 	}
 }
 
@@ -224,6 +264,7 @@ void resolvers_read(const char *root, const struct iftable *t, struct pvd_table 
 		return;
 	g->root = root;
 	g->found.n = 0;
+	look_around(g);
 	read_all(g, t, pvds, now);
 	free(g);
 }
