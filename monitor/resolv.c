@@ -164,7 +164,16 @@ void resolv_conf(struct resolv *r, const char *text, size_t len)
 	}
 }
 
-void resolv_keys(struct resolv *r, const char *text, size_t len)
+static bool listed(const char *name, const char *const *list)
+{
+	for (; *list; list++)
+		if (strcmp(name, *list) == 0)
+			return true;
+	return false;
+}
+
+static void keys(struct resolv *r, const char *text, size_t len, const char *const *servers,
+                 const char *const *suffixes)
 {
 	struct cut c = {text, text + len}, line;
 
@@ -174,14 +183,34 @@ void resolv_keys(struct resolv *r, const char *text, size_t len)
 
 		if (!next_piece(&line, "=", &key) || !next_word(&key, " \t", name))
 			continue;
-		if (strcmp(name, "DNS") == 0 || strcmp(name, "SERVERS") == 0)
+		if (listed(name, servers))
 			while (next_word(&line, " \t\r", word))
 				server(r, word);
-		else if (strcmp(name, "DOMAINS") == 0 || strcmp(name, "DOMAINNAME") == 0 ||
-		         strcmp(name, "DOMAIN_SEARCH_LIST") == 0)
+		else if (listed(name, suffixes))
 			while (next_word(&line, " \t\r", word))
 				suffix(r, word);
 	}
+}
+
+void resolv_keys(struct resolv *r, const char *text, size_t len)
+{
+	static const char *const servers[] = {"DNS", "SERVERS", NULL};
+	static const char *const suffixes[] = {"DOMAINS", "DOMAINNAME", "DOMAIN_SEARCH_LIST", NULL};
+
+	keys(r, text, len, servers, suffixes);
+}
+
+void resolv_device(struct resolv *r, const char *text, size_t len, sa_family_t family)
+{
+	static const char *const servers4[] = {"dhcp4.domain_name_servers", NULL};
+	static const char *const suffixes4[] = {"dhcp4.domain_name", "dhcp4.domain_search", NULL};
+	static const char *const servers6[] = {"dhcp6.dhcp6_name_servers", NULL};
+	static const char *const suffixes6[] = {"dhcp6.dhcp6_domain_search", NULL};
+
+	if (family == AF_INET)
+		keys(r, text, len, servers4, suffixes4);
+	else
+		keys(r, text, len, servers6, suffixes6);
 }
 
 static void lease_option(struct resolv *r, struct cut *line)

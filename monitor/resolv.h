@@ -26,6 +26,9 @@ void resolv_conf(struct resolv *r, const char *text, size_t len);
  */
 void resolv_keys(struct resolv *r, const char *text, size_t len);
 
+/* NetworkManager's state of one device: what its DHCP client was told, of one family. */
+void resolv_device(struct resolv *r, const char *text, size_t len, sa_family_t family);
+
 /* dhclient's leases: the last one of this interface. */
 void resolv_leases(struct resolv *r, const char *text, size_t len, const char *interface);
 

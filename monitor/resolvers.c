@@ -26,26 +26,32 @@ enum place {
 	DHCPCD,
 	RESOLVCONF,
 	OPENRESOLV,
+	NETWORKMANAGER,
 	PLACES
 };
 
 static const char *const places[PLACES] = {
-    [NETWORKD_LEASES] = "/run/systemd/netif/leases", [NETWORKD] = "/run/systemd/netif/links",
-    [RESOLVED] = "/run/systemd/resolve/netif",       [DHCLIENT] = "/var/lib/dhcp",
-    [DHCPCD] = "/run/dhcpcd/hook-state/resolv.conf", [RESOLVCONF] = "/run/resolvconf/interface",
+    [NETWORKD_LEASES] = "/run/systemd/netif/leases",
+    [NETWORKD] = "/run/systemd/netif/links",
+    [RESOLVED] = "/run/systemd/resolve/netif",
+    [DHCLIENT] = "/var/lib/dhcp",
+    [DHCPCD] = "/run/dhcpcd/hook-state/resolv.conf",
+    [RESOLVCONF] = "/run/resolvconf/interface",
     [OPENRESOLV] = "/run/resolvconf/interfaces",
+    [NETWORKMANAGER] = "/run/NetworkManager/devices",
 };
 
 /* And those with what the host as a whole is told. */
-static const char *const host_places[] = {"/run/systemd/resolve", "/run/NetworkManager", "/etc"};
+static const char *const host_places[] = {"/run/systemd/resolve", "/run/NetworkManager"};
 
-static void watch_one(const struct resolvers *r, const char *directory)
+static int watch_one(const struct resolvers *r, const char *directory)
 {
 	char name[512];
 
 	snprintf(name, sizeof(name), "%s%s", r->root, directory);
 	/* Adding what is watched already changes nothing. */
-	inotify_add_watch(r->inotify, name, IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR);
+	return inotify_add_watch(r->inotify, name,
+	                         IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR);
 }
 
 static void watch(struct resolvers *r)
@@ -56,6 +62,7 @@ static void watch(struct resolvers *r)
 		watch_one(r, places[i]);
 	for (size_t i = 0; i < sizeof(host_places) / sizeof(*host_places); i++)
 		watch_one(r, host_places[i]);
+	r->etc = watch_one(r, "/etc");
 }
 
 void resolvers_open(struct resolvers *r, const char *root)
@@ -93,6 +100,18 @@ static void as_keys(struct resolv *r, const char *text, size_t len, const char *
 {
 	(void)interface;
 	resolv_keys(r, text, len);
+}
+
+static void as_device4(struct resolv *r, const char *text, size_t len, const char *interface)
+{
+	(void)interface;
+	resolv_device(r, text, len, AF_INET);
+}
+
+static void as_device6(struct resolv *r, const char *text, size_t len, const char *interface)
+{
+	(void)interface;
+	resolv_device(r, text, len, AF_INET6);
 }
 
 /* Whole lines of the end of a large file: the last lease counts. */
@@ -150,6 +169,8 @@ static const struct file {
     {PVD_DHCPV4, RESOLVCONF, NAME, "", ".udhcpc", as_conf},
     {PVD_DHCPV4, OPENRESOLV, NAME, "", ".dhcp", as_conf},
     {PVD_DHCPV4, OPENRESOLV, NAME, "", ".udhcpc", as_conf},
+    {PVD_DHCPV4, NETWORKMANAGER, INDEX, "", "", as_device4},
+    {PVD_DHCPV6, NETWORKMANAGER, INDEX, "", "", as_device6},
     {PVD_DHCPV6, DHCPCD, NAME, "", ".dhcp6", as_conf},
     {PVD_DHCPV6, RESOLVCONF, NAME, "", ".ip6.dhclient", as_conf},
     {PVD_DHCPV6, RESOLVCONF, NAME, "", ".dhcp6", as_conf},
@@ -269,12 +290,9 @@ void resolvers_read(const char *root, const struct iftable *t, struct pvd_table 
 	free(g);
 }
 
-static bool news(const struct inotify_event *e)
+static bool news(const struct resolvers *r, const struct inotify_event *e)
 {
-	/* In /etc much else is written. */
-	return !e->len || strstr(e->name, "resolv") || strstr(e->name, "lease") ||
-	       e->name[strspn(e->name, "0123456789")] == 0 || strchr(e->name, '.') ||
-	       (e->mask & (IN_Q_OVERFLOW | IN_ISDIR));
+	return e->wd != r->etc || !e->len || strstr(e->name, "resolv") || (e->mask & IN_Q_OVERFLOW);
 }
 
 void resolvers_step(struct resolvers *r, const struct iftable *t, struct pvd_table *pvds,
@@ -287,7 +305,7 @@ void resolvers_step(struct resolvers *r, const struct iftable *t, struct pvd_tab
 		for (char *p = buf; p < buf + n;) {
 			const struct inotify_event *e = (const struct inotify_event *)p;
 
-			if (news(e) && r->due > now + SOON_MS)
+			if (news(r, e) && r->due > now + SOON_MS)
 				r->due = now + SOON_MS;
 			p += sizeof(*e) + e->len;
 		}

@@ -16,6 +16,7 @@
 struct resolvers {
 	const char *root; /* before each name, for tests: "" */
 	int inotify;      /* -1: not watched */
+	int etc;          /* its watch of /etc, where much else is written */
 	int64_t due;      /* when to read again: clock_ms(), PVD_FOREVER: no need */
 };
 

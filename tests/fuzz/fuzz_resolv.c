@@ -16,6 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r.n = 0;
 	resolv_conf(&r, text, size);
 	resolv_keys(&r, text, size);
+	resolv_device(&r, text, size, AF_INET);
+	resolv_device(&r, text, size, AF_INET6);
 	resolv_leases(&r, text, size, "eth0");
 	assert(r.n <= PVD_ITEMS);
 	for (unsigned i = 0; i < r.n; i++) {

@@ -49,6 +49,15 @@ static const char *keys(const char *text)
 	return told(&r);
 }
 
+static const char *device(const char *text, sa_family_t family)
+{
+	static struct resolv r;
+
+	memset(&r, 0, sizeof(r));
+	resolv_device(&r, text, strlen(text), family);
+	return told(&r);
+}
+
 static const char *leases(const char *text, const char *interface)
 {
 	static struct resolv r;
@@ -86,6 +95,20 @@ static void systemd_files(void **state)
 	    "10.1.0.1 fe80::1 2001:db8::9:5353 10.1.0.2:54 10.1.0.3 lab.example");
 	assert_string_equal(keys("LLMNR=yes\nSERVERS=192.0.2.1\nDOMAINS=~.\n"), "192.0.2.1");
 	assert_string_equal(keys("DNS=\nDNS\n=10.0.0.1\nDNS=10.0.0.1:0 10.0.0.1:99999 [::2"), "");
+}
+
+static void network_manager_devices(void **state)
+{
+	static const char text[] =
+	    "[device]\nmanaged=true\nconnection-uuid=6e0b\n\n[dhcp4]\ndhcp4.dhcp_lease_time=12\n"
+	    "dhcp4.domain_name=a.example\ndhcp4.domain_name_servers=10.1.0.53 10.1.0.54\n"
+	    "dhcp4.routers=10.1.0.1\n\n[dhcp6]\ndhcp6.dhcp6_name_servers=2001:db8::53\n"
+	    "dhcp6.dhcp6_domain_search=b.example c.example\n";
+
+	(void)state;
+	assert_string_equal(device(text, AF_INET), "a.example 10.1.0.53 10.1.0.54");
+	assert_string_equal(device(text, AF_INET6), "2001:db8::53 b.example c.example");
+	assert_string_equal(device("[device]\nmanaged=false\n", AF_INET), "");
 }
 
 static void dhclient_leases(void **state)
@@ -136,6 +159,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(resolv_conf_files),
 	    cmocka_unit_test(systemd_files),
+	    cmocka_unit_test(network_manager_devices),
 	    cmocka_unit_test(dhclient_leases),
 	    cmocka_unit_test(bounds),
 	};
