@@ -24,6 +24,11 @@ static struct mif_message about(const struct told_interface *i, enum mif_type ty
 	return m;
 }
 
+static void because(struct mif_message *m, const char *reason)
+{
+	snprintf(m->text, sizeof(m->text), "%s", reason);
+}
+
 static struct mif_message of_domain(const struct told_interface *i, const struct told_domain *d,
                                     enum mif_type type)
 {
@@ -50,10 +55,12 @@ static bool tell_domain(struct subscriber *s, const struct told_interface *i,
 }
 
 static bool tell_element(struct subscriber *s, const struct told_interface *i,
-                         const struct told_domain *d, enum mif_type type, enum pvd_source source)
+                         const struct told_domain *d, enum mif_type type, enum pvd_source source,
+                         const char *reason)
 {
 	struct mif_message m = of_domain(i, d, type);
 
+	because(&m, reason);
 	m.element = message_element(source);
 	return subscriber_put(s, &m);
 }
@@ -70,10 +77,11 @@ static uint32_t left(const struct subscriber *s, int64_t until)
 
 static bool tell_address(struct subscriber *s, const struct told_interface *i,
                          const struct told_domain *d, enum mif_type type,
-                         const struct told_address *a)
+                         const struct told_address *a, const char *reason)
 {
 	struct mif_message m = of_domain(i, d, type);
 
+	because(&m, reason);
 	message_address(&m.address, a->key.family, a->key.ip, 0, i->ifindex);
 	m.prefix_len = a->key.prefix_len;
 	if (type == MIF_ADDRESS) {
@@ -89,13 +97,14 @@ static bool tell_address(struct subscriber *s, const struct told_interface *i,
 static bool withdraw_addresses(struct subscriber *s, const struct told_interface *i,
                                struct told_domain *d, bool unseen_only)
 {
+	const char *reason = unseen_only ? "no longer there" : i->reason;
 	struct told_address *a, *next;
 
 	HASH_ITER(hh, d->addresses, a, next)
 	{
 		if (unseen_only && a->seen == d->comparison)
 			continue;
-		if (!tell_address(s, i, d, MIF_NO_ADDRESS, a))
+		if (!tell_address(s, i, d, MIF_NO_ADDRESS, a, reason))
 			return false;
 		told_forget_address(d, a);
 	}
@@ -108,7 +117,7 @@ static bool withdraw_elements(struct subscriber *s, const struct told_interface 
 	for (int e = 0; e < PVD_SOURCES; e++) {
 		if (!d->element[e])
 			continue;
-		if (!tell_element(s, i, d, MIF_NO_ELEMENT, (enum pvd_source)e))
+		if (!tell_element(s, i, d, MIF_NO_ELEMENT, (enum pvd_source)e, i->reason))
 			return false;
 		d->element[e] = 0;
 	}
@@ -157,11 +166,15 @@ static bool other_end(int64_t a, int64_t b)
 	       (a == PVD_FOREVER || b == PVD_FOREVER || a - b > SAME_END_MS || b - a > SAME_END_MS);
 }
 
-static bool news(const struct told_address *then, const struct told_address *now)
+/* What is new of it; NULL: nothing. */
+static const char *news(const struct told_address *then, const struct told_address *now)
 {
+	if ((then->flags ^ now->flags) & IFA_F_DEPRECATED)
+		return now->flags & IFA_F_DEPRECATED ? "no longer preferred" : "preferred again";
 	return other_end(then->valid_ms, now->valid_ms) ||
-	       other_end(then->preferred_ms, now->preferred_ms) ||
-	       ((then->flags ^ now->flags) & IFA_F_DEPRECATED);
+	               other_end(then->preferred_ms, now->preferred_ms)
+	           ? "other lifetime"
+	           : NULL;
 }
 
 static struct told_address as_told(const struct if_address *a)
@@ -182,11 +195,12 @@ static bool announce_address(struct subscriber *s, const struct told_interface *
                              struct told_domain *d, struct told_address *now)
 {
 	struct told_address *t = told_find_address(d, &now->key);
+	const char *reason = t ? news(t, now) : i->reason;
 
 	now->seen = d->comparison;
-	if (t && !news(t, now))
+	if (!reason)
 		return true;
-	if (!tell_address(s, i, d, MIF_ADDRESS, now))
+	if (!tell_address(s, i, d, MIF_ADDRESS, now, reason))
 		return false;
 	if (t)
 		told_renew_address(t, now);
@@ -237,6 +251,13 @@ static uint64_t digest(const struct pvd *p, enum pvd_source source)
 	return n && !sum ? 1 : sum;
 }
 
+static const char *element_reason(uint64_t then, uint64_t now)
+{
+	if (!now)
+		return "no longer said";
+	return then ? "changed" : "configured";
+}
+
 static bool announce_elements(struct subscriber *s, const struct told_interface *i,
                               const struct domain *of, struct told_domain *d)
 {
@@ -245,7 +266,8 @@ static bool announce_elements(struct subscriber *s, const struct told_interface 
 
 		if (d->element[e] == now)
 			continue;
-		if (!tell_element(s, i, d, now ? MIF_ELEMENT : MIF_NO_ELEMENT, (enum pvd_source)e))
+		if (!tell_element(s, i, d, now ? MIF_ELEMENT : MIF_NO_ELEMENT, (enum pvd_source)e,
+		                  element_reason(d->element[e], now)))
 			return false;
 		d->element[e] = now;
 	}
