@@ -66,6 +66,7 @@ serve_tls() {
 }
 
 @test "ssh in a loop connects anew; what is unknown is left alone" {
+	grep -q '^ *0 *0 *4294967295' /proc/self/uid_map || skip "sshd separates privileges: it needs real root"
 	mkdir -p /run/sshd
 	ssh-keygen -q -t ed25519 -N '' -f "$lab_dir/host"
 	ssh-keygen -q -t ed25519 -N '' -f "$lab_dir/user"
