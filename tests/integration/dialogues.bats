@@ -115,7 +115,7 @@ start_redis() {
 @test "mosquitto: subscriber and publisher of a session that persists" {
 	command -v mosquitto >/dev/null && command -v mosquitto_sub >/dev/null || skip "no mosquitto"
 	local i sub
-	printf 'listener 1883 10.9.0.2\nallow_anonymous true\nmax_queued_messages 0\n' >"$lab_dir/mosquitto.conf"
+	printf 'user root\nlistener 1883 10.9.0.2\nallow_anonymous true\nmax_queued_messages 0\n' >"$lab_dir/mosquitto.conf"
 	lab_spawn server "$lab_dir/mosquitto.log" mosquitto -v -c "$lab_dir/mosquitto.conf"
 	wait_port 1883
 	covered env MIFCONT_LOG="debug:$lab_dir/sub.log" timeout 60 mosquitto_sub -h 10.9.0.2 -i subscriber -c -q 1 -t topic \
