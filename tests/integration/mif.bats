@@ -252,10 +252,11 @@ everything() {
 	post announce element
 	post announce address
 	await '.event == "Interface Announcement" and .interface == "wwan0"'
-	lab_spawn router "$lab_dir/dnsmasq" dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --bind-interfaces \
+	# Without a change of user: there may be no other.
+	lab_spawn router "$lab_dir/dnsmasq" dnsmasq --no-daemon --conf-file=/dev/null --port=0 --bind-interfaces \
 		--interface=r-wlan0 --dhcp-range=10.1.0.100,10.1.0.110,300 --dhcp-leasefile="$lab_dir/served" --log-dhcp \
 		--dhcp-option=option:router,10.1.0.1 --dhcp-option=option:dns-server,10.1.0.1,10.1.0.54 \
-		--dhcp-option=option:domain-name,lease.example --user=root --pid-file
+		--dhcp-option=option:domain-name,lease.example
 	# What a manager's script does.
 	cat >"$lab_dir/script" <<-'END'
 		#!/bin/sh

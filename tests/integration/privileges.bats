@@ -47,6 +47,7 @@ moved() { # NAME
 }
 
 @test "capabilities dropped: set*id fails, as it should" {
+	need_users
 	moved capset
 }
 

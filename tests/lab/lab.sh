@@ -31,8 +31,8 @@ lab_missing() {
 
 # Re-executes the calling script as root of its own user namespace when it is not root.
 lab_become_root() {
-	if [ "$(id -u)" != 0 ] && unshare -Urnm true 2>/dev/null; then
-		exec unshare -Urnm bash -c 'mount -t tmpfs tmpfs /run && mkdir -p /run/netns && exec "$@"' - "$@"
+	if [ "$(id -u)" != 0 ] && unshare -Urnmu true 2>/dev/null; then
+		exec unshare -Urnmu bash -c 'mount -t tmpfs tmpfs /run && mkdir -p /run/netns && exec "$@"' - "$@"
 	fi
 }
 
