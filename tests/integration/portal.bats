@@ -35,15 +35,16 @@ policy() { # CONTINUITY [WWAN'S PREFERENCE]
 	cli policy check "$lab_dir/policy.conf"
 }
 
-portal() { # on|off: whoever comes by wwan0 meets it
+portal() { # on|off [PORT]: whoever comes by wwan0 meets it
 	[ "$1" = on ] || { in_router nft delete table ip portal; return; }
 	in_router nft -f - <<-END
 		table ip portal {
 			chain c {
 				type nat hook prerouting priority -100
-				iifname "r-wwan0" meta l4proto tcp redirect to :8998
 			}
 		}
+		flush chain ip portal c
+		add rule ip portal c iifname "r-wwan0" meta l4proto tcp redirect to :${2:-8998}
 	END
 }
 
@@ -151,6 +152,58 @@ until_state() {
 	[ "$output" = 0 ]
 	[ ! -s "$lab_dir/canary.log" ]
 	portal off
+	echo hello >&7
+	until_said connected same
+	exec 7>&-
+	wait "$pid"
+}
+
+# Ports 8990 and up.
+all_kinds=(login tls noise hold reset)
+other_portals() {
+	local i
+	for i in "${!all_kinds[@]}"; do
+		lab_spawn router "$lab_dir/portal$i.log" python3 "$answers" "899$i" "${all_kinds[i]}"
+		lab_wait_port router "899$i"
+	done
+}
+
+@test "no kind of portal wins a session" {
+	local i
+	other_portals
+	policy session
+	echo_client
+	portal on 8990
+	lab_event wlan0 down
+	for i in "${!all_kinds[@]}"; do
+		portal on "899$i"
+		sleep 1
+	done
+	run grep -c 'flow 1: on wwan0' "$lab_dir/client.log"
+	[ "$output" = 0 ]
+	portal off
+	echo hello >&7
+	until_said connected same
+	exec 7>&-
+	wait "$pid"
+}
+
+@test "no kind of portal wins a plain connection" {
+	local i
+	other_portals
+	policy redial
+	echo_client
+	for i in "${!all_kinds[@]}"; do
+		portal on "899$i"
+		lab_event wwan0 down
+		lab_event wwan0 up
+		lab_event wlan0 down
+		# Who resets, or says nothing, may be nobody at all.
+		until_state "wwan0 $([[ ${all_kinds[i]} =~ hold|reset ]] && echo limited || echo portal)" || return 1
+		lab_event wlan0 up
+	done
+	run grep -c 'flow 1: on wwan0' "$lab_dir/client.log"
+	[ "$output" = 0 ]
 	echo hello >&7
 	until_said connected same
 	exec 7>&-
