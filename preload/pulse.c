@@ -18,6 +18,7 @@
 #include "preload/web.h"
 
 #define TOGETHER_MS 8
+#define RECENT_MS 1000
 #define STALLED_MS 3000 /* a download: nobody but its server can be asked */
 
 static struct doubts doubts;
@@ -39,6 +40,7 @@ static bool facts_of(int fd, struct silence_facts *s)
 	    .unacked = t.tcpi_unacked,
 	    .ack_age_ms = (int)t.tcpi_last_ack_recv,
 	    .data_age_ms = (int)t.tcpi_last_data_recv,
+	    .sent_age_ms = (int)t.tcpi_last_data_sent,
 	    .rtt_us = (int)t.tcpi_rtt,
 	    .var_us = (int)t.tcpi_rttvar,
 	};
@@ -75,10 +77,17 @@ void pulse_wanted(struct flow *f, bool wanted)
 {
 	if ((f->kind != FLOW_SESSION && f->kind != FLOW_HTTP) || wanted == f->pulse)
 		return;
+	struct silence_facts s;
+
 	f->pulse = wanted;
 	atomic_store(&f->stirred, !wanted);
-	if (wanted)
-		pulse_begin(f);
+	if (!wanted)
+		return;
+	pulse_begin(f);
+	/* In the middle of something, while there was no other path, it told nobody. */
+	if (facts_of(connection(f), &s) &&
+	    (s.unacked || s.sent_age_ms < RECENT_MS || s.data_age_ms < RECENT_MS))
+		atomic_store(&f->stirred, true);
 }
 
 static void relieved(struct flow *f)

@@ -52,8 +52,10 @@ static void note(struct silence *s, const struct silence_facts *f, bool acked, b
 		s->came_ms = at;
 		s->asked = false;
 	}
-	if (acked || came)
+	if (acked || came) {
 		s->moved_ms = f->now_ms;
+		s->awaited = false;
+	}
 	if (!f->unacked)
 		s->owed_ms = 0;
 	else if (acked)
@@ -97,10 +99,16 @@ enum silence_verdict silence_look(struct silence *s, const struct silence_facts 
 		*next_ms = now + patience - silent;
 	} else if (now - s->moved_ms >= REST_MS) {
 		bool transfer = f->received - s->base >= TRANSFER;
+		/* The kernel's ages are coarse: what is equal was an answer if anything came since.
+		 */
+		bool later = f->sent_age_ms < f->data_age_ms ||
+		             (f->sent_age_ms == f->data_age_ms && f->received == s->base);
+		bool awaits = later && !s->awaited;
 
 		s->base = f->received;
+		s->awaited = true;
 		*next_ms = now + patience;
-		if (transfer)
+		if (transfer || awaits)
 			return SILENCE_ASK;
 		*s = (struct silence){0};
 		return SILENCE_REST;

@@ -7,8 +7,8 @@
  * path has taken so far, or a stream that has been arriving stops. The first is a reason to doubt
  * the path; the second may be the peer's own rest, so the relay is asked before. A program that
  * reads what came long ago has made room for more: that nothing follows is the second, too. A
- * transfer is asked about once more before its rest, for its reader may be waiting. A connection at
- * rest is not looked at.
+ * transfer is asked about once more before its rest, for its reader may be waiting; so is what was
+ * sent last and had no answer. A connection at rest is not looked at.
  */
 #ifndef PRELOAD_SILENCE_H
 #define PRELOAD_SILENCE_H
@@ -23,6 +23,7 @@ struct silence_facts {
 	uint32_t unacked;         /* segments on their way */
 	int ack_age_ms;           /* since anything that acknowledges came */
 	int data_age_ms;          /* since bytes came */
+	int sent_age_ms;          /* since bytes were sent */
 	int rtt_us, var_us;       /* 0: not measured yet */
 };
 
@@ -42,6 +43,7 @@ struct silence {
 	int64_t moved_ms; /* when anything was new last */
 	bool asked;       /* about this lull */
 	uint64_t base;    /* received when it began, or when it was asked at the end */
+	bool awaited;     /* asked for want of an answer */
 	bool late;        /* what was read when it began had come long before */
 };
 

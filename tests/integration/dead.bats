@@ -93,6 +93,32 @@ through_death() { # WAY SECONDS
 	[ "$(grep -o 'flow 1: on w[lw]an0' "$lab_dir/client.log" | tr '\n' ' ')" = "flow 1: on wwan0 flow 1: on wlan0 " ]
 }
 
+@test "an answer that is lost on its way is asked for before the rest" {
+	lab_spawn server "$lab_dir/slow.log" python3 -c '
+import socket, time
+c, _ = socket.create_server(("", 9001)).accept()
+c.recv(100)
+time.sleep(2)
+c.sendall(b"answer")
+time.sleep(60)'
+	wait_port 9001
+	lab_event wwan0 down
+	touch "$lab_dir/client.log"
+	covered timeout 30 python3 -c '
+import socket, sys
+s = socket.create_connection(("10.9.0.2", 9001))
+s.sendall(b"question")
+s.settimeout(15)
+sys.exit(s.recv(100) != b"answer")' &
+	local pid=$!
+	opened 1
+	lab_event wwan0 up
+	sleep 0.3
+	lab_event wlan0 dead
+	wait "$pid"
+	grep -q 'flow 1: on wwan0' "$lab_dir/client.log"
+}
+
 @test "both dead, and one back" {
 	covered timeout 30 "$lab_build/lab/measure" push 10.9.0.2 9000 4 >"$lab_dir/figure" &
 	local pid=$!

@@ -13,7 +13,7 @@
 struct line {
 	struct silence s;
 	struct silence_facts f;
-	int64_t acked_ms, came_ms;
+	int64_t acked_ms, came_ms, sent_ms;
 	int64_t next_ms;
 	bool moved;
 };
@@ -23,6 +23,7 @@ static struct line begun(void)
 	struct line l = {.f = {.now_ms = 1000000, .rtt_us = 20000, .var_us = 1000}};
 
 	l.acked_ms = l.came_ms = l.f.now_ms - 5000;
+	l.sent_ms = l.came_ms - 100;
 	return l;
 }
 
@@ -30,6 +31,7 @@ static enum silence_verdict look(struct line *l)
 {
 	l->f.ack_age_ms = (int)(l->f.now_ms - l->acked_ms);
 	l->f.data_age_ms = (int)(l->f.now_ms - l->came_ms);
+	l->f.sent_age_ms = (int)(l->f.now_ms - l->sent_ms);
 	return silence_look(&l->s, &l->f, &l->next_ms, &l->moved);
 }
 
@@ -219,6 +221,34 @@ static void a_transfer_is_asked_about_before_its_rest(void **state)
 	assert_true(after <= 100);
 }
 
+/* It was acknowledged, so the path worked then; the answer may be lost on it. */
+static void what_has_no_answer_is_asked_about_before_its_rest(void **state)
+{
+	struct line l = begun();
+	int after;
+
+	(void)state;
+	l.sent_ms = l.f.now_ms;
+	l.f.unacked = 1;
+	assert_int_equal(look(&l), SILENCE_NONE);
+	pass(&l, 20);
+	l.f.unacked = 0;
+	acked(&l, 100);
+	assert_int_equal(wait_for(&l, 2000, &after), SILENCE_ASK);
+	assert_true(after >= 500);
+	pass(&l, (int)(l.next_ms - l.f.now_ms));
+	assert_int_equal(look(&l), SILENCE_REST);
+	/* The next one is asked about, too, unless it is answered. */
+	l.sent_ms = l.f.now_ms;
+	l.f.unacked = 1;
+	assert_int_equal(look(&l), SILENCE_NONE);
+	pass(&l, 20);
+	l.f.unacked = 0;
+	acked(&l, 100);
+	came(&l, 100);
+	assert_int_equal(wait_for(&l, 2000, &after), SILENCE_REST);
+}
+
 static void who_reads_late_is_asked_for(void **state)
 {
 	struct line l = begun();
@@ -267,6 +297,7 @@ int main(void)
 	    cmocka_unit_test(a_transfer_that_stops_is_asked_about_once),
 	    cmocka_unit_test(one_by_fits_and_starts_is_asked_about_later),
 	    cmocka_unit_test(a_transfer_is_asked_about_before_its_rest),
+	    cmocka_unit_test(what_has_no_answer_is_asked_about_before_its_rest),
 	    cmocka_unit_test(who_reads_late_is_asked_for),
 	    cmocka_unit_test(an_answer_is_no_transfer),
 	};
