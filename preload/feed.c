@@ -29,6 +29,7 @@
 #define ROOM_OUT 32768
 #define ROOM_IN 131072 /* what comes waits with the server, not in our memory */
 #define LOOK_MS 10
+#define REST_MS 1000 /* so long after an answer the flow gets a connection of its own again */
 
 struct feed {
 	struct flow *flow; /* NULL: free */
@@ -36,11 +37,12 @@ struct feed {
 	struct http_source from;
 	struct http_frame to;
 	uint64_t skip;
-	bool over;    /* all is in `out`, or was written */
-	bool ended;   /* and the program has been told that the connection ends */
-	bool asks;    /* the program has written something that goes nowhere */
-	bool far_end; /* it has ended its direction */
-	bool broken;  /* no more comes from this connection */
+	bool over;       /* all is in `out`, or was written */
+	bool ended;      /* and the program has been told that the connection ends */
+	bool asks;       /* the program has written something that goes nowhere */
+	bool far_end;    /* it has ended its direction */
+	int64_t over_ms; /* since when all is written; 0: it is not */
+	bool broken;     /* no more comes from this connection */
 	short want_server, want_far;
 	size_t at, len; /* of `out`: on its way to the program */
 	uint8_t in[PIECE];
@@ -274,8 +276,12 @@ static void look_for_requests(struct feed *d)
 	if (!d->asks && !d->far_end)
 		d->want_far = POLLIN;
 	/* Not before it has read what it was given: that is the end of what went before. */
-	if (d->asks && web_between(f) && !f->move && !atomic_exchange(&f->failed, true))
-		log_debug("flow %u: asks again: to be dialled anew", f->id);
+	bool due = d->asks ? web_between(f)
+	                   : !d->far_end && web_idle(f) && clock_ms() - d->over_ms >= REST_MS;
+
+	if (due && !f->move && !atomic_exchange(&f->failed, true))
+		log_debug("flow %u: %s: to be dialled anew", f->id,
+		          d->asks ? "asks again" : "rests");
 }
 
 /* All was written to the program. */
@@ -287,6 +293,8 @@ static void rest(struct feed *d)
 	d->server = -1;
 	if (d->ended || d->broken)
 		return;
+	if (!d->over_ms)
+		d->over_ms = clock_ms();
 	if (web_closes(f) || atomic_load(&f->half_closed)) {
 		raw_shutdown(d->far, SHUT_WR);
 		d->ended = true;
@@ -335,8 +343,9 @@ void feeds_wait(struct waits *w)
 			waits_add(w, d->server, d->want_server);
 		if (d->want_far)
 			waits_add(w, d->far, d->want_far);
-		if (d->asks && !atomic_load(&d->flow->failed) && !d->flow->move)
-			waits_until(w, clock_ms() + LOOK_MS);
+		if (d->over_ms && !d->ended && (d->asks || !d->far_end) && !d->flow->move &&
+		    !atomic_load(&d->flow->failed))
+			waits_until(w, clock_ms() + (d->asks ? LOOK_MS : REST_MS));
 	}
 }
 

@@ -6,8 +6,8 @@
  * One end of a loopback TCP pair is on the program's descriptor; the agent reads the body from the
  * server and writes it to the other end as the program expects it. For hooks and handovers the pair
  * is a connection like any: it is counted, parked and left for another one in the same way. No
- * request that the program writes on it goes anywhere: once the answer is over the first one has
- * the flow dialled anew, as if its path were lost. Agent only.
+ * request that the program writes on it goes anywhere: once the answer is over the first one, or a
+ * second's rest, has the flow dialled anew, as if its path were lost. Agent only.
  */
 #ifndef PRELOAD_FEED_H
 #define PRELOAD_FEED_H

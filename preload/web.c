@@ -209,6 +209,14 @@ bool web_closes(const struct flow *f)
 	return w && w->stream.in.closes;
 }
 
+bool web_idle(const struct flow *f)
+{
+	const struct web *w = atomic_load(&f->web);
+
+	return w && !http_opaque(&w->stream) && web_between(f) && !web_pending(f) &&
+	       w->stream.out.at == HTTP_BETWEEN;
+}
+
 bool web_awaits(struct flow *f)
 {
 	struct http_plan p;

@@ -94,6 +94,9 @@ bool web_between(const struct flow *f);
 bool web_pending(const struct flow *f);
 bool web_closes(const struct flow *f);
 
+/* Is nothing at all under way, in either direction? */
+bool web_idle(const struct flow *f);
+
 /* Is the program waiting for more of an answer's body? */
 bool web_awaits(struct flow *f);
 

@@ -9,6 +9,7 @@ import hashlib
 import http.client
 import io
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -210,6 +211,56 @@ def chunks_and_more():
     must(answer(Read(rest)) == b"late /late?behind", "the answer behind")
 
 
+def chunks_rested():
+    s = chunked("/chunks", 300)
+    before = s.getsockname(), s.getpeername(), s.fileno()
+    # It has a connection of its own again, whoever has the descriptor, too, by then.
+    time.sleep(2)
+    ask(s, "POST", "/rested", "Content-Length: 4", body=b"once")
+    must(answer(s) == b"posted", "answer")
+    must((s.getsockname(), s.getpeername(), s.fileno()) == before, "the same connection")
+    ask(s, "GET", "/asked/POST/rested")
+    must(answer(s) == b"1", "posted once")
+
+
+def chunks_watched():
+    """Told of edges alone, and never blocked."""
+    s = connect()
+    ask(s, "GET", "/chunks-again")
+    got = some(s, 600)
+    s.setblocking(False)
+    e = select.epoll()
+    e.register(s, select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET)
+    under_way()
+
+    def hear(got, end):
+        while not got.endswith(end):
+            events = e.poll(30)
+            must(events and not events[0][1] & (select.EPOLLRDHUP | select.EPOLLERR), events)
+            try:
+                while more := s.recv(313):
+                    got += more
+                raise AssertionError("a false end")
+            except BlockingIOError:
+                pass
+        return got
+
+    must(answer(Read(hear(got, b"\r\n0\r\n\r\n"))) == BODY, "body")
+    ask(s, "GET", "/prompt")
+    must(answer(Read(hear(b"", b"prompt"))) == b"prompt", "the next answer")
+
+
+def chunks_half_closed():
+    s = connect()
+    ask(s, "GET", "/chunks-whole")
+    got = some(s, 500)
+    s.shutdown(socket.SHUT_WR)
+    under_way()
+    while more := s.recv(1000):
+        got += more
+    must(answer(Read(got)) == BODY, "body")
+
+
 def chunks_untold():
     s = connect()
     ask(s, "GET", "/chunks-untold")
@@ -304,7 +355,7 @@ def half_a_request():
 
 
 ALL = [idle, late, late_head, one_behind_the_other, half_a_head, other_head, chunks, chunks_again, chunks_whole,
-       chunks_closed, chunks_and_more, chunks_untold, ends, post, post_blocked, post_after,
+       chunks_closed, chunks_and_more, chunks_rested, chunks_watched, chunks_half_closed, chunks_untold, ends, post, post_blocked, post_after,
        put, expect, half_a_request]
 
 
