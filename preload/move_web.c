@@ -364,7 +364,12 @@ int web_pair(struct move *m)
 		return 0;
 	if (!m->flow->feed && !feed_room())
 		return -ENOBUFS;
-	return feed_pair(m->flow, &m->app, &m->far);
+	int r = feed_pair(m->flow, &m->app, &m->far);
+
+	/* Nor will there be one the next time: a host whose loopback takes no connections, say. */
+	if (r < 0 && r != -EMFILE && r != -ENFILE && r != -ENOBUFS && r != -ENOMEM)
+		refuse(m, "there is no local pair to write it to");
+	return r;
 }
 
 void web_put(struct move *m)
