@@ -16,6 +16,7 @@
 #include "preload/placeholder.h"
 #include "preload/pump.h"
 #include "preload/raw.h"
+#include "preload/splice.h"
 #include "preload/web.h"
 
 #ifndef SO_BUF_LOCK
@@ -171,6 +172,8 @@ static void spoilt(struct feed *d, const char *why)
 		placeholder_reset(far);
 	}
 	d->far = -1;
+	if (splice_parked(f))
+		splice_reset(f);
 	flowtalk_end(f);
 }
 
@@ -194,8 +197,10 @@ static bool write_out(struct feed *d)
 
 		if (n == -EAGAIN)
 			d->want_far = POLLOUT;
-		else if (n <= 0)
+		else if (n == -EPIPE || n == -ECONNRESET)
 			unheard(d);
+		else if (n <= 0)
+			lost(d); /* no memory for it, say: the pair is left with what is in it */
 		if (n <= 0)
 			return false;
 		d->at += (size_t)n;
