@@ -11,6 +11,7 @@
 
 #define BY_KERNEL_RA 2 /* IFAPROT_KERNEL_RA, which older headers lack */
 #define ROUTES 32      /* told per domain */
+#define NAME_MS 200    /* clients add an address first, some with another prefix, then a route */
 
 static struct domains_link *find(const struct domains *d, int ifindex)
 {
@@ -338,6 +339,7 @@ void domains_lost(struct domains *d, int ifindex)
 	if (!l)
 		return;
 	attach_lost(&l->attachment);
+	l->name_ms = 0;
 	mark(d, l);
 	forget(d, ifindex, !iftable_told(d->table, ifindex));
 	tell(d, ifindex);
@@ -379,7 +381,9 @@ static void wonder_again(struct domains *d, int64_t now)
 		return;
 	d->wonder_ms = PVD_FOREVER;
 	for (l = d->links; l; l = l->hh.next)
-		if (!l->dirty && now >= l->wonder_ms)
+		if (!l->dirty && now >= l->wonder_ms && !l->attachment.id[0])
+			mark(d, l);
+		else if (!l->dirty && now >= l->wonder_ms)
 			wonder(d, l, now);
 		else if (l->wonder_ms < d->wonder_ms)
 			d->wonder_ms = l->wonder_ms;
@@ -388,6 +392,24 @@ static void wonder_again(struct domains *d, int64_t now)
 int64_t domains_due(const struct domains *d)
 {
 	return d->wonder_ms;
+}
+
+/* Has a network that comes up no router yet that would tell which one it is? */
+static bool not_yet(struct domains *d, struct domains_link *l, const struct attach_network *n,
+                    const struct if_link *link, int64_t now)
+{
+	if (l->attachment.id[0] || n->routers || link->kind == MIF_TUNNEL || !d->begun) {
+		l->name_ms = 0;
+		return false;
+	}
+	if (!l->name_ms)
+		l->name_ms = now + NAME_MS;
+	if (now >= l->name_ms)
+		return false;
+	l->wonder_ms = l->name_ms;
+	if (l->wonder_ms < d->wonder_ms)
+		d->wonder_ms = l->wonder_ms;
+	return true;
 }
 
 static void settle(struct domains *d, struct domains_link *l, int64_t now)
@@ -399,6 +421,7 @@ static void settle(struct domains *d, struct domains_link *l, int64_t now)
 	if (!link || !usable(d, l->ifindex) || !configured(d, l->ifindex, NULL)) {
 		if (l->attachment.id[0])
 			attach_lost(&l->attachment);
+		l->name_ms = 0;
 		l->wonder_ms = PVD_FOREVER;
 		pvd_withdraw(&d->pvds, l->ifindex, "", PVD_BY_KERNEL);
 		tell(d, l->ifindex);
@@ -406,6 +429,10 @@ static void settle(struct domains *d, struct domains_link *l, int64_t now)
 	}
 	d->scratch->n = 0;
 	read_routes(d, l->ifindex, read_addresses(d, l->ifindex, d->scratch, &n), d->scratch, &n);
+	if (not_yet(d, l, &n, link, now)) {
+		tell(d, l->ifindex);
+		return;
+	}
 	if (!l->attachment.known)
 		memcpy(l->name, link->name, sizeof(l->name));
 	if (attach_seen(&l->attachment, &n, d->salt, l->name))
@@ -440,6 +467,7 @@ void domains_settle(struct domains *d, int64_t now)
 		free(l);
 	}
 	d->settling = false;
+	d->begun |= d->links != NULL;
 }
 
 void domains_lladdr(struct domains *d, int ifindex, uint8_t family, const uint8_t ip[16],

@@ -26,7 +26,8 @@ struct domains_link {
 	char name[IFNAMSIZ]; /* when first attached: it goes into identifiers */
 	bool dirty;
 	struct domains_link *next_dirty;
-	int64_t wonder_ms; /* when to ask again who its routers are; PVD_FOREVER */
+	int64_t wonder_ms; /* when to ask again who its routers are, or to name it; PVD_FOREVER */
+	int64_t name_ms;   /* not to be named before, unless a router shows; 0: not waited for */
 	unsigned wondered;
 	UT_hash_handle hh;
 };
@@ -41,7 +42,7 @@ struct domains {
 	int64_t wonder_ms;                        /* of the first, or earlier; PVD_FOREVER */
 	struct domains_lists *scratch;
 	char salt[64]; /* the machine's */
-	bool settling;
+	bool settling, begun;
 	/* A domain of this interface, or what is known of it, came, went or changed. May be NULL.
 	 */
 	void (*changed)(void *ctx, int ifindex);

@@ -372,6 +372,7 @@ static void turn(void)
 
 	now.f.m.table.now = now.f.now;
 	pvd_expire(&now.domains.pvds, now.f.now);
+	mirror_tell_routes(&now.f.m);
 	if (now.f.m.enumerated)
 		domains_settle(&now.domains, now.f.now);
 	for (int left = take_u8(&now.in) % 64; left && subscriber_get(&now.subscriber, &m); left--)

@@ -294,6 +294,108 @@ everything() {
 	await ".event == \"No Provisioning Domain Announcement\" and .pvd == \"$pvd\""
 }
 
+# busybox's server on the router.
+leases() { # FIRST LAST SECONDS
+	cat >"$lab_dir/udhcpd.conf" <<-END
+		start $1
+		end $2
+		interface r-wlan0
+		lease_file $lab_dir/leases
+		pidfile $lab_dir/udhcpd.pid
+		min_lease 2
+		option lease $3
+		option subnet 255.255.255.0
+		option router 10.1.0.1
+		option dns 10.1.0.54
+		option domain lease.example
+	END
+	: >"$lab_dir/leases"
+	lab_spawn router "$lab_dir/udhcpd.log" busybox udhcpd -f "$lab_dir/udhcpd.conf"
+}
+
+# wlan0 is to be configured by a DHCP client, and is heard of from the beginning.
+unconfigured() {
+	in_client ip addr flush dev wlan0 scope global
+	in_client ip route flush dev wlan0
+	session
+	post announce interfaces
+	post announce pvd
+	post announce element
+	post announce address
+	await '.event == "Interface Announcement" and .interface == "wwan0"'
+}
+
+@test "udhcpc: a lease, its release, another one; what resolvconf keeps of it" {
+	command -v busybox >/dev/null || skip "busybox is missing"
+	local server client
+	unconfigured
+	leases 10.1.0.100 10.1.0.110 60
+	server=$lab_pid
+	# As the one of the package does it where there is resolvconf.
+	mkdir -p "$lab_dir/run/resolvconf/interface"
+	cat >"$lab_dir/script" <<-'END'
+		#!/bin/sh
+		case $1 in
+		bound | renew)
+			busybox ifconfig "$interface" "$ip" netmask "$subnet"
+			ip route replace default via "$router" dev "$interface" metric 100
+			printf 'search %s\nnameserver %s\n' "$domain" "$dns" >"/run/resolvconf/interface/$interface.udhcpc"
+			;;
+		deconfig)
+			ip -4 addr flush dev "$interface"
+			rm -f "/run/resolvconf/interface/$interface.udhcpc"
+			;;
+		esac
+	END
+	chmod +x "$lab_dir/script"
+	lab_spawn client "$lab_dir/udhcpc" bash "$lab_dir/managed" busybox udhcpc -f -i wlan0 -t 2 -T 1 -A 1 -s "$lab_dir/script"
+	client=$lab_pid
+	await '.event == "Address Announcement" and (.address | tostring | startswith("10.1.0.1")) and .prefix == 24'
+	await '.event == "Configuration Element Announcement" and .element == "DHCPv4" and .interface == "wlan0"'
+	post get "$(pvd_of wlan0)" DHCPv4
+	await '.event == "Configuration Data" and .information == "dns-server" and .address == "10.1.0.54"'
+	kill -USR2 "$client"
+	await '.event == "No Address Announcement" and (.address | tostring | startswith("10.1.0.10"))'
+	await '.event == "No Provisioning Domain Announcement" and .interface == "wlan0"'
+	# The next server has others to give.
+	kill "$server"
+	is_over "$server"
+	leases 10.1.0.120 10.1.0.130 60
+	kill -USR1 "$client"
+	await '.event == "Address Announcement" and (.address | tostring | startswith("10.1.0.12")) and .prefix == 24'
+	await '.event == "Configuration Element Announcement" and .element == "DHCPv4" and .interface == "wlan0"' 2
+	# The same network: the same domain.
+	[ "$(jq -r 'select(.event == "Provisioning Domain Announcement" and .interface == "wlan0") | .pvd' "$out" | sort -u | wc -l)" = 1 ]
+	kill -USR2 "$client"
+	await '.event == "No Provisioning Domain Announcement" and .interface == "wlan0"' 2
+	never jq -e 'select(.event == "No Interface Announcement" or .event == "Interface is going away")' "$out"
+}
+
+@test "dhcpcd: a lease with its lifetime, its files, and released" {
+	command -v dhcpcd >/dev/null || skip "dhcpcd is missing"
+	command -v busybox >/dev/null || skip "busybox is missing"
+	unconfigured
+	leases 10.1.0.100 10.1.0.110 60
+	dhcpcd() {
+		managed sh -c 'mkdir -p /var/lib/dhcpcd && mount -t tmpfs tmpfs /var/lib/dhcpcd && exec dhcpcd "$@"' - \
+			-4 --noarp --nolink --nohook hostname "$@" wlan0 >>"$lab_dir/dhcpcd" 2>&1 3>&-
+	}
+	dhcpcd -B &
+	echo $! >>"$lab_dir/pids"
+	await '.event == "Address Announcement" and (.address | tostring | startswith("10.1.0.1")) and .valid <= 60' ||
+		{ cat "$lab_dir/dhcpcd"; false; }
+	for ((i = 0; i < 50; i++)); do
+		post get "$(pvd_of wlan0)" DHCPv4 dns-server
+		! jq -e 'select(.event == "Configuration Data" and .address == "10.1.0.54")' "$out" >/dev/null || break
+		sleep 0.2
+	done
+	await '.event == "Configuration Data" and .address == "10.1.0.54" and .element == "DHCPv4"'
+	dhcpcd -k
+	await '.event == "No Address Announcement" and (.address | tostring | startswith("10.1.0.1"))'
+	await '.event == "No Configuration Element Announcement" and .element == "DHCPv4" and .interface == "wlan0"'
+	await '.event == "No Provisioning Domain Announcement" and .interface == "wlan0"'
+}
+
 @test "a manager's files: an element that comes, changes and goes; nothing is guessed" {
 	session
 	everything

@@ -32,6 +32,7 @@ static void turn(struct api *a)
 {
 	a->f->m.table.now = a->f->now;
 	pvd_expire(&a->d.pvds, a->f->now);
+	mirror_tell_routes(&a->f->m);
 	domains_settle(&a->d, a->f->now);
 	mirror_flush(&a->f->m);
 }
@@ -305,7 +306,27 @@ static void identifiers(void **state)
 	del_address(a->f, a->f->address[3]);
 	new_address(a->f, (struct fake_address){3, "192.168.4.2", 24, IFA_F_PERMANENT});
 	new_link(a->f, wwan);
-	assert_non_null(strstr(heard(a), "Provisioning Domain Announcement wwan0 D\n"));
+	assert_string_equal(heard(a), "Interface is going away wwan0\n"
+	                              "No Address Announcement wwan0 B 10.2.0.2\n"
+	                              "No Provisioning Domain Announcement wwan0 B\n"
+	                              "Interface is going up wwan0\n");
+	/* Which has no router, as it seems after a while. */
+	assert_true(domains_due(&a->d) > a->f->now);
+	a->f->now = domains_due(&a->d);
+	assert_string_equal(heard(a), "Provisioning Domain Announcement wwan0 D\n"
+	                              "Address Announcement wwan0 D 192.168.4.2\n");
+	/* The first one again, by a client that adds the address before it knows the prefix. */
+	new_link(a->f, off);
+	del_address(a->f, (struct fake_address){3, "192.168.4.2", 24, IFA_F_PERMANENT});
+	new_link(a->f, wwan);
+	new_address(a->f, (struct fake_address){3, "10.2.0.2", 8, IFA_F_PERMANENT});
+	heard(a);
+	del_address(a->f, (struct fake_address){3, "10.2.0.2", 8, IFA_F_PERMANENT});
+	new_address(a->f, a->f->address[3]);
+	assert_string_equal(heard(a), "");
+	new_route(a->f, a->f->route[3]);
+	assert_string_equal(heard(a), "Provisioning Domain Announcement wwan0 B\n"
+	                              "Address Announcement wwan0 B 10.2.0.2\n");
 	end(a);
 }
 
