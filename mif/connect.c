@@ -278,6 +278,22 @@ static bool inet(const struct sockaddr_storage *a)
 	return a->ss_family == AF_INET || a->ss_family == AF_INET6;
 }
 
+static bool answers(const struct mif_message *waiting, const struct mif_message *stop)
+{
+	return (waiting->type == MIF_CONNECTED || waiting->type == MIF_NOT_CONNECTED) &&
+	       waiting->id == stop->id;
+}
+
+/* It may have been there already, and not been read. */
+static void forget_answer(struct mif *m, const struct mif_message *stop)
+{
+	struct mif_message answer;
+
+	while (subscriber_take_back(&m->sub, answers, stop, &answer))
+		if (answer.type == MIF_CONNECTED)
+			close(answer.fd);
+}
+
 int connect_post(struct mif *m, const struct mif_message *msg)
 {
 	struct connection **at = find(m, msg->id), *c;
@@ -286,6 +302,7 @@ int connect_post(struct mif *m, const struct mif_message *msg)
 	if (msg->type == MIF_STOP_CONNECTING) {
 		if (*at)
 			end(m, at);
+		forget_answer(m, msg);
 		return 0;
 	}
 	if (*at)

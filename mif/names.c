@@ -315,9 +315,17 @@ static bool in_ascii(const char *name, char **out)
 	return true;
 }
 
+static bool answers(const struct mif_message *waiting, const struct mif_message *stop)
+{
+	return (waiting->type == MIF_NAME_TRANSLATION ||
+	        waiting->type == MIF_NO_NAME_TRANSLATION) &&
+	       waiting->id == stop->id;
+}
+
 int names_post(struct mif *m, const struct mif_message *msg)
 {
 	struct translation **at = &m->translations, *t;
+	struct mif_message unread;
 	struct domain d;
 	char *ascii = NULL;
 
@@ -326,6 +334,8 @@ int names_post(struct mif *m, const struct mif_message *msg)
 	if (msg->type == MIF_STOP_TRANSLATING_NAME) {
 		if (*at)
 			end(m, at);
+		while (subscriber_take_back(&m->sub, answers, msg, &unread))
+			;
 		return 0;
 	}
 	if (*at)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "monitor/message.h"
 #include "monitor/subscriber.h"
@@ -24,10 +25,40 @@ static void all_again(struct subscriber *s)
 			told_note(&s->told, l->ifindex);
 }
 
-static int announce_interfaces(struct subscriber *s, bool on)
+/* What waits of announcements that are stopped: of this domain or interface, or of all. */
+static bool stopped(const struct mif_message *waiting, const struct mif_message *stop)
+{
+	enum mif_type t = waiting->type;
+
+	if ((stop->interface && waiting->interface != stop->interface) ||
+	    (stop->pvd[0] && strcasecmp(waiting->pvd, stop->pvd) != 0))
+		return false;
+	switch (stop->type) {
+	case MIF_STOP_ANNOUNCING_INTERFACES:
+		return t == MIF_INTERFACE || t == MIF_NO_INTERFACE;
+	case MIF_STOP_ANNOUNCING_PVD:
+		return t == MIF_PVD || t == MIF_NO_PVD;
+	case MIF_STOP_ANNOUNCING_ELEMENT:
+		return t == MIF_ELEMENT || t == MIF_NO_ELEMENT;
+	default:
+		return t == MIF_ADDRESS || t == MIF_NO_ADDRESS;
+	}
+}
+
+static void forget_waiting(struct subscriber *s, const struct mif_message *stop)
+{
+	struct mif_message unread;
+
+	while (subscriber_take_back(s, stopped, stop, &unread))
+		;
+}
+
+static int announce_interfaces(struct subscriber *s, const struct mif_message *msg, bool on)
 {
 	subscriber_compare(s);
 	s->wants_interfaces = on;
+	if (!on)
+		forget_waiting(s, msg);
 	for (struct told_interface *i = s->told.interfaces; i; i = i->hh.next)
 		i->told = false;
 	if (on)
@@ -47,10 +78,15 @@ static int announce_domains(struct subscriber *s, const struct mif_message *msg,
 		if (!i)
 			return -ENOMEM;
 		i->wants_domains = on;
+		/* It goes on: all were asked for. */
+		if (!on && s->wants_domains)
+			return 0;
 	} else {
 		s->wants_domains = on;
 		all_again(s);
 	}
+	if (!on)
+		forget_waiting(s, msg);
 	for (struct told_interface *i = s->told.interfaces; i; i = i->hh.next)
 		for (struct told_domain *d = i->domains; d; d = d->next) {
 			if (!msg->interface && !on)
@@ -67,7 +103,8 @@ static int announce_domains(struct subscriber *s, const struct mif_message *msg,
 /* Elements or addresses of one domain, which may be on several interfaces. */
 static int announce_of(struct subscriber *s, const struct mif_message *msg, bool elements, bool on)
 {
-	bool any = false;
+	bool all = elements ? s->wants_elements : s->wants_addresses;
+	bool any = false, goes_on = all && !on; /* all were asked for */
 
 	subscriber_compare(s);
 	for (const struct if_link *l = s->domains->table->links; l; l = l->hh.next) {
@@ -83,20 +120,28 @@ static int announce_of(struct subscriber *s, const struct mif_message *msg, bool
 		if (!d)
 			return -ENOMEM;
 		any = true;
-		if (elements) {
+		if (elements)
 			d->wants_elements = on;
-			memset(d->element, 0, sizeof(d->element));
-		} else {
+		else
 			d->wants_addresses = on;
+		if (goes_on)
+			continue;
+		if (elements)
+			memset(d->element, 0, sizeof(d->element));
+		else
 			told_forget_addresses(d);
-		}
 	}
+	if (!on && !goes_on)
+		forget_waiting(s, msg);
 	return any || !on ? 0 : -ENOENT;
 }
 
-static int announce_of_all(struct subscriber *s, bool elements, bool on)
+static int announce_of_all(struct subscriber *s, const struct mif_message *msg, bool elements,
+                           bool on)
 {
 	subscriber_compare(s);
+	if (!on)
+		forget_waiting(s, msg);
 	if (elements)
 		s->wants_elements = on;
 	else
@@ -169,9 +214,9 @@ int subscriber_post(struct subscriber *s, const struct mif_message *msg)
 {
 	switch (msg->type) {
 	case MIF_ANNOUNCE_INTERFACES:
-		return announce_interfaces(s, true);
+		return announce_interfaces(s, msg, true);
 	case MIF_STOP_ANNOUNCING_INTERFACES:
-		return announce_interfaces(s, false);
+		return announce_interfaces(s, msg, false);
 	case MIF_ANNOUNCE_PVD:
 		return announce_domains(s, msg, true);
 	case MIF_STOP_ANNOUNCING_PVD:
@@ -179,12 +224,12 @@ int subscriber_post(struct subscriber *s, const struct mif_message *msg)
 	case MIF_ANNOUNCE_ELEMENT:
 	case MIF_STOP_ANNOUNCING_ELEMENT:
 		if (!msg->pvd[0])
-			return announce_of_all(s, true, msg->type == MIF_ANNOUNCE_ELEMENT);
+			return announce_of_all(s, msg, true, msg->type == MIF_ANNOUNCE_ELEMENT);
 		return announce_of(s, msg, true, msg->type == MIF_ANNOUNCE_ELEMENT);
 	case MIF_ANNOUNCE_ADDRESS:
 	case MIF_STOP_ANNOUNCING_ADDRESS:
 		if (!msg->pvd[0])
-			return announce_of_all(s, false, msg->type == MIF_ANNOUNCE_ADDRESS);
+			return announce_of_all(s, msg, false, msg->type == MIF_ANNOUNCE_ADDRESS);
 		return announce_of(s, msg, false, msg->type == MIF_ANNOUNCE_ADDRESS);
 	case MIF_GET_CONFIGURATION_DATA:
 		return configuration(s, msg);

@@ -36,6 +36,26 @@ bool subscriber_put(struct subscriber *s, const struct mif_message *msg)
 	return true;
 }
 
+static struct mif_message *waiting(const struct subscriber *s, unsigned n)
+{
+	return &s->queue[(s->first + n) % SUBSCRIBER_QUEUE];
+}
+
+bool subscriber_take_back(struct subscriber *s, subscriber_match *match,
+                          const struct mif_message *wanted, struct mif_message *out)
+{
+	unsigned n = 0;
+
+	while (n < s->waiting && !match(waiting(s, n), wanted))
+		n++;
+	if (n == s->waiting)
+		return false;
+	*out = *waiting(s, n);
+	for (s->waiting--; n < s->waiting; n++)
+		*waiting(s, n) = *waiting(s, n + 1);
+	return true;
+}
+
 void subscriber_compare(struct subscriber *s)
 {
 	while (s->told.dirty && announce_difference(s, s->told.dirty))

@@ -43,6 +43,12 @@ void subscriber_note(struct subscriber *s, int ifindex);
 /* A message from elsewhere (names, connections). False: no room. */
 bool subscriber_put(struct subscriber *s, const struct mif_message *msg);
 
+/* The first message waiting that matches is given out of its turn, and is not told. False: none
+ * does (any more). */
+typedef bool subscriber_match(const struct mif_message *waiting, const struct mif_message *wanted);
+bool subscriber_take_back(struct subscriber *s, subscriber_match *match,
+                          const struct mif_message *wanted, struct mif_message *out);
+
 /* How many more subscriber_put() takes. */
 unsigned subscriber_room(const struct subscriber *s);
 

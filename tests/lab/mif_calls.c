@@ -155,6 +155,29 @@ static void a_child(const struct mif_message *pvd, const char *own)
 	must(m.id == 9 && m.error == EHOSTUNREACH && m.fd == -1);
 }
 
+/* Refused at once, or answered, and not read: there is no answer after a stop, and no socket. */
+static void a_stop(const struct mif_message *pvd, const struct sockaddr_in *server)
+{
+	struct mif_message m = {.type = MIF_CONNECT_TO_ADDRESS, .id = 5};
+	struct sockaddr_in to = *server;
+	struct mif_message stop = {.type = MIF_STOP_CONNECTING, .id = 5}, got;
+
+	memcpy(m.pvd, pvd->pvd, sizeof(m.pvd));
+	to.sin_port = htons(9);
+	memcpy(&m.address, &to, sizeof(to));
+	must(mif_post(mif, &m) == 0);
+	must(mif_check(mif, NULL, 0, 10000) > 0);
+	must(mif_post(mif, &stop) == 0);
+	m.id = 6;
+	must(mif_post(mif, &m) == 0);
+	do
+		must(mif_check(mif, NULL, 0, 10000) > 0 && mif_get(mif, &got) >= 0);
+	while (got.type != MIF_NOT_CONNECTED);
+	must(got.id == 6 && got.error == ECONNREFUSED);
+	/* None of that name is under way. */
+	must(mif_post(mif, &stop) == 0);
+}
+
 static void what_is_refused(void)
 {
 	struct mif_message m = {.type = (enum mif_type)12345};
@@ -187,6 +210,7 @@ int main(int argc, char **argv)
 	the_descriptor_rests();
 	a_descriptor_of_ours();
 	a_socket_of_the_domain(&pvd, argv[2], &server);
+	a_stop(&pvd, &server);
 	a_child(&pvd, argv[2]);
 	mif_close(mif);
 	mif_close(NULL);

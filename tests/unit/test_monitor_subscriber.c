@@ -225,6 +225,31 @@ static void the_order_of_the_end(void **state)
 	end(a);
 }
 
+static void what_waits_ends_with_a_stop(void **state)
+{
+	struct api *a = following();
+	struct domain of[DOMAINS_OF_INTERFACE];
+
+	(void)state;
+	new_address(a->f, (struct fake_address){2, "10.1.0.3", 24, IFA_F_PERMANENT});
+	new_link(a->f, (struct fake_link){4, "usb0", DOWN, IF_OPER_DOWN, NULL, NULL, 0});
+	turn(a);
+	assert_true(subscriber_pending(&a->s));
+	assert_int_equal(post(a, MIF_STOP_ANNOUNCING_ADDRESS, 0, ""), 0);
+	assert_string_equal(heard(a), "Interface Announcement usb0\n");
+	/* Of one domain, while all were asked for: those go on, and nothing is told again. */
+	assert_int_equal(post(a, MIF_ANNOUNCE_ADDRESS, 0, ""), 0);
+	heard(a);
+	assert_true(domains_of(&a->d, 2, of));
+	assert_int_equal(post(a, MIF_STOP_ANNOUNCING_ADDRESS, 0, of[0].id), 0);
+	assert_int_equal(post(a, MIF_STOP_ANNOUNCING_ELEMENT, 0, of[0].id), 0);
+	assert_int_equal(post(a, MIF_STOP_ANNOUNCING_PVD, 2, ""), 0);
+	assert_string_equal(heard(a), "");
+	del_address(a->f, (struct fake_address){2, "10.1.0.3", 24, IFA_F_PERMANENT});
+	assert_string_equal(heard(a), "No Address Announcement wlan0 A 10.1.0.3\n");
+	end(a);
+}
+
 static void a_subscription_ends_with_its_subject(void **state)
 {
 	struct api *a = start();
@@ -547,6 +572,7 @@ int main(void)
 	    cmocka_unit_test(interfaces),
 	    cmocka_unit_test(a_domain_and_its_addresses),
 	    cmocka_unit_test(the_order_of_the_end),
+	    cmocka_unit_test(what_waits_ends_with_a_stop),
 	    cmocka_unit_test(a_subscription_ends_with_its_subject),
 	    cmocka_unit_test(identifiers),
 	    cmocka_unit_test(routers_are_asked_after),
