@@ -123,6 +123,58 @@ everything() {
 	[ ! -s "$lab_dir/err" ]
 }
 
+@test "each stop: of what was asked for, of that alone, and at once" {
+	local from
+	session
+	everything
+	# Of one domain and one interface: all were asked for.
+	post stop address "$(pvd_of wlan0)"
+	post stop element "$(pvd_of wlan0)"
+	post stop pvd wlan0
+	from=$(here)
+	lab_event wlan0 carrier-off
+	await '.event == "No Provisioning Domain Announcement" and .interface == "wlan0"'
+	[ "$(told wlan0 "$from" | grep -c '^No ')" = 5 ]
+	lab_event wlan0 carrier-on
+	await '.event == "Address Announcement" and .address == "10.1.0.2"' 2
+	# One kind after the other; the interface is the last that is heard of.
+	post stop element
+	from=$(here)
+	lab_event wlan0 carrier-off
+	await '.event == "No Provisioning Domain Announcement" and .interface == "wlan0"' 2
+	told wlan0 "$from" | grep -q '^No Address Announcement 10.1.0.2'
+	never grep -q Element <(told wlan0 "$from")
+	post stop address
+	lab_event wlan0 carrier-on
+	await '.event == "Provisioning Domain Announcement" and .interface == "wlan0"' 3
+	post stop pvd
+	from=$(here)
+	lab_event wlan0 carrier-off
+	await '.event == "Interface is going away" and .interface == "wlan0"' 3
+	lab_event wlan0 carrier-on
+	await '.event == "Interface is going up" and .interface == "wlan0"' 3
+	[ "$(told wlan0 "$from" | sort -u | xargs)" = "Interface is going away Interface is going up" ]
+	post stop interfaces
+	from=$(here)
+	lab_event wlan0 carrier-off
+	# Of one domain alone, by its interface.
+	post announce pvd wwan0
+	await '.event == "Provisioning Domain Announcement" and .interface == "wwan0"' 2
+	post announce address "$(pvd_of wwan0)"
+	await '.event == "Address Announcement" and .address == "10.2.0.2"' 2
+	[ -z "$(told wlan0 "$from")" ]
+	in_client ip addr add 10.2.0.70/24 dev wwan0
+	await '.event == "Address Announcement" and .address == "10.2.0.70"'
+	post stop address "$(pvd_of wwan0)"
+	post stop pvd wwan0
+	post get "$(pvd_of wwan0)" link mtu
+	await '.event == "Configuration Data" and .number == 1500'
+	from=$(here)
+	lab_event wwan0 carrier-off
+	sleep 0.5
+	[ -z "$(told wwan0 "$from")" ]
+}
+
 @test "a tunnel comes and goes: interface, domain, element, address, and back in order" {
 	local from
 	session
