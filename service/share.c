@@ -25,6 +25,7 @@
 #define LOAD_MS 10000        /* in which a client must have taken all there is */
 #define ASKS_PER_S 50        /* of one client, and of all: more are answered without asking the */
 #define ASKS_OF_ALL 500      /* kernel */
+#define CHECKS_OF_ALL 100    /* findings handed on in a second, each to many */
 #define REST 8 /* as many times as telling took it is not done again: large tables cost */
 
 #define UNTOLD UINT64_MAX
@@ -52,7 +53,7 @@ static struct watch listener = {.fd = -1};
 static struct mif_monitor *monitor;
 static uint64_t network;
 static struct client *clients;
-static struct rate asks_of_all;
+static struct rate asks_of_all, checks_of_all;
 static unsigned count;
 static struct news news;
 static struct journal journal;
@@ -95,7 +96,7 @@ static const struct journal_record *next_record(struct client *c, int64_t now)
 		snapshot_let_go(&c->all);
 	}
 	if (c->behind || journal_missed(&journal, c->at)) {
-		c->all = snapshot_take(&news, journal.next, &packer);
+		c->all = snapshot_take(&news, &journal, &packer);
 		if (!c->all)
 			return NULL;
 		c->at_all = 0;
@@ -173,7 +174,8 @@ static void hear(struct client *c, int64_t now)
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
 		if (n > 0 && shared_checked(buf, (size_t)n, &found)) {
-			if (within(&c->asks, ASKS_PER_S, now))
+			if (within(&c->asks, ASKS_PER_S, now) &&
+			    within(&checks_of_all, CHECKS_OF_ALL, now))
 				hand_on(c, &found, now);
 			continue;
 		}

@@ -5,6 +5,8 @@
 
 #include "common/log.h"
 
+#define LATELY 64 /* records of the journal that are read after it */
+
 static struct snapshot *last; /* which counts as a user */
 
 void snapshot_let_go(struct snapshot **s)
@@ -37,11 +39,11 @@ static struct snapshot *take(const struct news *n, uint64_t at, struct packer *p
 	return s;
 }
 
-struct snapshot *snapshot_take(const struct news *n, uint64_t at, struct packer *p)
+struct snapshot *snapshot_take(const struct news *n, const struct journal *j, struct packer *p)
 {
-	if (!last || last->at != at) {
+	if (!last || journal_missed(j, last->at) || j->next - last->at > LATELY) {
 		snapshot_let_go(&last);
-		last = take(n, at, p);
+		last = take(n, j->next, p);
 	}
 	if (last)
 		last->users++;

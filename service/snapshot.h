@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The whole table as it was told to be by some record of the journal; shared by those who are
- * reading it. */
+ * reading it. There are few of them, however many do not read. */
 #ifndef SERVICE_SNAPSHOT_H
 #define SERVICE_SNAPSHOT_H
 
@@ -13,8 +13,9 @@ struct snapshot {
 	unsigned users;
 };
 
-/* As of now, for one more user. NULL: no memory, or it does not fit. */
-struct snapshot *snapshot_take(const struct news *n, uint64_t at, struct packer *p);
+/* For one more user, as of now or as of a moment ago: what has come since is in the journal. NULL:
+ * no memory, or it does not fit. */
+struct snapshot *snapshot_take(const struct news *n, const struct journal *j, struct packer *p);
 
 /* One user less; NULL is nobody's. Leaves NULL. */
 void snapshot_let_go(struct snapshot **s);

@@ -426,6 +426,44 @@ netlinks() { # PID: its sockets of rtnetlink
 	diff -u <(configured) <(remaining)
 }
 
+@test "clients that do not read cost no memory, and no other client waits for them" {
+	local before idle
+	start_service
+	for i in $(seq 0 2999); do
+		echo "addr add 10.8.$((i / 250)).$((i % 250 + 1))/32 dev wwan0"
+	done >"$lab_dir/many"
+	in_client ip -batch "$lab_dir/many"
+	in_client timeout 10 "$mifcont" events --once --json >"$out"
+	grep -q '"10.8.11.250"' "$out"
+	resident() { awk '/VmRSS/ { print $2 }' "/proc/$service/status"; }
+	before=$(resident)
+	# Each is to be told of another state of the whole table.
+	mkfifo "$lab_dir/hold"
+	in_client python3 -c 'import socket, subprocess, sys
+idle = []
+for n in range(200):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    s.connect(sys.argv[1])
+    idle.append(s)
+    subprocess.run(["ip", "addr", ("add", "del")[n % 2], "10.8.99.1/32", "dev", "wwan0"], check=True)
+print("idle", flush=True)
+sys.stdin.readline()' "$MIFCONT_SERVICE" <"$lab_dir/hold" >"$lab_dir/idle" 3>&- &
+	idle=$!
+	exec 8>"$lab_dir/hold"
+	for ((i = 0; i < 200; i++)); do
+		! grep -q idle "$lab_dir/idle" || break
+		sleep 0.1
+	done
+	grep -q idle "$lab_dir/idle"
+	in_client timeout 10 "$mifcont" events --once --json >"$out"
+	grep -q '"10.8.11.250"' "$out"
+	echo "$before kB, then $(resident) kB"
+	[ "$(resident)" -lt $((before + 3000)) ]
+	exec 8>&-
+	wait "$idle"
+}
+
 @test "strangers are not listened to: another user's service, another network's" {
 	command -v setpriv >/dev/null || skip "setpriv is missing"
 	setpriv --reuid 65534 --clear-groups true 2>/dev/null || skip "only one user here"
