@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "preload/answers.h"
 #include "preload/hook.h"
 #include "preload/names.h"
 #include "preload/process.h"
@@ -55,6 +56,14 @@ EXPORT int getaddrinfo(const char *name, const char *service, const struct addri
 		errno = saved;
 	}
 	return r;
+}
+
+EXPORT void freeaddrinfo(struct addrinfo *list)
+{
+	bind_early();
+	/* On one C library some lists are ours. */
+	if (!answers_free(list))
+		real.freeaddrinfo(list);
 }
 
 static void note_host(const char *name, const struct hostent *h)

@@ -369,6 +369,7 @@ const struct real_name real_names[] = {
     {"vdprintf", offsetof(struct real, vdprintf)},
     {"__vdprintf_chk", offsetof(struct real, __vdprintf_chk)},
     {"getaddrinfo", offsetof(struct real, getaddrinfo)},
+    {"freeaddrinfo", offsetof(struct real, freeaddrinfo)},
     {"gethostbyname", offsetof(struct real, gethostbyname)},
     {"gethostbyname2", offsetof(struct real, gethostbyname2)},
     {"gethostbyname_r", offsetof(struct real, gethostbyname_r)},

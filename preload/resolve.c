@@ -12,6 +12,7 @@
 #include "monitor/pvd.h"
 #include "monitor/resolvers.h"
 #include "policy/policy.h"
+#include "preload/answers.h"
 #include "preload/process.h"
 #include "preload/real.h"
 
@@ -176,21 +177,16 @@ static uint16_t port_of(const char *service, const struct addrinfo *hints)
 	if (!service || real.getaddrinfo("127.0.0.1", service, &h, &a) != 0)
 		return 0;
 	port = ntohs(((struct sockaddr_in *)a->ai_addr)->sin_port);
-	freeaddrinfo(a);
+	real.freeaddrinfo(a);
 	return port;
 }
 
-#ifdef __GLIBC__
-/*
- * The list for one address is libc's own, so that its freeaddrinfo() can have it; there each entry
- * is a piece of memory of its own, so that lists can be joined.
- */
-static int add_address(struct addrinfo ***end, const union flow_address *a, const char *service,
+/* What the C library makes of one address. */
+static int one_address(struct addrinfo **out, const union flow_address *a, const char *service,
                        const struct addrinfo *hints)
 {
 	struct addrinfo h = {.ai_flags = 0};
 	char ip[INET6_ADDRSTRLEN];
-	int r;
 
 	if (hints)
 		h = *hints;
@@ -203,36 +199,58 @@ static int add_address(struct addrinfo ***end, const union flow_address *a, cons
 	                                          : (const void *)&a->in6.sin6_addr,
 	               ip, sizeof(ip)))
 		return EAI_FAIL;
-	r = real.getaddrinfo(ip, service, &h, *end);
-	while (r == 0 && **end)
-		*end = &(**end)->ai_next;
-	return r;
+	return real.getaddrinfo(ip, service, &h, out);
 }
+
+/* All of them as one list, which is to be freed by freeaddrinfo(). Takes them. */
+#ifdef __GLIBC__
+/* There each entry is a piece of memory of its own, so that lists can be joined; and they can be
+ * freed where our hook is not called. */
+static int join(struct addrinfo **part, unsigned n, const char *name, struct addrinfo **result)
+{
+	char *copy = name ? strdup(name) : NULL;
+
+	for (unsigned i = 1; i < n; i++) {
+		struct addrinfo **end = &part[0];
+
+		while (*end)
+			end = &(*end)->ai_next;
+		*end = part[i];
+	}
+	if (name && !copy) {
+		real.freeaddrinfo(part[0]);
+		return EAI_MEMORY;
+	}
+	part[0]->ai_canonname = copy;
+	*result = part[0];
+	return 0;
+}
+#else
+static int join(struct addrinfo **part, unsigned n, const char *name, struct addrinfo **result)
+{
+	*result = answers_join(part, n, name);
+	for (unsigned i = 0; i < n; i++)
+		real.freeaddrinfo(part[i]);
+	return *result ? 0 : EAI_MEMORY;
+}
+#endif
 
 static int list_of(const struct resolved *found, const char *name, const char *service,
                    const struct addrinfo *hints, struct addrinfo **result)
 {
-	struct addrinfo *list = NULL, **end = &list;
-	int r = EAI_NONAME;
+	struct addrinfo *part[LOOKUP_ADDRESSES];
+	bool canonical = hints && hints->ai_flags & AI_CANONNAME;
+	unsigned n = 0;
+	int r = 0;
 
-	for (unsigned i = 0; i < found->n; i++) {
-		*end = NULL;
-		r = add_address(&end, &found->addr[i], service, hints);
-		if (r != 0)
-			break;
+	while (r == 0 && n < found->n) {
+		r = one_address(&part[n], &found->addr[n], service, hints);
+		n += r == 0;
 	}
-	if (r == 0 && hints && hints->ai_flags & AI_CANONNAME) {
-		list->ai_canonname = strdup(name);
-		if (!list->ai_canonname)
-			r = EAI_MEMORY;
-	}
-	if (r == 0) {
-		*result = list;
-		return 0;
-	}
-	*end = NULL;
-	if (list)
-		freeaddrinfo(list);
+	if (r == 0)
+		return join(part, n, canonical ? name : NULL, result);
+	while (n)
+		real.freeaddrinfo(part[--n]);
 	return r;
 }
 
@@ -263,14 +281,6 @@ bool resolve_getaddrinfo(const char *name, const char *service, const struct add
 		*error = found.status == LOOKUP_NO_NAME ? EAI_NONAME : EAI_AGAIN;
 	return true;
 }
-#else
-bool resolve_getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
-                         struct addrinfo **result, int *error)
-{
-	(void)name, (void)service, (void)hints, (void)result, (void)error, (void)port_of;
-	return false;
-}
-#endif
 
 /* --- gethostbyname() and its like --- */
 

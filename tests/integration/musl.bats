@@ -73,7 +73,7 @@ goes_on() { # CMD...
 
 @test "unit tests: counts, placeholder, the session" {
 	local t
-	for t in preload_counts preload_placeholder session_sim noise ring wire; do
+	for t in preload_answers preload_counts preload_placeholder session_sim noise ring wire; do
 		timeout 100 "$musl/tests/test_$t"
 	done
 }
@@ -91,6 +91,32 @@ goes_on() { # CMD...
 @test "bulk data both ways, a thread each" {
 	echo_lab
 	goes_on "$musl/lab/bulk" threads 10.9.0.2 9000 3
+}
+
+@test "a name means what the network of the path says" {
+	start_lab 5 100 0
+	cat >"$lab_dir/policy.conf" <<-'END'
+		peer "*.lab.example" { continuity = auto  resolve = path }
+		peer "*" { continuity = auto }
+	END
+	mkdir -p "$lab_dir/run/systemd/netif/links" "$lab_dir/www"
+	echo "it is this one" >"$lab_dir/www/page"
+	lab_spawn server "$lab_dir/http.log" python3 -m http.server 8080 --directory "$lab_dir/www"
+	# The host's own name server knows another one of that name.
+	lab_names www.lab.example=192.0.2.9
+	lab_spawn router "$lab_dir/dns-path" python3 "$lab_root/tests/lab/dns.py" 10.1.0.1 www.lab.example=10.9.0.2
+	wait_port 8080
+	for ((i = 0; i < 100; i++)); do
+		! in_router ss -Hlun "src 10.1.0.1:53" | grep -q . || break
+		sleep 0.05
+	done
+	echo DNS=10.1.0.1 >"$lab_dir/run/systemd/netif/links/$(in_client cat /sys/class/net/wlan0/ifindex)"
+	in_client timeout 60 unshare -m sh -c 'mount --bind "$1" /run && mount --bind "$2" /etc/resolv.conf && shift 2 && exec "$@"' - \
+		"$lab_dir/run" "$lab_dir/resolv.conf" env LD_PRELOAD="$musl/libmifcont.so" \
+		MIFCONT_POLICY="$lab_dir/policy.conf" MIFCONT_LOG="debug:$lab_dir/client.log" \
+		"$busybox" wget -T 10 -O "$lab_dir/got" http://www.lab.example:8080/page
+	[ "$(cat "$lab_dir/got")" = "it is this one" ]
+	grep -q 'asked for in the network of wlan0' "$lab_dir/client.log"
 }
 
 @test "set*id while the agent works" {
