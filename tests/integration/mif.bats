@@ -637,3 +637,51 @@ install_it() {
 	cat "$lab_dir/said"
 	grep -q '^No Provisioning Domain Announcement wlan0 ' "$lab_dir/said"
 }
+
+@test "a program written from the man page: one domain after the other, lifetimes, and every stop" {
+	local line
+	install_it
+	# shellcheck disable=SC2046  # words are meant to split
+	cc -Wall -Wextra -Werror -o "$lab_dir/by_the_page" "$lab_root/tests/programs/by_the_page.c" $(pkg-config --cflags --libs libmif)
+	lab_spawn server "$lab_dir/tcp" python3 "$lab_root/tests/lab/echo_server.py" 9000
+	lab_wait_port server 9000
+	names 10.1.0.1 www.lab.example=10.9.0.2
+	names 10.2.0.1 www.lab.example=10.9.0.2
+	servers wlan0 DNS=10.1.0.1
+	servers wwan0 DNS=10.2.0.1
+	says() { # LINE
+		for _ in $(seq 200); do
+			! grep -qE "^$1\$" "$lab_dir/said" || return 0
+			sleep 0.05
+		done
+		echo "never said: $1"
+		cat "$lab_dir/said"
+		return 1
+	}
+	mkfifo "$lab_dir/requests"
+	managed timeout 60 "$lab_dir/by_the_page" www.lab.example 9000 <"$lab_dir/requests" >"$lab_dir/said" 3>&- &
+	session=$!
+	exec {to}>"$lab_dir/requests"
+	says 'connected from 10.1.0.2'
+	in_client ip addr add 10.2.0.60/24 dev wwan0 valid_lft 4 preferred_lft 1
+	says '10.2.0.60: 1 of 4'
+	says '10.2.0.60: 0 of [234], over soon'
+	lab_event wlan0 carrier-off
+	says 'leave wlan0: carrier lost'
+	says 'connected from 10.2.0.2'
+	says '10.2.0.60: over'
+	lab_event wlan0 carrier-on
+	post stop
+	says stopped
+	line=$(wc -l <"$lab_dir/said")
+	in_client ip addr add 10.2.0.61/24 dev wwan0 valid_lft 60 preferred_lft 60
+	lab_event wwan0 carrier-off
+	sleep 0.5
+	exec {to}>&-
+	wait "$session"
+	session=
+	[ "$(sed -n 's/^enter //p' "$lab_dir/said" | xargs)" = "wlan0 wwan0" ]
+	# Nothing after the stop, and nothing that was not asked for.
+	[ "$(wc -l <"$lab_dir/said")" = "$line" ]
+	never grep -E 'not asked|: No such|: Invalid' "$lab_dir/said"
+}
