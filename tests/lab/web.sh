@@ -77,6 +77,7 @@ web_lighttpd() { # PORT
 		server.max-keep-alive-requests = 60000
 		server.errorlog = "$d/error.log"
 		mimetype.assign = ( "" => "application/octet-stream" )
+		${web_lighttpd_more:-}
 	END
 	lab_spawn server "$d/log" lighttpd -D -f "$d/conf"
 }
