@@ -86,8 +86,11 @@ void pulse_wanted(struct flow *f, bool wanted)
 	pulse_begin(f);
 	/* In the middle of something, while there was no other path, it told nobody. */
 	if (facts_of(connection(f), &s) &&
-	    (s.unacked || s.sent_age_ms < RECENT_MS || s.data_age_ms < RECENT_MS))
+	    (s.unacked || s.sent_age_ms < RECENT_MS || s.data_age_ms < RECENT_MS)) {
 		atomic_store(&f->stirred, true);
+		/* Nobody else will say so now, and this turn's look at it is over. */
+		agent_kick();
+	}
 }
 
 static void relieved(struct flow *f)
