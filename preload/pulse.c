@@ -60,7 +60,12 @@ static int connection(struct flow *f)
 {
 	if (f->feed && !splice_parked(f))
 		return feed_server(f);
-	return f->pump ? pump_connection(f) : splice_parked(f) || !f->fds ? -1 : f->fd[0];
+	if (f->pump)
+		return pump_connection(f);
+	/* The program may duplicate or close it meanwhile. */
+	return splice_parked(f) || !__atomic_load_n(&f->fds, __ATOMIC_RELAXED)
+	           ? -1
+	           : __atomic_load_n(&f->fd[0], __ATOMIC_RELAXED);
 }
 
 void pulse_begin(struct flow *f)
