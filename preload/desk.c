@@ -80,8 +80,14 @@ static int end_for(struct caller *c)
 {
 	struct flow *f = c->flow;
 
-	if (f->id != c->id || f->closed || atomic_load(&f->state) == FLOW_FREE ||
+	if (f->id != c->id || atomic_load(&f->state) == FLOW_FREE ||
 	    atomic_load(&f->state) == FLOW_ENDED)
+		return -ENOENT;
+	int spare = pump_spare(f);
+
+	if (spare >= 0)
+		return spare;
+	if (f->closed)
 		return -ENOENT;
 	if (f->left && c->given >= 0) {
 		int connection = c->given;

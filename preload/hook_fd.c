@@ -16,6 +16,7 @@
 #include "preload/kin.h"
 #include "preload/own.h"
 #include "preload/process.h"
+#include "preload/pump.h"
 #include "preload/raw.h"
 #include "preload/real.h"
 #include "preload/registrations.h"
@@ -77,6 +78,12 @@ static struct leaving leave_begin(struct flow *f, int fd)
 {
 	struct leaving l = {.flow = f, .teller = -1};
 
+	/*
+	 * A relative is just being given its part: then what is on the descriptor is not what the
+	 * relative has, and it would come too late.
+	 */
+	if (atomic_load(&f->share) == SHARE_ASKED && atomic_load(&f->shared))
+		pump_ask(f, PUMP_MS);
 	l.locked = enter(f);
 	uint32_t s = atomic_load(&f->state);
 

@@ -30,6 +30,7 @@ struct pump {
 	bool ready; /* every thread has left the old file */
 	int far;    /* the agent's end of the pair */
 	int inner;  /* the session's connection; -1 */
+	int spare;  /* the program's end, for one turn: who asked for it shall have it; -1 */
 	bool paused;
 	bool broken;       /* the connection has failed: wait for another */
 	bool far_end;      /* the program has ended its direction */
@@ -86,6 +87,11 @@ int pump_state(const struct flow *f)
 	return s == SHARE_DONE ? 1 : s == SHARE_REFUSED ? -1 : 0;
 }
 
+int pump_spare(const struct flow *f)
+{
+	return f->pump && f->pump->spare >= 0 ? raw_fcntl(f->pump->spare, F_DUPFD_CLOEXEC, 3) : -1;
+}
+
 static void answer(struct flow *f, enum flow_share how)
 {
 	atomic_store(&f->share, how);
@@ -107,7 +113,7 @@ static struct pump *pump_new(struct flow *f)
 		if (p == MAP_FAILED)
 			return NULL;
 		p->flow = f;
-		p->far = p->inner = -1;
+		p->far = p->inner = p->spare = -1;
 		p->mark = SES_NO_END;
 		pumps[i] = p;
 		f->pump = p;
@@ -120,7 +126,8 @@ static void close_all(struct pump *p)
 {
 	own_close(p->far);
 	own_close(p->inner);
-	p->far = p->inner = -1;
+	own_close(p->spare);
+	p->far = p->inner = p->spare = -1;
 }
 
 void pump_free(struct flow *f)
@@ -219,7 +226,7 @@ static int take_over(struct flow *f)
 	/* Ended already: the pair says so, and its far end will, too. */
 	if (atomic_load(&f->half_closed))
 		raw_shutdown(app, SHUT_WR);
-	own_close(app);
+	p->spare = app;
 	if (c.written != f->ring.tail)
 		flowtalk_uncover(f, "bytes that no hook saw");
 	p->inner = f->old_fd;
@@ -244,6 +251,9 @@ static void go_on(struct flow *f, struct waits *w)
 
 	if (r == -EBUSY) {
 		waits_until(w, clock_ms() + 1);
+	} else if (r == 0) {
+		/* The spare end is not to be kept for long. */
+		waits_until(w, clock_ms());
 	} else if (r < 0) {
 		/* As with any flow that cannot be helped, its connection goes back. */
 		splice_unpark(f);
@@ -646,9 +656,15 @@ void pumps_step(void)
 {
 	int64_t now = clock_ms();
 
-	for (int i = 0; i < PUMPS; i++)
-		if (pumps[i] && pumps[i]->flow && pumps[i]->ready)
-			carry(pumps[i], now);
+	for (int i = 0; i < PUMPS; i++) {
+		struct pump *p = pumps[i];
+
+		if (!p || !p->flow || !p->ready)
+			continue;
+		own_close(p->spare);
+		p->spare = -1;
+		carry(p, now);
+	}
 }
 
 void pumps_forget(void)

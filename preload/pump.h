@@ -43,6 +43,13 @@ void pump_begin(struct flow *f, struct waits *w);
 int pump_state(const struct flow *f);
 
 /*
+ * In the turn in which that was granted: the program's end of the pair, duplicated for a relative.
+ * The program may have closed its own at that very moment. Else, or if there is no descriptor left,
+ * negative.
+ */
+int pump_spare(const struct flow *f);
+
+/*
  * A flow whose connection nobody here has any more (the program closed it; a relative has it):
  * `fd`, the connection, becomes the agent's in any case, and the result is the relative's end of a
  * pair. Negative errno: it stays as it is.

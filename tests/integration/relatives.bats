@@ -75,6 +75,15 @@ nobody_left() {
 	used_by spawn
 }
 
+# It asks for its part at its start, which takes some milliseconds.
+@test "a spawned program that is just being given the connection when its parent closes it" {
+	local us
+	for us in 2000 4000 6000 8000 11000 14000 18000 25000; do
+		covered timeout 20 "$lab_build/lab/relatives" "spawn-$us" 10.9.0.2 9000 0.1
+	done
+	nobody_left
+}
+
 @test "shells that system() starts" {
 	used_by system
 }

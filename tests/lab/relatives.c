@@ -425,7 +425,7 @@ static void by_vforked_filter(int fd)
 	wait_for(pid);
 }
 
-static void by_spawned_filter(int fd)
+static void by_spawned_filter(int fd, unsigned late_us)
 {
 	posix_spawn_file_actions_t actions;
 	pid_t pid;
@@ -439,6 +439,7 @@ static void by_spawned_filter(int fd)
 	if (r)
 		fail("posix_spawn: %d", r);
 	posix_spawn_file_actions_destroy(&actions);
+	usleep(late_us);
 	close(fd);
 	wait_for(pid);
 }
@@ -673,8 +674,8 @@ int main(int argc, char **argv)
 		by_forked_filter(fd);
 	else if (strcmp(how, "vfork-exec") == 0)
 		by_vforked_filter(fd);
-	else if (strcmp(how, "spawn") == 0)
-		by_spawned_filter(fd);
+	else if (strncmp(how, "spawn", 5) == 0) /* perhaps with when the parent closes it, in us */
+		by_spawned_filter(fd, how[5] ? (unsigned)atoi(how + 6) : 0);
 	else if (strcmp(how, "system") == 0)
 		by_shells(fd, by_system);
 	else if (strcmp(how, "popen") == 0)
