@@ -141,7 +141,7 @@ await() {
 			route 2001:db8:ff::/48 { };
 		};
 	END
-	lab_spawn router "$lab_dir/radvd.log" radvd -n -m stderr -C "$lab_dir/radvd.conf" -p "$lab_dir/radvd.pid" -u root
+	lab_spawn router "$lab_dir/radvd.log" radvd -n -m stderr -C "$lab_dir/radvd.conf" -p "$lab_dir/radvd.pid"
 	local radvd=$lab_pid
 	start_service
 	knows wlan0 "RA dns-server 2001:db8:a::53"
