@@ -220,6 +220,8 @@ static size_t bare(struct feed *d, size_t len)
 		size_t n;
 
 		used += http_source_take(&d->from, d->in + used, len - used, HTTP_UNKNOWN, &p, &n);
+		if (!n)
+			continue;
 		size_t skip = d->skip < n ? (size_t)d->skip : n;
 
 		d->skip -= skip;

@@ -247,7 +247,8 @@ static size_t take_all(struct http_source *src, uint64_t length, size_t most, ui
 		piece = piece < answer_len - at ? piece : answer_len - at;
 		at += http_source_take(src, answer + at, piece, most, &p, &n);
 		assert_in_range(n, 0, most);
-		memcpy(to + have, p, n);
+		if (n)
+			memcpy(to + have, p, n);
 		have += n;
 	}
 	*used = at;
