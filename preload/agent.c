@@ -260,12 +260,15 @@ static bool idle(void)
 	return true;
 }
 
+static _Atomic int task; /* the kernel's number of the thread, also of one that has ended */
+
 static void *run(void *arg)
 {
 	bool started = false;
 
 	(void)arg;
 	atomic_store(&agent_tid, thread_id());
+	atomic_store(&task, raw_gettid());
 	if (!monitor)
 		open_monitor();
 	if (policy_fd < 0) {
@@ -346,6 +349,19 @@ static bool start(void)
 	return r == 0;
 }
 
+/*
+ * A thread is joined a little before the kernel has done with it: until then it is counted among
+ * the process's, with the rights it had, and unshare() fails for it.
+ */
+static void see_off(void)
+{
+	struct timespec step = {0, 50000};
+	int gone = atomic_exchange(&task, 0);
+
+	for (int i = 0; i < 2000 && gone && raw_tgkill(raw_getpid(), gone, 0) == 0; i++)
+		raw_call3(SYS_nanosleep, (long)&step, 0, 0);
+}
+
 bool agent_ensure(void)
 {
 	int saved = errno;
@@ -388,6 +404,7 @@ void agent_park(void)
 		/* Without its wake-up (closed by a raw system call) it may sleep for long: not the
 		 * program, too. */
 		if (pthread_timedjoin_np(thread, NULL, &limit) == 0) {
+			see_off();
 			restart = true;
 			atomic_store(&agent_tid, 0);
 		}

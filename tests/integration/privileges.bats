@@ -60,6 +60,10 @@ moved() { # NAME
 	moved prctl
 }
 
+@test "who steps aside is gone for the kernel, too" {
+	moved often
+}
+
 @test "root dropped by system call number" {
 	need_users
 	moved raw

@@ -261,6 +261,17 @@ static void bounding(void)
 	must(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0, "DUMPABLE is back");
 }
 
+/* What the kernel grants only where there is no other thread, and changes nothing. */
+static void often(void)
+{
+	int fd = dial();
+
+	echo(fd, "before");
+	for (int i = 0; i < 300; i++)
+		must(unshare(CLONE_THREAD) == 0, "unshare, the %d. time", i + 1);
+	goes_on(fd);
+}
+
 /* By number, past the C library's own names. */
 static void raw(void)
 {
@@ -521,6 +532,7 @@ int main(int argc, char **argv)
 	    {"capset", no_caps},
 	    {"keepcaps", keep_caps},
 	    {"prctl", bounding},
+	    {"often", often},
 	    {"raw", raw},
 	    {"filter", filtered},
 	    {"filter-all", filtered_all},
