@@ -353,7 +353,7 @@ plain_flow() {
 	grep -q 'flow 1: on wlan0' "$lab_dir/client.log"
 	exec 7>&-
 	lab_event wwan0 up
-	known wlan0 | grep -qx "portal portal-session 1"
+	knows wlan0 "portal portal-session 1"
 	# A network that has none.
 	ra prefix 2001:db8:b1::/64 600 300 dns 2001:db8:b1::1 600 portal urn:ietf:params:capport:unrestricted
 	forgets wlan0 "portal portal-session 1"
