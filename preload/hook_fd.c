@@ -78,13 +78,17 @@ static struct leaving leave_begin(struct flow *f, int fd)
 {
 	struct leaving l = {.flow = f, .teller = -1};
 
-	/*
-	 * A relative is just being given its part: then what is on the descriptor is not what the
-	 * relative has, and it would come too late.
-	 */
-	if (atomic_load(&f->share) == SHARE_ASKED && atomic_load(&f->shared))
-		pump_ask(f, PUMP_MS);
 	l.locked = enter(f);
+	/*
+	 * The last one, while a relative is being given its part: what is on the descriptor just
+	 * now is not what the relative has, which would come too late.
+	 */
+	if (l.locked && f->fds == 1 && f->old_fd >= 0 && atomic_load(&f->share) == SHARE_ASKED &&
+	    atomic_load(&f->shared)) {
+		lock_release(&f->table);
+		pump_ask(f, PUMP_MS);
+		l.locked = enter(f);
+	}
 	uint32_t s = atomic_load(&f->state);
 
 	l.kin = f->kind == FLOW_SESSION && f->fds == 1 && atomic_load(&f->shared) &&
