@@ -346,6 +346,8 @@ static bool start(void)
 
 	if (r == 0) /* until it says its own */
 		atomic_compare_exchange_strong(&agent_tid, &none, UINT32_MAX);
+	else
+		status_close();
 	return r == 0;
 }
 
@@ -423,6 +425,8 @@ void agent_unpark(void)
 		restart = false;
 		if (watch_busy())
 			start();
+		else
+			status_close();
 	}
 	lock_release(&starting);
 	errno = saved;

@@ -156,7 +156,7 @@ void process_renamed(void)
 	for (unsigned i = 0; i < flow_count(); i++)
 		if (atomic_load(&flow_at(i)->state) != FLOW_INHERITED)
 			flow_at(i)->owner = owner;
-	status_renamed();
+	status_close();
 }
 
 static void in_child(void)

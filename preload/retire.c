@@ -11,6 +11,7 @@
 #include "preload/process.h"
 #include "preload/raw.h"
 #include "preload/splice.h"
+#include "preload/status.h"
 
 #define SETTLE_MS 2000
 #define STEP_MS 5
@@ -56,6 +57,7 @@ void retire(void)
 {
 	settle();
 	agent_park();
+	status_close();
 	for (unsigned i = 0; i < flow_count(); i++)
 		let_go(flow_at(i));
 	process_enabled = false;

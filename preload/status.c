@@ -402,7 +402,7 @@ void status_step(const struct waits *w)
 	own_close(fd);
 }
 
-void status_renamed(void)
+void status_close(void)
 {
 	own_close(listener);
 	listener = -1;

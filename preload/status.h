@@ -19,7 +19,10 @@ void status_wait(struct waits *w);
 void status_step(const struct waits *w);
 void status_forget(void);
 
-/* The process goes on as the child of a fork: it is to be found under its own number. */
-void status_renamed(void);
+/*
+ * Nobody is to be found under the name: the agent stays away, and who asked would wait in vain; or
+ * the process goes on as the child of a fork, and has another number. The agent opens it again.
+ */
+void status_close(void);
 
 #endif

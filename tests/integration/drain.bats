@@ -44,6 +44,27 @@ places() { cli status --json | jq -r '.[].flows[].path.interface' | sort | uniq 
 	[ "$output" = 0 ]
 }
 
+@test "a process without connections that has changed who it is is not waited for" {
+	covered timeout 30 python3 -c '
+import os, socket, sys, time
+s = socket.create_connection(("10.9.0.2", 9000))
+s.close()
+time.sleep(1)
+os.setresgid(-1, -1, -1)
+print("changed", flush=True)
+time.sleep(20)' >"$lab_dir/said" &
+	local pid=$! i
+	for ((i = 0; i < 100; i++)); do
+		! grep -q changed "$lab_dir/said" || break
+		sleep 0.1
+	done
+	run cli drain --timeout 2 wlan0
+	kill "$pid"
+	echo "$output"
+	[ "$status" = 0 ]
+	[ -z "$output" ]
+}
+
 @test "it lasts until it is taken back, the interface comes up anew, or its time is over" {
 	covered "$lab_build/lab/measure" paced 10.9.0.2 9000 12 >"$lab_dir/gap" &
 	local pid=$! i
