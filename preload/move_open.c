@@ -10,6 +10,7 @@
 #include "preload/flowtalk.h"
 #include "preload/link.h"
 #include "preload/names.h"
+#include "preload/nudge.h"
 #include "preload/own.h"
 #include "preload/pump.h"
 #include "preload/raw.h"
@@ -21,6 +22,10 @@
 static void dial_done(struct flow *f, int result)
 {
 	f->dial_result = result;
+	/* A thread that waits here is not to find a number in use for a moment by the look for
+	 * threads. */
+	if (!f->nonblocking_dial)
+		nudge_now();
 	atomic_store(&f->dialled, 1);
 	futex_wake(&f->dialled);
 }
