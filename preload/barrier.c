@@ -7,8 +7,6 @@
 #include "preload/procfs.h"
 #include "preload/raw.h"
 
-_Atomic bool barrier_fenced = true;
-
 static bool membarrier(int command)
 {
 	return raw_call3(SYS_membarrier, command, 0, 0) == 0;
@@ -16,11 +14,11 @@ static bool membarrier(int command)
 
 bool barrier_heavy(void)
 {
-	bool fenced = atomic_load(&barrier_fenced);
+	bool fenced = atomic_load(&hot.fenced);
 
 	if (!fenced && !membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) {
 		/* Who has not seen it yet is in its call, or sees it, when next we look. */
-		atomic_store(&barrier_fenced, true);
+		atomic_store(&hot.fenced, true);
 		return false;
 	}
 	barrier_full();
@@ -31,12 +29,12 @@ void barrier_start(void)
 {
 	/* In a sandbox it is not known whether it is a call to end the process for. */
 	if (!proc_sandboxed() && membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED))
-		atomic_store(&barrier_fenced, false);
+		atomic_store(&hot.fenced, false);
 }
 
 void barrier_stop(void)
 {
-	if (atomic_exchange(&barrier_fenced, true))
+	if (atomic_exchange(&hot.fenced, true))
 		return;
 	/* What a thread has said before it saw this is seen by all from here on. */
 	membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
@@ -44,5 +42,5 @@ void barrier_stop(void)
 
 void barrier_forked(void)
 {
-	atomic_store(&barrier_fenced, true);
+	atomic_store(&hot.fenced, true);
 }

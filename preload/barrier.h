@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-extern _Atomic bool barrier_fenced;
+#include "preload/hot.h"
 
 /* By an exchange, which every checker of races knows; fences not all do. */
 static inline void barrier_full(void)
@@ -27,7 +27,7 @@ static inline void barrier_full(void)
 static inline void barrier_light(void)
 {
 	atomic_signal_fence(memory_order_seq_cst);
-	if (__builtin_expect(atomic_load_explicit(&barrier_fenced, memory_order_relaxed), 0))
+	if (__builtin_expect(atomic_load_explicit(&hot.fenced, memory_order_relaxed), 0))
 		barrier_full();
 	atomic_signal_fence(memory_order_seq_cst);
 }

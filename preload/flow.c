@@ -15,8 +15,6 @@
 #include "preload/kin.h"
 #include "preload/registrations.h"
 
-_Atomic(struct flow *) *_Atomic flow_table[TABLE_CHUNKS];
-
 /* Flows live in blocks that are never unmapped: a pointer once read stays readable. */
 #define BLOCK 64
 static struct flow *_Atomic blocks[FLOW_MAX / BLOCK];
@@ -151,6 +149,8 @@ static void watch_this_thread(void)
 
 	struct seat *s = seat_take(thread_id());
 
+	this_thread.out.iov = &this_thread.iov;
+	this_thread.out.count = 1;
 	this_thread.seat = s;
 	this_thread.seated = s != &seat_none;
 }
@@ -426,10 +426,15 @@ unsigned flow_count(void)
 	return atomic_load(&flows_made);
 }
 
+static _Atomic(struct flow *) *chunk_at(unsigned i)
+{
+	return i ? atomic_load(&hot.table[i]) : hot.first;
+}
+
 void flows_gone(void)
 {
 	for (unsigned i = 0; i < TABLE_CHUNKS; i++) {
-		_Atomic(struct flow *) *chunk = atomic_load(&flow_table[i]);
+		_Atomic(struct flow *) *chunk = chunk_at(i);
 
 		for (unsigned n = 0; chunk && n < TABLE_CHUNK; n++)
 			atomic_store(&chunk[n], NULL);
@@ -466,11 +471,17 @@ static void flow_reset(struct flow *f, enum flow_kind kind, uint32_t id)
 	f->web_mem = web;
 	f->opening_mem = opening;
 	f->kind = kind;
+	atomic_store(&f->timed_in, false);
+	atomic_store(&f->timed_out, false);
+	atomic_store(&f->carried, false);
+	atomic_store(&f->special, false);
+	atomic_store(&f->keeps, false);
+	atomic_store(&f->session, kind == FLOW_SESSION);
 	f->id = id;
 	f->old_fd = f->far_fd = f->old_far = f->old_retired = f->guard_fd[0] = f->guard_fd[1] =
 	    f->heirs_fd = -1;
 	f->peer_end = SES_NO_END;
-	f->stirred = true;
+	atomic_store(&f->stirred, true);
 }
 
 struct flow *flow_new(enum flow_kind kind)
@@ -510,19 +521,30 @@ struct flow *flow_new(enum flow_kind kind)
 	return f;
 }
 
+_Atomic(struct flow *) *flow_slot_beyond(unsigned n)
+{
+	if (n >= TABLE_CHUNK * TABLE_CHUNKS)
+		return NULL;
+	_Atomic(struct flow *) *chunk =
+	    atomic_load_explicit(&hot.table[n / TABLE_CHUNK], memory_order_acquire);
+	return chunk ? &chunk[n % TABLE_CHUNK] : NULL;
+}
+
 static _Atomic(struct flow *) *slot(int fd, bool make)
 {
 	unsigned n = (unsigned)fd;
 
+	if (n < TABLE_CHUNK)
+		return &hot.first[n];
 	if (n >= TABLE_CHUNK * TABLE_CHUNKS)
 		return NULL;
-	_Atomic(struct flow *) *chunk = atomic_load(&flow_table[n / TABLE_CHUNK]);
+	_Atomic(struct flow *) *chunk = atomic_load(&hot.table[n / TABLE_CHUNK]);
 	if (!chunk && make) {
 		_Atomic(struct flow *) *fresh = map(TABLE_CHUNK * sizeof(*fresh));
 
 		if (!fresh)
 			return NULL;
-		if (atomic_compare_exchange_strong(&flow_table[n / TABLE_CHUNK], &chunk, fresh))
+		if (atomic_compare_exchange_strong(&hot.table[n / TABLE_CHUNK], &chunk, fresh))
 			chunk = fresh;
 		else
 			munmap((void *)fresh, TABLE_CHUNK * sizeof(*fresh));
@@ -680,7 +702,7 @@ void flow_succeeded(struct flow *f)
 void flow_table_forked(void)
 {
 	for (unsigned i = 0; i < TABLE_CHUNKS; i++) {
-		_Atomic(struct flow *) *chunk = atomic_load(&flow_table[i]);
+		_Atomic(struct flow *) *chunk = chunk_at(i);
 
 		for (unsigned n = 0; chunk && n < TABLE_CHUNK; n++) {
 			struct flow *f = atomic_load(&chunk[n]);

@@ -19,18 +19,29 @@
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "policy/policy.h"
 #include "preload/first.h"
 #include "preload/futex.h"
+#include "preload/hot.h"
 #include "preload/opening.h"
+#include "preload/out.h"
 #include "preload/records.h"
 #include "preload/seats.h"
 #include "preload/silence.h"
 #include "session/client.h"
 #include "session/ring.h"
+
+/* The place of the n-th byte in memory in a word of eight. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define LANE(n) (8 * (n))
+#else
+#define LANE(n) (56 - 8 * (n))
+#endif
 
 #define FLOW_ALIASES 8
 #define FLOW_MAX 65536
@@ -50,9 +61,11 @@ enum flow_state {
 	FLOW_STABLE,
 	FLOW_MOVING,
 	FLOW_WAITING,
-	FLOW_CLOSING,   /* the program has closed it; its last bytes are not confirmed yet */
-	FLOW_ENDED,     /* nothing more to do; free as soon as no call is in it */
-	FLOW_INHERITED, /* in a forked or executed process: a relative has it, see kin.h */
+	FLOW_CLOSING, /* the program has closed it; its last bytes are not confirmed yet */
+	FLOW_ENDED,   /* nothing more to do; free as soon as no call is in it */
+	/* In a forked or executed process: a relative has it, see kin.h. A bit of its own, for
+	 * flow_ways(). */
+	FLOW_INHERITED = 8,
 };
 
 /* Should the agent carry the flow's bytes (pump.h)? */
@@ -69,6 +82,10 @@ enum flow_shared {
 	FLOW_SHARED_ASKED = 2, /* the same, and it is just being looked for (preload/alone.h) */
 };
 
+/* A bit of flow.ways: of a bool, or of the state. */
+#define WAY(member) ((uint64_t)1 << LANE(offsetof(struct flow, member)))
+#define WAY_INHERITED (WAY(state) * FLOW_INHERITED)
+
 union flow_address {
 	struct sockaddr sa;
 	struct sockaddr_in in;
@@ -77,26 +94,36 @@ union flow_address {
 
 struct flow {
 	/* --- read by hooks without a lock --- */
-	_Alignas(64) _Atomic uint32_t state; /* enum flow_state */
-	_Atomic uint32_t gen;                /* grows with every exchange of the open file */
+	/* What every call asks is on one line of the cache, what a send needs beside on the next.
+	 * All of the first word at once: flow_ways(). */
+	union {
+		struct {
+			_Atomic uint8_t state;  /* enum flow_state */
+			_Atomic bool timed_in;  /* has SO_RCVTIMEO */
+			_Atomic bool timed_out; /* has SO_SNDTIMEO */
+			_Atomic bool
+			    carried; /* the descriptors hold a pair, the agent carries it */
+			_Atomic bool special; /* has `web`, `opening` or SO_RCVLOWAT */
+			_Atomic bool stirred; /* bytes have moved since its rest, or nobody looks */
+			_Atomic bool keeps;   /* bytes written are kept in the ring */
+			_Atomic bool session; /* FLOW_SESSION */
+		};
+		_Atomic uint64_t ways;
+	};
+	_Atomic uint32_t gen; /* grows with every exchange of the open file */
 	/* Calls entered by threads without a seat, by parity of the generation they see. */
 	_Atomic uint32_t inflight[2];
 	enum flow_kind kind;
-	/* What every call asks is together, on one line of the cache or two. */
-	_Atomic bool timed_in;  /* has SO_RCVTIMEO */
-	_Atomic bool timed_out; /* has SO_SNDTIMEO */
-	_Atomic bool stirred;   /* bytes have moved since its rest, or nobody looks for that */
-	_Atomic bool keeps;     /* bytes written are kept in the ring */
-	_Atomic bool carried;   /* the descriptors hold a pair, the agent carries the bytes */
-	_Atomic bool begun;     /* FLOW_RESET: the program has written something */
-	_Atomic bool growing;   /* the ring is doubled just now: not to be touched by a handler */
-	_Atomic(struct opening *) opening; /* re-dialled: how it begins, see reopen.h */
-	_Atomic(struct web *) web;  /* FLOW_HTTP: what is known of its requests and answers */
 	_Atomic uint32_t hold;      /* 1: the agent replays; writers wait (futex) */
 	struct flock_word writing;  /* one writer at a time: order in ring = order in stream */
+	_Atomic uint8_t dry;        /* receives until one is tried again without waiting */
 	_Atomic uint64_t confirmed; /* set by the agent, applied to the ring by its owner */
 	struct ring ring;
-	size_t ring_size; /* what it may grow to; it begins as RING_FIRST */
+	size_t ring_size;                  /* what it may grow to; it begins as RING_FIRST */
+	_Atomic(struct opening *) opening; /* re-dialled: how it begins, see reopen.h */
+	_Atomic(struct web *) web; /* FLOW_HTTP: what is known of its requests and answers */
+	_Atomic bool begun;        /* FLOW_RESET: the program has written something */
+	_Atomic bool growing; /* the ring is doubled just now: not to be touched by a handler */
 	uint32_t id;
 	union flow_address peer;  /* what the program dialled */
 	union flow_address local; /* its first own address */
@@ -198,7 +225,12 @@ struct flow {
 	unsigned refusals;
 	int64_t refused_ms;
 	char note[64];
-};
+} __attribute__((aligned(64)));
+
+static inline uint64_t flow_ways(const struct flow *f)
+{
+	return atomic_load_explicit(&f->ways, memory_order_relaxed);
+}
 
 /* --- one call of the program on a flow --- */
 
@@ -214,63 +246,103 @@ struct call {
  * longjmp() and a thread by pthread_cancel(): what is then left over must not be a pointer into a
  * stack that is gone.
  */
-struct out;
-
 struct call_record {
 	struct flow *flow;
 	uintptr_t stack; /* where the call was made */
 	uint32_t gen;
 	int fd;
-	bool timed;     /* has a time limit: the hook sees to it that it goes on */
-	bool nudged;    /* ended by a nudge, not by a signal of the program's */
-	bool suspended; /* not in the kernel, for a handler is running: not counted */
-	bool seated;    /* counted in the thread's seat, not in the flow */
-	bool writes;    /* the kernel has something to write, see `written` */
+	union {
+		struct {
+			bool timed;     /* has a time limit: the hook sees to it that it goes on */
+			bool nudged;    /* ended by a nudge, not by a signal of the program's */
+			bool suspended; /* not in the kernel, for a handler is running: not counted
+			                 */
+			bool seated;    /* counted in the thread's seat, not in the flow */
+			bool writes;    /* the kernel has something to write, see call_out() */
+			bool usual;     /* what it writes is told by the thread's `out` */
+		};
+		uint64_t how; /* all of them: SEATED, WRITES, USUAL */
+	};
 };
 
 struct thread {
-	/* All that a usual call needs is on one line of the cache. */
+	/* All that a usual call needs is on one line of the cache, what a send needs beside on
+	 * another: from the end of `out` to the first lock. */
 	_Alignas(64) uint32_t tid;
 	uint32_t nudges; /* how often the handler ran in this thread */
-	_Atomic uint32_t depth;
-	bool watched; /* its end is */
-	bool seated;  /* its seat is its own: calls are counted there, not in the flow */
+	union {
+		struct {
+			_Atomic uint32_t depth;
+			_Atomic uint32_t locks; /* write locks it has, the last taken last */
+		};
+		_Atomic uint64_t busy; /* both */
+	};
+	struct seat *seat; /* NULL: none yet */
+	bool watched;      /* its end is */
+	bool seated;       /* its seat is its own: calls are counted there, not in the flow */
 	bool poll_nudged;
-	struct seat *seat;   /* NULL: none yet */
-	const void *polling; /* the first argument of a wait that its hook makes again */
 	struct call_record call[CALLS_NESTED];
-	_Atomic uint32_t locks; /* write locks this thread has, the last taken last */
 	struct {
 		struct out *out;
 		uint64_t serial; /* the same in *out, unless that is gone from the stack */
 	} written[CALLS_NESTED];
+	struct out out;   /* what a usual call writes: not on the stack, so it needs no serial */
+	struct iovec iov; /* of it */
 	struct {
 		struct flow *flow;
 		uintptr_t stack;
 	} lock[CALLS_NESTED];
+	const void *polling; /* the first argument of a wait that its hook makes again */
 };
 
+_Static_assert(offsetof(struct thread, call[1]) == 64 &&
+                   offsetof(struct thread, out.total) % 64 == 0 &&
+                   offsetof(struct thread, lock[1]) - offsetof(struct thread, out.total) == 64,
+               "two lines of the cache");
+
 extern __thread struct thread this_thread;
+
+/* The same, by its address: shorter instructions where much is done with it. */
+static inline struct thread *own_thread(void)
+{
+	struct thread *t = &this_thread;
+
+	__asm__("" : "+r"(t));
+	return t;
+}
+
+/* What call_record.how is of a call that is counted in the seat, of one that writes, ... */
+#define HOW(member) ((uint64_t)1 << LANE(offsetof(struct call_record, member) % 8))
 
 uint32_t thread_id(void);
 
 /* --- the table --- */
 
-#define TABLE_CHUNK 1024
-#define TABLE_CHUNKS 1024
+/* The same of a number beyond the first chunk. */
+_Atomic(struct flow *) *flow_slot_beyond(unsigned n);
 
-extern _Atomic(struct flow *) *_Atomic flow_table[TABLE_CHUNKS];
+/* Where the flow of a descriptor stands, or will; NULL: nowhere, it has none. */
+static inline _Atomic(struct flow *) *flow_slot(int fd)
+{
+	unsigned n = (unsigned)fd;
+
+	return __builtin_expect(n < TABLE_CHUNK, 1) ? &hot.first[n] : flow_slot_beyond(n);
+}
+
+/* The same where there is one: NULL for the common descriptor that is none. */
+static inline _Atomic(struct flow *) *flow_taken(int fd)
+{
+	_Atomic(struct flow *) *slot = flow_slot(fd);
+
+	return slot && atomic_load_explicit(slot, memory_order_acquire) ? slot : NULL;
+}
 
 /* The flow of a descriptor or NULL: two loads for the common descriptor that is none. */
 static inline struct flow *flow_of(int fd)
 {
-	unsigned n = (unsigned)fd;
+	_Atomic(struct flow *) *slot = flow_slot(fd);
 
-	if (n >= TABLE_CHUNK * TABLE_CHUNKS)
-		return NULL;
-	_Atomic(struct flow *) *chunk =
-	    atomic_load_explicit(&flow_table[n / TABLE_CHUNK], memory_order_acquire);
-	return chunk ? atomic_load_explicit(&chunk[n % TABLE_CHUNK], memory_order_acquire) : NULL;
+	return slot ? atomic_load_explicit(slot, memory_order_acquire) : NULL;
 }
 
 /*
@@ -300,7 +372,9 @@ static inline struct call_record *call_current(void)
 /* What a call of this thread has given to the kernel to write; NULL: nothing. */
 static inline struct out *call_out(const struct call_record *r)
 {
-	return r->writes ? this_thread.written[r - this_thread.call].out : NULL;
+	return !r->writes ? NULL
+	       : r->usual ? &this_thread.out
+	                  : this_thread.written[r - this_thread.call].out;
 }
 
 /*

@@ -95,6 +95,12 @@ static inline uint32_t lock_ask(struct flock_word *l, uint32_t tid)
 	}
 }
 
+/* Gives it back if nobody waits for it; false: not done. */
+static inline bool lock_drop(struct flock_word *l, uint32_t tid)
+{
+	return atomic_compare_exchange_strong(&l->word, &tid, 0);
+}
+
 static inline void lock_release(struct flock_word *l)
 {
 	if (atomic_exchange(&l->word, 0) & LOCK_WAITERS)

@@ -134,6 +134,15 @@ static bool timed(int fd, int name)
 	return raw_getsockopt(fd, SOL_SOCKET, name, &t, &len) == 0 && (t.tv_sec || t.tv_usec);
 }
 
+/* A receive that is to wait for more than a byte waits in the kernel. */
+static bool waits_for_more(int fd)
+{
+	int least = 1;
+	socklen_t len = sizeof(least);
+
+	return raw_getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, &len) == 0 && least > 1;
+}
+
 static struct flow *adopt(int fd, enum flow_kind kind, const union flow_address *peer,
                           const struct pol_rule *rule)
 {
@@ -150,6 +159,7 @@ static struct flow *adopt(int fd, enum flow_kind kind, const union flow_address 
 		atomic_store(&f->share, SHARE_REFUSED);
 	atomic_store(&f->timed_in, timed(fd, SO_RCVTIMEO));
 	atomic_store(&f->timed_out, timed(fd, SO_SNDTIMEO));
+	atomic_store(&f->special, waits_for_more(fd));
 	if (flow_add_fd(f, fd))
 		return f;
 	atomic_store(&f->state, FLOW_ENDED);
@@ -567,6 +577,8 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
 		/* By either of their numbers. */
 		atomic_store(&f->timed_in, timed(fd, SO_RCVTIMEO));
 		atomic_store(&f->timed_out, timed(fd, SO_SNDTIMEO));
+		if (waits_for_more(fd))
+			atomic_store(&f->special, true);
 		errno = saved;
 	}
 	if (locked)

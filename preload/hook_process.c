@@ -51,6 +51,15 @@ EXPORT void pthread_exit(void *value)
 	__builtin_unreachable();
 }
 
+/* From now on calls are made by libc, which sees to it that their threads can end in them. */
+EXPORT int pthread_cancel(pthread_t thread)
+{
+	if (!real.pthread_cancel)
+		real_bind();
+	atomic_store(&hot.indirect, true);
+	return real.pthread_cancel(thread);
+}
+
 EXPORT int setuid(uid_t a)
 {
 	bool p = aside();

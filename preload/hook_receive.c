@@ -79,17 +79,31 @@ bool receive_again(const struct call *c, int fd, int flags, bool wanted, bool nu
 }
 
 /*
- * MSG_WAITALL and a nudge: the kernel returns what there was; the rest is still wanted. What was
- * only peeked at is peeked at anew.
+ * A nudge makes the kernel return what there was of a receive that waits for more: for all of it
+ * (MSG_WAITALL), or for as much as SO_RCVLOWAT says. What of `len` is still wanted after so many
+ * bytes; 0: nothing, or it was not a nudge.
  */
-static bool cut_short(uint32_t nudges, int flags, ssize_t n, size_t want)
+static size_t still_wanted(int fd, uint32_t nudges, int flags, size_t got, size_t len)
 {
-	return flags & MSG_WAITALL && n > 0 && (size_t)n < want && this_thread.nudges != nudges;
+	int least = 1;
+	socklen_t size = sizeof(least);
+
+	if (this_thread.nudges == nudges || got >= len)
+		return 0;
+	if (flags & MSG_WAITALL)
+		return len - got;
+	if (flags & MSG_DONTWAIT ||
+	    raw_getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, &size) < 0 || least < 0)
+		return 0;
+	size_t end = (size_t)least < len ? (size_t)least : len;
+
+	return end > got ? end - got : 0;
 }
 
+/* False: it is none, or no longer: the real call, as it is. */
 static bool enter(struct call *c, struct flow *f, int fd)
 {
-	if (!call_enter(c, f, fd, atomic_load_explicit(&f->timed_in, memory_order_relaxed)))
+	if (!f || !call_enter(c, f, fd, atomic_load_explicit(&f->timed_in, memory_order_relaxed)))
 		return false;
 	if (atomic_load_explicit(&f->web, memory_order_relaxed))
 		web_receives(f);
@@ -119,15 +133,19 @@ static bool leave_one(struct call *c, void *buf, size_t len, ssize_t n, int flag
 
 /*
  * Most calls are the usual ones: no time limit, no signal, and something is there. They are on
- * paths of their own (calls.h); NULL: this one is not.
+ * paths of their own (calls.h); false: this one is not.
  */
-static inline struct call_record *usual(struct flow *f, int fd, int flags)
+__attribute__((always_inline)) static inline bool
+usual(struct thread *t, struct flow *f, _Atomic(struct flow *) *slot, int fd, int flags)
 {
-	if (flags & MSG_WAITALL || atomic_load_explicit(&f->timed_in, memory_order_relaxed) ||
-	    atomic_load_explicit(&f->web, memory_order_relaxed) ||
-	    atomic_load_explicit(&f->opening, memory_order_relaxed))
-		return NULL;
-	return call_begin(f, fd);
+	return f && !(flags & MSG_WAITALL) && ways_are(f, 0, WAY(timed_in) | WAY(special)) &&
+	       t->seated && !atomic_load_explicit(&t->depth, memory_order_relaxed) &&
+	       call_begin(t, f, slot, fd);
+}
+
+static inline bool usual_end(struct thread *t, const struct flow *f)
+{
+	return call_end(t, f, HOW(seated));
 }
 
 /* One that ended otherwise: receive_again(). */
@@ -140,49 +158,129 @@ COLD static bool usual_again(const struct call_record *r, struct flow *f, bool l
 	return receive_again(&c, fd, flags, wanted, nudged, n);
 }
 
-COLD static ssize_t read_on(struct flow *f, int fd, void *buf, size_t len)
+static ssize_t once(int fd, void *buf, size_t len, int flags, bool read)
+{
+	return read ? real.read(fd, buf, len) : real.recv(fd, buf, len, flags);
+}
+
+COLD static ssize_t recv_on(struct flow *f, int fd, void *buf, size_t len, int flags, bool read)
 {
 	struct call c = {0};
-	bool nudged;
-	ssize_t n;
+	ssize_t n, total = 0;
+	size_t want = len;
 
-	do {
-		if (!enter(&c, f, fd))
-			return real.read(fd, buf, len);
-		n = real.read(fd, buf, len);
-		nudged = leave_one(&c, buf, len, n, 0);
-	} while (receive_again(&c, fd, 0, len > 0, nudged, &n));
+	for (;;) {
+		uint32_t nudges = this_thread.nudges;
+
+		if (!enter(&c, f, fd)) {
+			n = once(fd, (char *)buf + total, want, flags, read);
+			break;
+		}
+		n = once(fd, (char *)buf + total, want, flags, read);
+		bool nudged = leave_one(&c, (char *)buf + total, want, n, flags);
+
+		size_t more = n > 0 ? still_wanted(fd, nudges, flags, (size_t)(total + n), len) : 0;
+
+		/* What was only peeked at is peeked at anew. */
+		if (more && !(flags & MSG_PEEK)) {
+			total += n;
+			want = more;
+		} else if (!more && !receive_again(&c, fd, flags, want > 0, nudged, &n)) {
+			break;
+		}
+	}
+	return n > 0 ? total + n : total ? total : n;
+}
+
+#define DRY 64
+
+/* >= 0 or -errno; errno is kept. */
+COLD static ssize_t receive_by_libc(int fd, void *buf, size_t len, int flags)
+{
+	struct seat *seat = this_thread.seat;
+	int saved = errno;
+
+	seat_note(seat, fd);
+	ssize_t n = hot.recv(fd, buf, len, flags);
+
+	seat_note(seat, SEAT_EMPTY);
+	if (n < 0) {
+		n = -errno;
+		errno = saved;
+	}
 	return n;
 }
 
-static __attribute__((noinline)) ssize_t read_flow(struct flow *f, int fd, void *buf, size_t len)
+/*
+ * A read that finds something needs no libc to let its thread be cancelled. Whether it will is not
+ * known; where the last one did not, the next are not tried. >= 0 or -errno; errno is kept.
+ */
+static inline ssize_t receive_usually(struct flow *f, int fd, void *buf, size_t len, int flags)
 {
-	struct call_record *r = usual(f, fd, 0);
+	uint8_t dry = atomic_load_explicit(&f->dry, memory_order_relaxed);
 
-	if (!r)
-		return read_on(f, fd, buf, len);
-	/*
-	 * The same, without the kernel's way through its files, which takes longer than all that
-	 * is done here. Not of nothing: there recv() waits, and read() does not.
-	 */
-	int saved = errno;
-	ssize_t n = len ? real.recvfrom(fd, buf, len, 0, NULL, NULL) : real.read(fd, buf, len);
-	bool left = call_end(r, f);
+	if (likely(!dry) && likely(!atomic_load_explicit(&hot.indirect, memory_order_relaxed))) {
+		ssize_t n = raw_recvfrom(fd, buf, len, flags | MSG_DONTWAIT, NULL, NULL);
 
-	if (likely(left && n > 0)) {
-		flow_moves(f);
-		return n;
+		if (likely(n != -EAGAIN || flags & MSG_DONTWAIT))
+			return n;
+		dry = DRY + 1;
 	}
-	if (usual_again(r, f, left, fd, 0, len > 0, &n))
-		return read_on(f, fd, buf, len);
-	return no_socket(fd, n, saved) ? real.read(fd, buf, len) : n;
+	if (dry)
+		atomic_store_explicit(&f->dry, dry - 1, memory_order_relaxed);
+	return receive_by_libc(fd, buf, len, flags);
+}
+
+/* It ended otherwise than with some bytes. */
+COLD static ssize_t receive_further(struct flow *f, int fd, void *buf, size_t len, int flags,
+                                    bool left, ssize_t n, bool read)
+{
+	const struct call_record *r = &this_thread.call[0];
+	int saved = errno;
+
+	if (n < 0) {
+		errno = (int)-n;
+		n = -1;
+	}
+	if (usual_again(r, f, left, fd, flags, true, &n))
+		return recv_on(f, fd, buf, len, flags, read);
+	return read && no_socket(fd, n, saved) ? real.read(fd, buf, len) : n;
+}
+
+/*
+ * read() is recv() without the kernel's way through its files, which takes longer than all that is
+ * done here. Not of nothing: there recv() waits, and read() does not.
+ */
+HOT static ssize_t receive(int fd, void *buf, size_t len, int flags, _Atomic(struct flow *) *slot,
+                           bool read)
+{
+	struct thread *t = own_thread();
+	struct flow *f = atomic_load_explicit(slot, memory_order_acquire);
+
+	if (!likely(len && usual(t, f, slot, fd, flags)))
+		return recv_on(f, fd, buf, len, flags, read);
+
+	ssize_t n = receive_usually(f, fd, buf, len, flags);
+	bool left = usual_end(t, f);
+
+	if (!likely(left) || !likely(n > 0))
+		return receive_further(f, fd, buf, len, flags, left, n, read);
+	flow_moves(f);
+	return n;
 }
 
 EXPORT ssize_t read(int fd, void *buf, size_t len)
 {
-	struct flow *f = flow_of(fd);
+	_Atomic(struct flow *) *slot = flow_taken(fd);
 
-	return f ? read_flow(f, fd, buf, len) : real.read(fd, buf, len);
+	return slot ? receive(fd, buf, len, 0, slot, true) : real.read(fd, buf, len);
+}
+
+EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
+{
+	_Atomic(struct flow *) *slot = flow_taken(fd);
+
+	return slot ? receive(fd, buf, len, flags, slot, false) : hot.recv(fd, buf, len, flags);
 }
 
 COLD static ssize_t readv_on(struct flow *f, int fd, const struct iovec *iov, int count)
@@ -200,28 +298,33 @@ COLD static ssize_t readv_on(struct flow *f, int fd, const struct iovec *iov, in
 	return n;
 }
 
-static __attribute__((noinline)) ssize_t readv_flow(struct flow *f, int fd, const struct iovec *iov,
-                                                    int count)
+HOT static ssize_t readv_flow(_Atomic(struct flow *) *slot, int fd, const struct iovec *iov,
+                              int count)
 {
-	struct call_record *r = usual(f, fd, 0);
+	struct thread *t = own_thread();
+	struct flow *f = atomic_load_explicit(slot, memory_order_acquire);
 
-	if (!r)
+	if (!likely(usual(t, f, slot, fd, 0)))
 		return readv_on(f, fd, iov, count);
+	seat_note(t->seat, fd);
 	ssize_t n = real.readv(fd, iov, count);
-	bool left = call_end(r, f);
+
+	seat_note(t->seat, SEAT_EMPTY);
+	bool left = usual_end(t, f);
 
 	if (likely(left && n > 0)) {
 		flow_moves(f);
 		return n;
 	}
-	return usual_again(r, f, left, fd, 0, count > 0, &n) ? readv_on(f, fd, iov, count) : n;
+	return usual_again(&t->call[0], f, left, fd, 0, count > 0, &n) ? readv_on(f, fd, iov, count)
+	                                                               : n;
 }
 
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 {
-	struct flow *f = flow_of(fd);
+	_Atomic(struct flow *) *slot = flow_taken(fd);
 
-	return f ? readv_flow(f, fd, iov, count) : real.readv(fd, iov, count);
+	return slot ? readv_flow(slot, fd, iov, count) : real.readv(fd, iov, count);
 }
 
 EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t at, int flags)
@@ -256,10 +359,10 @@ COLD static ssize_t recvfrom_on(struct flow *f, int fd, void *buf, size_t len, i
 {
 	struct call c = {0};
 	ssize_t n, total = 0;
+	size_t want = len;
 
 	for (;;) {
 		uint32_t nudges = this_thread.nudges;
-		size_t want = len - (size_t)total;
 
 		if (!enter(&c, f, fd)) {
 			n = real.recvfrom(fd, (char *)buf + total, want, flags, from, from_len);
@@ -268,30 +371,38 @@ COLD static ssize_t recvfrom_on(struct flow *f, int fd, void *buf, size_t len, i
 		n = real.recvfrom(fd, (char *)buf + total, want, flags, from, from_len);
 		bool nudged = leave_one(&c, (char *)buf + total, want, n, flags);
 
-		if (cut_short(nudges, flags, n, want))
-			total += flags & MSG_PEEK ? 0 : n;
-		else if (!receive_again(&c, fd, flags, want > 0, nudged, &n))
+		size_t more = n > 0 ? still_wanted(fd, nudges, flags, (size_t)(total + n), len) : 0;
+
+		/* What was only peeked at is peeked at anew. */
+		if (more && !(flags & MSG_PEEK)) {
+			total += n;
+			want = more;
+		} else if (!more && !receive_again(&c, fd, flags, want > 0, nudged, &n)) {
 			break;
+		}
 	}
 	return n > 0 ? total + n : total ? total : n;
 }
 
-static __attribute__((noinline)) ssize_t recvfrom_flow(struct flow *f, int fd, void *buf,
-                                                       size_t len, int flags, struct sockaddr *from,
-                                                       socklen_t *from_len)
+HOT static ssize_t recvfrom_flow(_Atomic(struct flow *) *slot, int fd, void *buf, size_t len,
+                                 int flags, struct sockaddr *from, socklen_t *from_len)
 {
-	struct call_record *r = usual(f, fd, flags);
+	struct thread *t = own_thread();
+	struct flow *f = atomic_load_explicit(slot, memory_order_acquire);
 
-	if (!r)
+	if (!likely(usual(t, f, slot, fd, flags)))
 		return recvfrom_on(f, fd, buf, len, flags, from, from_len);
+	seat_note(t->seat, fd);
 	ssize_t n = real.recvfrom(fd, buf, len, flags, from, from_len);
-	bool left = call_end(r, f);
+
+	seat_note(t->seat, SEAT_EMPTY);
+	bool left = usual_end(t, f);
 
 	if (likely(left && n > 0)) {
 		flow_moves(f);
 		return n;
 	}
-	return usual_again(r, f, left, fd, flags, len > 0, &n)
+	return usual_again(&t->call[0], f, left, fd, flags, len > 0, &n)
 	           ? recvfrom_on(f, fd, buf, len, flags, from, from_len)
 	           : n;
 }
@@ -299,59 +410,10 @@ static __attribute__((noinline)) ssize_t recvfrom_flow(struct flow *f, int fd, v
 EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
                         socklen_t *from_len)
 {
-	struct flow *f = flow_of(fd);
+	_Atomic(struct flow *) *slot = flow_taken(fd);
 
-	return f ? recvfrom_flow(f, fd, buf, len, flags, from, from_len)
-	         : real.recvfrom(fd, buf, len, flags, from, from_len);
-}
-
-COLD static ssize_t recv_on(struct flow *f, int fd, void *buf, size_t len, int flags)
-{
-	struct call c = {0};
-	ssize_t n, total = 0;
-
-	for (;;) {
-		uint32_t nudges = this_thread.nudges;
-		size_t want = len - (size_t)total;
-
-		if (!enter(&c, f, fd)) {
-			n = real.recv(fd, (char *)buf + total, want, flags);
-			break;
-		}
-		n = real.recv(fd, (char *)buf + total, want, flags);
-		bool nudged = leave_one(&c, (char *)buf + total, want, n, flags);
-
-		if (cut_short(nudges, flags, n, want))
-			total += flags & MSG_PEEK ? 0 : n;
-		else if (!receive_again(&c, fd, flags, want > 0, nudged, &n))
-			break;
-	}
-	return n > 0 ? total + n : total ? total : n;
-}
-
-static __attribute__((noinline)) ssize_t recv_flow(struct flow *f, int fd, void *buf, size_t len,
-                                                   int flags)
-{
-	struct call_record *r = usual(f, fd, flags);
-
-	if (!r)
-		return recv_on(f, fd, buf, len, flags);
-	ssize_t n = real.recv(fd, buf, len, flags);
-	bool left = call_end(r, f);
-
-	if (likely(left && n > 0)) {
-		flow_moves(f);
-		return n;
-	}
-	return usual_again(r, f, left, fd, flags, len > 0, &n) ? recv_on(f, fd, buf, len, flags)
-	                                                       : n;
-}
-
-EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
-{
-	struct flow *f = flow_of(fd);
-
-	return f ? recv_flow(f, fd, buf, len, flags) : real.recv(fd, buf, len, flags);
+	return slot ? recvfrom_flow(slot, fd, buf, len, flags, from, from_len)
+	            : real.recvfrom(fd, buf, len, flags, from, from_len);
 }
 
 /* Descriptors that have come: their numbers may have been a flow's, what is on them may be one. */
@@ -415,7 +477,7 @@ static ssize_t receive_rest(int fd, struct msghdr *m, int flags, size_t done)
 
 		if (n > 0)
 			done += (size_t)n;
-		if ((n > 0 && !cut_short(nudges, flags, n, room)) ||
+		if ((n > 0 && !still_wanted(fd, nudges, flags, (size_t)n, room)) ||
 		    (n <= 0 && !receive_again(&c, fd, flags, true, nudged, &n)))
 			break;
 	}
@@ -437,7 +499,7 @@ COLD static ssize_t recvmsg_on(struct flow *f, int fd, struct msghdr *m, int fla
 		bool nudged = leave(&c, m->msg_iov, m->msg_iovlen, n, flags);
 
 		if (flags & MSG_WAITALL && n > 0 &&
-		    cut_short(nudges, flags, n, room_after(m, 0, part, &pieces))) {
+		    still_wanted(fd, nudges, flags, (size_t)n, room_after(m, 0, part, &pieces))) {
 			if (!(flags & MSG_PEEK))
 				return receive_rest(fd, m, flags, (size_t)n);
 		} else if (!receive_again(&c, fd, flags, m->msg_iovlen > 0, nudged, &n)) {
@@ -446,21 +508,24 @@ COLD static ssize_t recvmsg_on(struct flow *f, int fd, struct msghdr *m, int fla
 	}
 }
 
-static __attribute__((noinline)) ssize_t recvmsg_flow(struct flow *f, int fd, struct msghdr *m,
-                                                      int flags)
+HOT static ssize_t recvmsg_flow(_Atomic(struct flow *) *slot, int fd, struct msghdr *m, int flags)
 {
-	struct call_record *r = usual(f, fd, flags);
+	struct thread *t = own_thread();
+	struct flow *f = atomic_load_explicit(slot, memory_order_acquire);
 
-	if (!r)
+	if (!likely(usual(t, f, slot, fd, flags)))
 		return recvmsg_on(f, fd, m, flags);
+	seat_note(t->seat, fd);
 	ssize_t n = real.recvmsg(fd, m, flags);
-	bool left = call_end(r, f);
+
+	seat_note(t->seat, SEAT_EMPTY);
+	bool left = usual_end(t, f);
 
 	if (likely(left && n > 0)) {
 		flow_moves(f);
 		return n;
 	}
-	return usual_again(r, f, left, fd, flags, m->msg_iovlen > 0, &n)
+	return usual_again(&t->call[0], f, left, fd, flags, m->msg_iovlen > 0, &n)
 	           ? recvmsg_on(f, fd, m, flags)
 	           : n;
 }
@@ -476,9 +541,9 @@ static __attribute__((noinline)) ssize_t recvmsg_other(int fd, struct msghdr *m,
 
 EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 {
-	struct flow *f = flow_of(fd);
+	_Atomic(struct flow *) *slot = flow_taken(fd);
 
-	return f ? recvmsg_flow(f, fd, m, flags) : recvmsg_other(fd, m, flags);
+	return slot ? recvmsg_flow(slot, fd, m, flags) : recvmsg_other(fd, m, flags);
 }
 
 static int64_t now_ns(void)

@@ -12,6 +12,7 @@
 #include "preload/agent.h"
 #include "preload/calls.h"
 #include "preload/counts.h"
+#include "preload/futex.h"
 #include "preload/hook.h"
 #include "preload/kin.h"
 #include "preload/process.h"
@@ -22,23 +23,10 @@
 #include "preload/replay.h"
 #include "preload/web.h"
 
-/* One write, whatever it was called: up to IOV bytes pieces, and what only sendmsg can say. */
-struct out {
-	const struct iovec *iov;
-	size_t count, total;
-	const struct msghdr *msg; /* NULL, or the original */
-	int flags;
-
-	/* For a signal handler that interrupts the call and writes itself (catch_up). */
-	size_t done;   /* what was written, and is in the ring, before the kernel has it now */
-	size_t caught; /* of what the kernel has taken now, in the ring already */
-	bool noting;   /* the call is just putting it there itself */
-	uint64_t serial;
-};
-
 #define SPARE 16384 /* for a handler that writes while the call is putting it into the ring */
-#define SMALL 256   /* bytes that are copied by a loop */
-#define PIECES 64   /* of a long vector go at a time; a stream has no message boundaries */
+#define SMALL 4096  /* bytes that mostly go without waiting */
+#define ASK_FROM (1u << 20) /* bytes without a confirmation that one is asked for */
+#define PIECES 64           /* of a long vector go at a time; a stream has no message boundaries */
 
 /* What a call may still take: milliseconds; -1: for ever. */
 static int left_ms(const struct call *c, int fd)
@@ -200,12 +188,12 @@ static inline void make_room(struct flow *f, size_t len)
 
 /* Only a session has somebody to ask; a re-dialled flow is trimmed by what the peer's kernel has.
  */
-static inline void ask(struct flow *f, int fd, uint32_t gen)
+COLD static void ask(struct flow *f, int fd, uint32_t gen)
 {
 	if (f->kind == FLOW_REDIAL)
 		replay_trim(f, fd, gen);
-	if (f->kind == FLOW_SESSION && ring_used(&f->ring) > (1u << 20) &&
-	    f->ring.tail - f->asked_at > (1u << 20) && !atomic_exchange(&f->want_confirm, true))
+	if (f->kind == FLOW_SESSION && ring_used(&f->ring) > ASK_FROM &&
+	    f->ring.tail - f->asked_at > ASK_FROM && !atomic_exchange(&f->want_confirm, true))
 		agent_kick();
 }
 
@@ -224,55 +212,6 @@ COLD static void keep(struct flow *f, int fd, uint32_t gen, struct out *o, size_
 	ask(f, fd, gen);
 }
 
-/*
- * memcpy() of the little that most calls write, without the way through the C library: behind a
- * system call nothing of its code is in the cache.
- */
-static inline void put(uint8_t *to, const uint8_t *from, size_t len)
-{
-	if (!likely(len <= SMALL)) {
-		memcpy(to, from, len);
-		return;
-	}
-	for (; len >= 16; to += 16, from += 16, len -= 16)
-		memcpy(to, from, 16);
-	if (len & 8) {
-		memcpy(to, from, 8);
-		to += 8;
-		from += 8;
-	}
-	for (len &= 7; len; len--)
-		*to++ = *from++;
-}
-
-/* The same where all is in one piece. */
-static inline void keep_one(struct flow *f, int fd, uint32_t gen, struct out *o, const void *data,
-                            size_t len)
-{
-	struct ring *r = &f->ring;
-
-	o->noting = true;
-	atomic_signal_fence(memory_order_seq_cst);
-
-	uint64_t confirmed = atomic_load_explicit(&f->confirmed, memory_order_acquire);
-
-	if (confirmed > r->base)
-		ring_confirm(r, confirmed);
-
-	uint64_t tail = r->tail;
-	size_t at = (size_t)tail & (r->cap - 1);
-
-	atomic_signal_fence(memory_order_seq_cst);
-	if (!likely(!o->caught && len <= r->cap - at)) {
-		keep(f, fd, gen, o, len);
-		return;
-	}
-	put(r->mem + at, data, len);
-	if (move_own(&r->tail, tail, tail + len) && tail + len - r->base > r->cap)
-		r->base = tail + len - r->cap;
-	ask(f, fd, gen);
-}
-
 static ssize_t fail_like_the_kernel(const struct out *o, int err)
 {
 	/* We always ask for no signal, since the error may be ours to swallow. This one is not. */
@@ -287,7 +226,9 @@ static struct out *writing(const struct call_record *r)
 {
 	struct out *o = call_out(r);
 
-	return o && o->serial == this_thread.written[r - this_thread.call].serial ? o : NULL;
+	return o && (r->usual || o->serial == this_thread.written[r - this_thread.call].serial)
+	           ? o
+	           : NULL;
 }
 
 /*
@@ -391,7 +332,9 @@ struct sending {
 	struct call call;
 	size_t done;
 	int have;
-	int extra; /* a timed call that was nudged waits by itself */
+	int extra;     /* a timed call that was nudged waits by itself */
+	bool stale;    /* its error says nothing of what is there now */
+	bool straight; /* it was tried without waiting, whatever the program wants */
 	uint32_t nudges;
 	ssize_t result;
 };
@@ -441,6 +384,7 @@ static inline void hand_over(struct call_record *r, struct out *o, size_t done)
 	this_thread.written[r - this_thread.call].serial = o->serial;
 	atomic_signal_fence(memory_order_seq_cst);
 	r->writes = true;
+	r->usual = false;
 	if (this_thread.seat)
 		atomic_store_explicit(&this_thread.seat->writes, 1, memory_order_relaxed);
 }
@@ -515,27 +459,38 @@ static bool send_ready(struct sending *s)
 	}
 }
 
-/* What the kernel said: true if there is more to do. */
-COLD static bool send_said(struct sending *s, ssize_t n, int err)
+/* The kernel has taken n bytes, or none: noted, and the call left. What call_leave() says. */
+static bool send_noted(struct sending *s, ssize_t n, int err)
+{
+	struct flow *f = s->flow;
+
+	/* An error of a file that is no longer the flow's, or of the placeholder. */
+	s->stale = n < 0 && path_error(err) &&
+	           (s->call.gen != atomic_load(&f->gen) || atomic_load(&f->hold));
+	if (n > 0 && atomic_load(&f->keeps))
+		keep(f, s->fd, s->call.gen, s->out, (size_t)n);
+	else if (n > 0)
+		atomic_store(&f->begun, true);
+	if (n > 0) {
+		flow_moves(f);
+		s->done += (size_t)n;
+	}
+	return call_leave(&s->call);
+}
+
+/* What comes of what the kernel said: true if there is more to do. */
+static bool send_judged(struct sending *s, ssize_t n, int err, bool nudged)
 {
 	struct flow *f = s->flow;
 	struct out *o = s->out;
-	/* An error of a file that is no longer the flow's, or of the placeholder. */
-	bool stale = n < 0 && path_error(err) &&
-	             (s->call.gen != atomic_load(&f->gen) || atomic_load(&f->hold));
 
-	if (n > 0 && atomic_load(&f->keeps))
-		keep(f, s->fd, s->call.gen, o, (size_t)n);
-	else if (n > 0)
-		atomic_store(&f->begun, true);
-	if (n > 0)
-		flow_moves(f);
-	bool nudged = call_leave(&s->call);
-
-	if (n > 0)
-		s->done += (size_t)n;
 	if (s->done == o->total && n >= 0)
 		return over(s, err);
+	/* Whether it may wait is asked only now. */
+	if (s->straight && !(o->flags & MSG_DONTWAIT) && (n >= 0 || err == EAGAIN)) {
+		s->straight = false;
+		return true;
+	}
 	/*
 	 * Never by the kernel itself: onto the new connection, in the middle of what the agent
 	 * sends there again.
@@ -568,9 +523,9 @@ COLD static bool send_said(struct sending *s, ssize_t n, int err)
 	}
 	if (!s->done)
 		s->have = unlock(f, s->have);
-	if (stale && !nonblocking(s->fd, o->flags))
+	if (s->stale && !nonblocking(s->fd, o->flags))
 		return true;
-	if (stale && atomic_load(&f->hold)) {
+	if (s->stale && atomic_load(&f->hold)) {
 		atomic_store(&f->starved, true);
 		err = EAGAIN;
 	} else if (path_error(err) && !(err == EPIPE && atomic_load(&f->half_closed)) &&
@@ -586,6 +541,14 @@ COLD static bool send_said(struct sending *s, ssize_t n, int err)
 	return false;
 }
 
+static bool send_said(struct sending *s, ssize_t n)
+{
+	int err = errno;
+	bool nudged = send_noted(s, n, err);
+
+	return send_judged(s, n, err, nudged);
+}
+
 COLD static ssize_t send_on(struct sending *s)
 {
 	ssize_t n;
@@ -594,7 +557,7 @@ COLD static ssize_t send_on(struct sending *s)
 		if (!send_ready(s))
 			break;
 		n = send_once(s->fd, s->out, s->done, s->out->flags | s->extra);
-	} while (send_said(s, n, errno));
+	} while (send_said(s, n));
 	return s->result;
 }
 
@@ -607,89 +570,12 @@ COLD static ssize_t send_kept(struct flow *f, int fd, struct out *o)
 	return send_on(&s);
 }
 
-/* The usual call, see calls.h: NULL if this one is not. */
-static inline struct call_record *usual(struct flow *f, int fd, size_t len)
-{
-	struct thread *t = &this_thread;
-
-	if (atomic_load_explicit(&f->timed_out, memory_order_relaxed) ||
-	    atomic_load_explicit(&f->web, memory_order_relaxed) ||
-	    atomic_load_explicit(&f->opening, memory_order_relaxed) ||
-	    atomic_load_explicit(&t->locks, memory_order_relaxed) || !t->seated ||
-	    !lock_try(&f->writing, t->tid))
-		return NULL;
-	t->lock[0].flow = f;
-	t->lock[0].stack = (uintptr_t)__builtin_frame_address(0);
-	atomic_signal_fence(memory_order_seq_cst);
-	atomic_store_explicit(&t->locks, 1, memory_order_relaxed);
-
-	struct call_record *r = call_begin(f, fd);
-
-	if (r && likely(!atomic_load(&f->hold) && !atomic_load(&f->carried) &&
-	                atomic_load_explicit(&f->keeps, memory_order_relaxed))) {
-		if (!likely(f->ring.cap >= f->ring_size || ring_room(&f->ring) >= 2 * len + SPARE))
-			make_room(f, len);
-		return r;
-	}
-	if (r) {
-		struct call c = {.flow = f};
-
-		call_leave(&c);
-	}
-	writing_release(f);
-	return NULL;
-}
-
-/* All of it was taken: what send_said() does then. */
-static inline void usual_end(struct flow *f, struct call_record *r, struct out *o, size_t len)
-{
-	struct thread *t = &this_thread;
-
-	keep_one(f, r->fd, r->gen, o, o->iov->iov_base, len);
-	flow_moves(f);
-	atomic_store_explicit(&t->seat->writes, 0, memory_order_relaxed);
-	if (!call_end(r, f)) {
-		struct call c = {.flow = f};
-
-		call_leave(&c);
-	}
-	if (!likely(atomic_load_explicit(&t->locks, memory_order_relaxed) == 1 &&
-	            t->lock[0].flow == f && lock_owner(&f->writing) == t->tid)) {
-		writing_release(f);
-		return;
-	}
-	atomic_store_explicit(&t->locks, 0, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
-	lock_release(&f->writing);
-}
-
 ssize_t send_one(struct flow *f, int fd, const void *buf, size_t len, int flags)
 {
 	struct iovec v = {(void *)buf, len};
 	struct out o = {.iov = &v, .count = 1, .total = len, .flags = flags};
-	struct call_record *r = usual(f, fd, len);
 
-	if (!r)
-		return send_kept(f, fd, &o);
-
-	uint32_t nudges = this_thread.nudges;
-
-	hand_over(r, &o, 0);
-	ssize_t n = real.sendto(fd, buf, len, flags | MSG_NOSIGNAL, NULL, 0);
-
-	if (likely(n == (ssize_t)len)) {
-		usual_end(f, r, &o, len);
-		return n;
-	}
-
-	struct sending s = {.flow = f,
-	                    .fd = fd,
-	                    .out = &o,
-	                    .have = LOCKED,
-	                    .nudges = nudges,
-	                    .call = {.flow = f, .gen = r->gen}};
-
-	return send_said(&s, n, errno) ? send_on(&s) : s.result;
+	return send_kept(f, fd, &o);
 }
 
 struct flow *flow_kept(int fd)
@@ -741,6 +627,231 @@ static bool by_the_kernel(struct flow *f, int flags)
 	return true;
 }
 
+/* --- the usual call, see calls.h --- */
+
+/* What a send is asked that writes as any other does. */
+#define ANY_SEND (MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE | MSG_DONTROUTE | MSG_CONFIRM)
+
+#define SENDS WAY(keeps)
+#define SENDS_NOT (WAY(timed_out) | WAY(carried) | WAY(special))
+
+/*
+ * memcpy() of the little that most calls write, without the way through the C library: behind a
+ * system call nothing of its code is in the cache. What does not fill the last piece overlaps.
+ */
+COLD static void put_few(uint8_t *to, const uint8_t *from, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		to[i] = from[i];
+}
+
+static inline void put(uint8_t *to, const uint8_t *from, size_t len)
+{
+	if (!likely(len >= 32)) {
+		put_few(to, from, len);
+		return;
+	}
+	if (!likely(len <= 64)) {
+		memcpy(to, from, len);
+		return;
+	}
+	memcpy(to, from, 32);
+	memcpy(to + len - 32, from + len - 32, 32);
+}
+
+/* A little goes without waiting, and then libc is not needed to let the thread be cancelled. */
+static inline bool goes_straight(size_t len)
+{
+	return likely(len <= SMALL) &&
+	       likely(!atomic_load_explicit(&hot.indirect, memory_order_relaxed));
+}
+
+/* >= 0 or -errno; errno is kept. */
+COLD static ssize_t send_by_libc(int fd, const void *buf, size_t len, int flags)
+{
+	struct seat *seat = this_thread.seat;
+	int saved = errno;
+
+	seat_note(seat, fd);
+	atomic_store_explicit(&seat->writes, 1, memory_order_relaxed);
+	ssize_t n = real.sendto(fd, buf, len, flags | MSG_NOSIGNAL, NULL, 0);
+
+	atomic_store_explicit(&seat->writes, 0, memory_order_relaxed);
+	seat_note(seat, SEAT_EMPTY);
+	if (n < 0) {
+		n = -errno;
+		errno = saved;
+	}
+	return n;
+}
+
+static inline ssize_t send_usually(int fd, const void *buf, size_t len, int flags)
+{
+	if (!likely(goes_straight(len)))
+		return send_by_libc(fd, buf, len, flags);
+	return raw_sendto(fd, buf, len, flags | MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
+}
+
+/* All of it was taken: into the ring, as keep() does it. */
+static inline void keep_usual(struct thread *t, struct flow *f)
+{
+	struct ring *ring = &f->ring;
+	const void *data = t->iov.iov_base;
+	size_t len = t->out.total;
+
+	t->out.noting = true;
+	atomic_signal_fence(memory_order_seq_cst);
+
+	uint64_t confirmed = atomic_load_explicit(&f->confirmed, memory_order_acquire);
+
+	if (confirmed > ring->base)
+		ring_confirm(ring, confirmed);
+
+	uint64_t tail = ring->tail;
+	size_t at = (size_t)tail & (ring->cap - 1);
+
+	atomic_signal_fence(memory_order_seq_cst);
+	if (!likely(!t->out.caught && len <= ring->cap - at)) {
+		keep(f, t->call[0].fd, t->call[0].gen, &t->out, len);
+		return;
+	}
+	put(ring->mem + at, data, len);
+	if (move_own(&ring->tail, tail, tail + len) && tail + len - ring->base > ring->cap)
+		ring->base = tail + len - ring->cap;
+	if (!likely(flow_ways(f) & WAY(session) && tail + len - ring->base <= ASK_FROM))
+		ask(f, t->call[0].fd, t->call[0].gen);
+}
+
+/* Leaves the call and gives back the lock. */
+static inline void leave_usual(struct thread *t, struct flow *f)
+{
+	if (!call_end(t, f, HOW(seated) | HOW(writes) | HOW(usual))) {
+		struct call c = {.flow = f};
+
+		call_leave(&c);
+	}
+	if (likely(atomic_load_explicit(&t->locks, memory_order_relaxed) == 1 &&
+	           t->lock[0].flow == f)) {
+		atomic_store_explicit(&t->locks, 0, memory_order_relaxed);
+		atomic_signal_fence(memory_order_seq_cst);
+		if (likely(lock_drop(&f->writing, t->tid)))
+			return;
+	}
+	writing_release(f);
+}
+
+/* What is no usual call, or none of a flow that keeps its bytes. */
+COLD static ssize_t send_unusual(int fd, const void *buf, size_t len, int flags, bool write)
+{
+	struct flow *f = flow_kept(fd);
+	int saved = errno;
+
+	if (f && len && !by_the_kernel(f, flags)) {
+		ssize_t n = send_one(f, fd, buf, len, flags);
+
+		if (!write || !no_socket(fd, n, saved))
+			return n;
+	}
+	return write ? real.write(fd, buf, len) : real.send(fd, buf, len, flags);
+}
+
+/* It was begun, and may not be. */
+COLD static ssize_t send_unbegun(bool begun, int fd, const void *buf, size_t len, int flags,
+                                 bool write)
+{
+	struct flow *f = this_thread.lock[0].flow;
+	struct call c = {.flow = f};
+
+	if (begun)
+		call_leave(&c);
+	writing_release(f);
+	return send_unusual(fd, buf, len, flags, write);
+}
+
+/* The kernel did not take it all. Goes on as any call does, with its `out` on the stack. */
+COLD static ssize_t send_further(ssize_t n, uint32_t nudges, bool write)
+{
+	struct thread *t = &this_thread;
+	struct call_record *r = &t->call[0];
+	struct out *o = &t->out;
+	struct sending s = {.flow = r->flow,
+	                    .fd = r->fd,
+	                    .out = o,
+	                    .have = LOCKED,
+	                    .nudges = nudges,
+	                    .straight = goes_straight(o->total),
+	                    .call = {.flow = r->flow, .gen = r->gen}};
+	int saved = errno, err = n < 0 ? (int)-n : saved;
+	size_t len = o->total;
+	bool nudged = send_noted(&s, n, err);
+	/* Nobody else has written to it yet: this thread has a lock. */
+	struct iovec v = t->iov;
+	struct out own = *o;
+
+	own.iov = &v;
+	s.out = &own;
+	n = send_judged(&s, n, err, nudged) ? send_on(&s) : s.result;
+	return write && no_socket(s.fd, n, saved) ? real.write(s.fd, v.iov_base, len) : n;
+}
+
+HOT static ssize_t send_flow(int fd, const void *buf, size_t len, int flags,
+                             _Atomic(struct flow *) *slot, bool write)
+{
+	struct thread *t = own_thread();
+	struct flow *f = atomic_load_explicit(slot, memory_order_acquire);
+
+	if (!likely(f && ways_are(f, SENDS, SENDS_NOT) && t->seated &&
+	            !atomic_load_explicit(&t->busy, memory_order_relaxed) && len &&
+	            !(flags & ~ANY_SEND) && lock_try(&f->writing, t->tid)))
+		return send_unusual(fd, buf, len, flags, write);
+	t->lock[0].flow = f;
+	t->lock[0].stack = stack_here();
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&t->locks, 1, memory_order_relaxed);
+
+	bool begun = call_begin(t, f, slot, fd);
+
+	if (!likely(begun && !atomic_load_explicit(&f->hold, memory_order_acquire) &&
+	            ways_are(f, SENDS, SENDS_NOT) &&
+	            (f->ring.cap >= f->ring_size || ring_room(&f->ring) >= 2 * len + SPARE)))
+		return send_unbegun(begun, fd, buf, len, flags, write);
+
+	struct call_record *r = &t->call[0];
+	uint32_t nudges = t->nudges;
+
+	t->iov = (struct iovec){(void *)buf, len};
+	t->out.total = len;
+	t->out.caught = 0;
+	t->out.flags = flags;
+	t->out.noting = false;
+	r->usual = true;
+	atomic_signal_fence(memory_order_seq_cst);
+	r->writes = true;
+
+	ssize_t n = send_usually(fd, buf, len, flags);
+
+	if (!likely(n == (ssize_t)len))
+		return send_further(n, nudges, write);
+	keep_usual(t, f);
+	flow_moves(f);
+	leave_usual(t, f);
+	return n;
+}
+
+EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
+{
+	_Atomic(struct flow *) *slot = flow_taken(fd);
+
+	return slot ? send_flow(fd, buf, len, flags, slot, false) : real.send(fd, buf, len, flags);
+}
+
+EXPORT ssize_t write(int fd, const void *buf, size_t len)
+{
+	_Atomic(struct flow *) *slot = flow_taken(fd);
+
+	return slot ? send_flow(fd, buf, len, 0, slot, true) : real.write(fd, buf, len);
+}
+
 /*
  * A first send that connects as well. Where the connection would be a flow that has to know every
  * byte it is two calls, and the peer is one round trip further away.
@@ -772,38 +883,12 @@ static __attribute__((noinline)) ssize_t sendto_any(int fd, const void *buf, siz
 EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
                       socklen_t to_len)
 {
-	return flow_of(fd) || to ? sendto_any(fd, buf, len, flags, to, to_len)
-	                         : real.sendto(fd, buf, len, flags, to, to_len);
-}
+	_Atomic(struct flow *) *slot = flow_taken(fd);
 
-static __attribute__((noinline)) ssize_t send_flow(int fd, const void *buf, size_t len, int flags)
-{
-	struct flow *f = flow_kept(fd);
-
-	return f && len && !by_the_kernel(f, flags) ? send_one(f, fd, buf, len, flags)
-	                                            : real.send(fd, buf, len, flags);
-}
-
-EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
-{
-	return flow_of(fd) ? send_flow(fd, buf, len, flags) : real.send(fd, buf, len, flags);
-}
-
-static __attribute__((noinline)) ssize_t write_flow(int fd, const void *buf, size_t len)
-{
-	struct flow *f = flow_kept(fd);
-
-	if (!f || !len)
-		return real.write(fd, buf, len);
-	int saved = errno;
-	ssize_t n = send_one(f, fd, buf, len, 0);
-
-	return no_socket(fd, n, saved) ? real.write(fd, buf, len) : n;
-}
-
-EXPORT ssize_t write(int fd, const void *buf, size_t len)
-{
-	return flow_of(fd) ? write_flow(fd, buf, len) : real.write(fd, buf, len);
+	if (to || flags & MSG_FASTOPEN)
+		return sendto_any(fd, buf, len, flags, to, to_len);
+	return slot ? send_flow(fd, buf, len, flags, slot, false)
+	            : real.sendto(fd, buf, len, flags, to, to_len);
 }
 
 /* Nothing to send, or too much for one call: the kernel's to judge. */

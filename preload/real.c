@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 
+#include "preload/hot.h"
 #include "preload/raw.h"
 
 /* Not libc's syscall(): that has a hook, too. */
@@ -309,6 +311,12 @@ struct real real = {
     .syscall = bare,
 };
 
+struct hot hot = {
+    .fenced = true,
+    .indirect = true,
+    .recv = early_recv,
+};
+
 const struct real_name real_names[] = {
     {"connect", offsetof(struct real, connect)},
     {"socket", offsetof(struct real, socket)},
@@ -390,6 +398,7 @@ const struct real_name real_names[] = {
     {"siglongjmp", offsetof(struct real, siglongjmp)},
     {"__longjmp_chk", offsetof(struct real, __longjmp_chk)},
     {"pthread_exit", offsetof(struct real, pthread_exit)},
+    {"pthread_cancel", offsetof(struct real, pthread_cancel)},
     {"setuid", offsetof(struct real, setuid)},
     {"setgid", offsetof(struct real, setgid)},
     {"seteuid", offsetof(struct real, seteuid)},
@@ -409,8 +418,20 @@ const struct real_name real_names[] = {
     {NULL, 0},
 };
 
+/* Is it libc's own, not another library's that stands between? (Nobody takes getauxval()'s place.)
+ */
+static bool libcs(void *f)
+{
+	Dl_info its, other;
+
+	return dladdr(f, &its) && dladdr((void *)getauxval, &other) &&
+	       its.dli_fbase == other.dli_fbase;
+}
+
 void real_bind(void)
 {
+	static bool bound;
+
 	for (const struct real_name *n = real_names; n->name; n++) {
 		/* An object pointer holds a function's address here: POSIX promises it for dlsym().
 		 */
@@ -419,4 +440,11 @@ void real_bind(void)
 		if (f)
 			*(void **)((char *)&real + n->at) = f;
 	}
+	hot.recv = real.recv;
+	if (!bound)
+		atomic_store(&hot.indirect,
+		             !libcs((void *)real.sendto) || !libcs((void *)real.send) ||
+		                 !libcs((void *)real.write) || !libcs((void *)real.recv) ||
+		                 !libcs((void *)real.recvfrom) || !libcs((void *)real.read));
+	bound = true;
 }

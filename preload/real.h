@@ -11,6 +11,7 @@
 
 #include <netdb.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -126,6 +127,7 @@ struct real {
 	void (*__longjmp_chk)(struct __jmp_buf_tag *, int);
 
 	void (*pthread_exit)(void *);
+	int (*pthread_cancel)(pthread_t);
 	int (*setuid)(uid_t);
 	int (*setgid)(gid_t);
 	int (*seteuid)(uid_t);

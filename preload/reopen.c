@@ -36,6 +36,7 @@ void reopen_begin(struct flow *f)
 	memset(f->opening_mem, 0, sizeof(*f->opening_mem));
 	opening_begin(f->opening_mem, f->rule);
 	atomic_store(&f->opening, f->opening_mem);
+	atomic_store(&f->special, true);
 }
 
 void reopen_end(struct flow *f)

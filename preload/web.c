@@ -34,6 +34,7 @@ bool web_begin(struct flow *f)
 		return false;
 	f->kind = FLOW_HTTP;
 	atomic_store(&f->web, w);
+	atomic_store(&f->special, true);
 	return true;
 }
 

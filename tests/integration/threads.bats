@@ -42,6 +42,14 @@ threads() { # HANDOVERS NAME...
 	threads 3 cancel
 }
 
+@test "a thread whose calls never wait is cancelled, too" {
+	trial threads cancel-busy
+}
+
+@test "a receive with a low-water mark waits for so much, before and after a handover" {
+	trial threads low-water
+}
+
 @test "a cancelled writer leaves nothing locked" {
 	trial threads cancel-writer
 }
@@ -52,7 +60,7 @@ threads() { # HANDOVERS NAME...
 
 @test "the trials hold without the library" {
 	local bare=yes name
-	for name in readers crowd cancel leader; do
+	for name in readers crowd cancel cancel-busy low-water leader; do
 		trial threads "$name"
 	done
 }

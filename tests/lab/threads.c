@@ -206,6 +206,70 @@ static void cancel(void)
 	}
 }
 
+/* Calls that never wait are points at which a thread ends, too: if there is nothing, if all is
+ * taken. */
+static void *cancelled_busy(void *arg)
+{
+	char c = 0;
+
+	atomic_store(&blocked, 1);
+	for (;;) {
+		if (arg)
+			send(fd, &c, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		else
+			recv(fd, &c, 1, MSG_DONTWAIT);
+	}
+	return NULL;
+}
+
+static void cancel_busy(void)
+{
+	for (int i = 0; i < 2; i++) {
+		fd = dial();
+		echo(fd, "cancel_busy");
+		cancel_and_join(begin(cancelled_busy, (void *)(uintptr_t)i));
+		close(fd);
+	}
+}
+
+static void *late(void *arg)
+{
+	pause_ms(200);
+	put(fd, arg, 64);
+	return NULL;
+}
+
+/*
+ * A receive that waits for more than there is. The kernel wakes it when the mark is reached by what
+ * has come since, so what is late is as much as that.
+ */
+static void low_water(void)
+{
+	char out[200] = {0}, all[64];
+	int least = sizeof(all);
+
+	fd = dial();
+	/* Many that find something. */
+	put(fd, out, sizeof(out));
+	pause_ms(100);
+	for (size_t i = 0; i < sizeof(out); i++)
+		get(fd, all, 1);
+	must(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof(least)) == 0, "SO_RCVLOWAT");
+	for (int i = 0; i < 4; i++) {
+		pthread_t t = begin(late, out);
+
+		put(fd, out, 32);
+		pause_ms(100);
+		must(recv(fd, all, sizeof(all), 0) == sizeof(all), "a receive did not wait");
+		must(recv(fd, all, 32, 0) == 32, "the rest");
+		join(t);
+		if (i == 1) {
+			event("wlan0 down");
+			pause_ms(500);
+		}
+	}
+}
+
 /* Of what a cancelled writer wrote, what was taken comes back, and the connection goes on. */
 static void cancel_writer(void)
 {
@@ -301,6 +365,8 @@ int main(int argc, char **argv)
 	touch_stack();
 	static const struct trial trials[] = {{"readers", readers},
 	                                      {"masked", masked},
+	                                      {"cancel-busy", cancel_busy},
+	                                      {"low-water", low_water},
 	                                      {"crowd", crowd},
 	                                      {"cancel", cancel},
 	                                      {"cancel-writer", cancel_writer},
