@@ -59,6 +59,7 @@ signals() { # HANDOVERS NAME...
 @test "a signal that ends the process ends it" {
 	local signal
 	for signal in RTMIN RTMAX-3 RTMAX TERM; do
+		: >"$lab_dir/out"
 		covered "$lab_build/lab/signals" mortal 10.9.0.2 9000 </dev/null >"$lab_dir/out" &
 		local pid=$! status=0
 		for ((i = 0; i < 100; i++)); do
