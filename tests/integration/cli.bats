@@ -65,7 +65,12 @@ static_program() { # EXIT-STATUS
 	run "$mifcont" run printf '<%s>' --policy -- 'a b'
 	[ "$output" = '<--policy><--><a b>' ]
 	run -127 "$mifcont" run -- /nonexistent/program
-	run -127 "$mifcont" run -- no-such-program-anywhere
+	PATH=/usr/bin:/bin run -127 "$mifcont" run -- no-such-program-anywhere
+	# It may be in a folder that cannot be searched: 126, as of env(1), to all but root.
+	mkdir -m 0 closed
+	local other=0
+	PATH=$PWD/closed:/usr/bin:/bin env no-such-program-anywhere || other=$?
+	PATH=$PWD/closed:/usr/bin:/bin run "-$other" "$mifcont" run -- no-such-program-anywhere
 	touch plain
 	run -126 "$mifcont" run -- ./plain
 	run -126 "$mifcont" run -- /
