@@ -18,6 +18,8 @@
 #undef sendmmsg
 
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -43,6 +45,15 @@ int sendmmsg(int, struct mmsghdr *, unsigned, int);
 
 /* Macros for the plain names, in some versions: a hook would be defined twice. */
 #undef sendfile64
+#undef open64
+#undef openat64
+#undef creat64
+#undef fopen64
+#undef tmpfile64
+#undef mkstemp64
+#undef mkostemp64
+#undef mkstemps64
+#undef mkostemps64
 #undef pread64
 #undef lseek64
 #undef off64_t
@@ -64,6 +75,15 @@ ssize_t pwritev64v2(int, const struct iovec *, int, off64_t, int);
 #define RWF_NOWAIT 8
 #endif
 int fcntl64(int, int, ...);
+int open64(const char *, int, ...);
+int openat64(int, const char *, int, ...);
+int creat64(const char *, mode_t);
+FILE *fopen64(const char *, const char *);
+FILE *tmpfile64(void);
+int mkstemp64(char *);
+int mkostemp64(char *, int);
+int mkstemps64(char *, int);
+int mkostemps64(char *, int, int);
 
 #define NETDB_INTERNAL (-1)
 #define NETDB_SUCCESS 0

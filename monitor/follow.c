@@ -73,7 +73,9 @@ void mif_monitor_follow_domains(struct mif_monitor *m, mif_domains_fn *fn, void 
 {
 	m->domains_fn = fn;
 	m->domains_ctx = ctx;
+	monitor_begin(m);
 	machine(m->domains.salt, sizeof(m->domains.salt));
+	monitor_end(m);
 	m->domains.changed = domains_changed;
 	m->domains.wonder = wonder;
 	m->domains.ctx = m;

@@ -41,6 +41,18 @@ static void on_event(void *ctx, const struct mif_event *ev)
 	m->fn(m->ctx, ev);
 }
 
+void monitor_begin(const struct mif_monitor *m)
+{
+	if (m->begin)
+		m->begin();
+}
+
+void monitor_end(const struct mif_monitor *m)
+{
+	if (m->end)
+		m->end();
+}
+
 void monitor_move_one(struct rtsock *s, int (*move)(int fd))
 {
 	int to = move && s->fd >= 0 ? move(s->fd) : -1;
@@ -60,23 +72,32 @@ void monitor_close_one(struct mif_monitor *m, struct rtsock *s)
 
 int monitor_open_dumps(struct mif_monitor *m)
 {
-	int r = m->dumps.fd >= 0 ? 0 : rtsock_open_dumps(&m->dumps);
+	int r;
 
+	if (m->dumps.fd >= 0)
+		return 0;
+	monitor_begin(m);
+	r = rtsock_open_dumps(&m->dumps);
 	if (r == 0)
 		monitor_move_one(&m->dumps, m->move);
+	monitor_end(m);
 	return r;
 }
 
 /* Without a service each process looks for itself. */
 int monitor_open_netlink(struct mif_monitor *m)
 {
-	int r = rtsock_open_events(&m->events);
+	int r;
 
+	monitor_begin(m);
+	r = rtsock_open_events(&m->events);
+	if (r == 0)
+		monitor_move_one(&m->events, m->move);
+	monitor_end(m);
 	if (r < 0)
 		return r;
 	if (m->mirror.domains)
 		rtsock_hear_options(&m->events);
-	monitor_move_one(&m->events, m->move);
 	r = monitor_open_dumps(m);
 	if (r < 0)
 		monitor_close_one(m, &m->events);
@@ -159,6 +180,12 @@ void mif_monitor_move_fds(struct mif_monitor *m, int (*move)(int fd), void (*clo
 	monitor_move_one(&m->events, move);
 	monitor_move_one(&m->dumps, move);
 	monitor_move_one(&m->served.socket, move);
+}
+
+void mif_monitor_tell_fds(struct mif_monitor *m, void (*begin)(void), void (*end)(void))
+{
+	m->begin = begin;
+	m->end = end;
 }
 
 static int64_t earlier(int64_t a, int64_t b)

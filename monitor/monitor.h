@@ -93,6 +93,9 @@ int mif_monitor_fds(const struct mif_monitor *m, int fds[MIF_MONITOR_FDS]);
  */
 void mif_monitor_move_fds(struct mif_monitor *m, int (*move)(int fd), void (*close)(int fd));
 
+/* Calls these before a descriptor is made, and after it was moved, or closed again. */
+void mif_monitor_tell_fds(struct mif_monitor *m, void (*begin)(void), void (*end)(void));
+
 /* Milliseconds until mif_monitor_process() is due even without input; -1: never. */
 int mif_monitor_timeout(const struct mif_monitor *m);
 

@@ -21,6 +21,8 @@ struct mif_monitor {
 	void *check_ctx;
 	int (*move)(int fd);
 	void (*close)(int fd);
+	void (*begin)(void);
+	void (*end)(void);
 	bool news; /* something was heard of the kernel since a service was last looked for */
 	int error; /* for good: a socket was taken away */
 	bool more; /* the event socket was not read empty: call again at once */
@@ -31,6 +33,9 @@ struct mif_monitor {
 int monitor_open_netlink(struct mif_monitor *m);
 int monitor_open_dumps(struct mif_monitor *m);
 void monitor_close_one(struct mif_monitor *m, struct rtsock *s);
+/* Around the making of descriptors: see mif_monitor_tell_fds(). */
+void monitor_begin(const struct mif_monitor *m);
+void monitor_end(const struct mif_monitor *m);
 void monitor_move_one(struct rtsock *s, int (*move)(int fd));
 
 #endif

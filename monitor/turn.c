@@ -69,8 +69,10 @@ static bool be_served(struct mif_monitor *m)
 	 */
 	if (!served_connected(s) && (s->known || m->news)) {
 		m->news = false;
+		monitor_begin(m);
 		if (served_try(s, now))
 			monitor_move_one(&s->socket, m->move);
+		monitor_end(m);
 	}
 	if (!served_connected(s))
 		return false;

@@ -28,6 +28,7 @@
 #include "preload/link.h"
 #include "preload/move.h"
 #include "preload/nudge.h"
+#include "preload/numbers.h"
 #include "preload/own.h"
 #include "preload/process.h"
 #include "preload/pulse.h"
@@ -104,15 +105,20 @@ static void on_mif(void *ctx, const struct mif_event *ev)
 
 static void open_monitor(void)
 {
+	numbers_hold();
 	int r = mif_monitor_open(&monitor, on_mif, NULL, true);
 
+	if (r >= 0) {
+		mif_monitor_move_fds(monitor, own_fd, own_close);
+		mif_monitor_tell_fds(monitor, numbers_hold, numbers_free);
+	}
+	numbers_free();
 	if (r < 0) {
 		/* A sandbox without netlink: flows work, nothing is moved. */
 		log_warn("no rtnetlink here (%s): flows stay where they are", strerrordesc_np(-r));
 		monitor = NULL;
 		return;
 	}
-	mif_monitor_move_fds(monitor, own_fd, own_close);
 	check_open(monitor);
 	learned_listen(monitor);
 }
@@ -269,11 +275,11 @@ static void *run(void *arg)
 	(void)arg;
 	atomic_store(&agent_tid, thread_id());
 	atomic_store(&task, raw_gettid());
+	numbers_no_signals();
 	if (!monitor)
 		open_monitor();
 	if (policy_fd < 0) {
 		policy_fd = process_policy_watch();
-		policy_fd = policy_fd < 0 ? -1 : own_fd(policy_fd);
 	}
 	network_changed = true;
 	while (!atomic_load(&stop)) {
@@ -300,8 +306,7 @@ static bool make_wake(void)
 
 	if (fd >= 0 && own_intact(fd))
 		return true;
-	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	fd = fd < 0 ? -1 : own_fd(fd);
+	fd = own_call(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK, 0);
 	atomic_store(&wake, fd < 0 ? -1 : fd);
 	return fd >= 0;
 }
@@ -313,8 +318,7 @@ static void keep_proc(void)
 
 	if (proc >= 0 && own_intact(proc))
 		return;
-	proc = raw_openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-	proc = proc < 0 ? -1 : own_fd(proc);
+	proc = own_open(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY, 0);
 	proc_root(proc < 0 ? -1 : proc);
 }
 

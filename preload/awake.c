@@ -20,7 +20,6 @@ static void open_clock(void)
 {
 	/* Due in the year 2242. Once is enough: it is cancelled at each setting of the clock. */
 	struct itimerspec never = {.it_value = {.tv_sec = 1LL << 33}};
-	long fd;
 
 	tried = true;
 	/* Without it a sleep is noticed when something else wakes the agent: Wi-Fi that comes back,
@@ -28,8 +27,7 @@ static void open_clock(void)
 	 * else we do. */
 	if (proc_sandboxed())
 		return;
-	fd = raw_call3(SYS_timerfd_create, CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK, 0);
-	clock_fd = fd < 0 ? -1 : own_fd((int)fd);
+	clock_fd = own_call(SYS_timerfd_create, CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK, 0);
 	if (clock_fd >= 0)
 		raw_call6(SYS_timerfd_settime, clock_fd,
 		          TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, (long)&never, 0, 0, 0);

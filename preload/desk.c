@@ -54,7 +54,6 @@ void desk_take(int fd, const char *line, int given)
 {
 	struct flow *f = kin_wanted(line);
 
-	given = given < 0 ? -1 : own_fd(given);
 	for (int i = 0; f && i < CALLERS; i++) {
 		if (callers[i].flow)
 			continue;
@@ -93,7 +92,6 @@ static int end_for(struct caller *c)
 		int connection = c->given;
 
 		c->given = -1;
-		own_release(connection);
 		return pump_adopt(f, connection);
 	}
 	pump_ask(f, 0);
@@ -115,8 +113,7 @@ static void serve(struct caller *c, int64_t now)
 		return;
 	}
 	reply(c->fd, fd < 0 ? KIN_NO : KIN_GIVEN, c->flow, fd);
-	if (fd >= 0)
-		raw_close(fd);
+	own_close(fd);
 	dismiss(c);
 }
 

@@ -10,7 +10,7 @@
 
 /*
  * Takes over the connection `fd` of somebody who has said `line`, and the descriptor that came with
- * it (-1: none).
+ * it (own_fd()'s; -1: none).
  */
 void desk_take(int fd, const char *line, int given);
 

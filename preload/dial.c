@@ -105,14 +105,11 @@ int dial_start_saying(struct dial *d, const union flow_address *to, const struct
                       const void *msg, int len)
 {
 	int one = 1;
-	int fd = raw_socket(to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = own_socket(to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
 	memset(d, 0, sizeof(*d));
 	d->fd = -1;
 	d->slot = -1;
-	if (fd < 0)
-		return fd;
-	fd = own_fd(fd);
 	if (fd < 0)
 		return fd;
 	/* The messages are small and each is waited for. The program's own wish is copied before

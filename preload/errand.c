@@ -83,7 +83,7 @@ static void begin(struct errand *e, const struct flow *f, const void *source, sa
 
 	int fd = outside_run(e->key.command, vars);
 
-	e->fd = fd < 0 ? -1 : own_fd(fd);
+	e->fd = fd < 0 ? -1 : fd;
 	if (e->fd < 0)
 		log_warn("flow %u: on-handover command not run: %s", f->id,
 		         strerrordesc_np(fd < 0 ? -fd : EMFILE));

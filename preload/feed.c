@@ -165,12 +165,8 @@ static void spoilt(struct feed *d, const char *why)
 		return;
 	}
 	log_info("flow %u: reset: %s", f->id, why);
-	if (own_intact(d->far)) {
-		int far = d->far;
-
-		own_release(far);
-		placeholder_reset(far);
-	}
+	if (own_intact(d->far))
+		placeholder_reset(d->far);
 	d->far = -1;
 	if (splice_parked(f))
 		splice_reset(f);

@@ -13,6 +13,7 @@
 #include "preload/barrier.h"
 #include "preload/counts.h"
 #include "preload/kin.h"
+#include "preload/own.h"
 #include "preload/registrations.h"
 
 /* Flows live in blocks that are never unmapped: a pointer once read stays readable. */
@@ -623,7 +624,7 @@ int flow_duplicate(struct flow *f)
 		return -EAGAIN;
 	for (unsigned i = 0; i < f->fds && fd < 0; i++)
 		if (flow_owns(f, f->fd[i]))
-			fd = raw_fcntl(f->fd[i], F_DUPFD_CLOEXEC, 3);
+			fd = own_copy(f->fd[i]);
 	lock_release(&f->table);
 	return fd;
 }

@@ -451,7 +451,7 @@ bool flow_owns(const struct flow *f, int fd);
 bool flow_inheritable(const struct flow *f);
 
 /*
- * Another descriptor for what is on the flow's descriptors now: the caller's, close-on-exec.
+ * Another descriptor for what is on the flow's descriptors now: the caller's, see own_copy().
  * -EBADF: the program has closed them all.
  */
 int flow_duplicate(struct flow *f);

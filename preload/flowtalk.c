@@ -247,10 +247,8 @@ void flowtalk_straight(struct flow *f, const char *why)
 		 * A socket on its way straight to the peer takes the placeholder's place at once:
 		 * whatever becomes of it, the kernel tells the program itself.
 		 */
-		int fd =
-		    raw_socket(f->peer.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		int fd = own_socket(f->peer.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
-		fd = fd < 0 ? fd : own_fd(fd);
 		if (fd >= 0) {
 			if (f->fds)
 				options_copy(f->fd[0], fd);

@@ -202,11 +202,8 @@ static int show_connecting(struct flow *f)
 	int r = placeholder_connecting(f->peer.sa.sa_family, &app, guard);
 	if (r < 0)
 		return r;
-	app = own_fd(app);
-	f->guard_fd[0] = guard[0] < 0 ? -1 : own_fd(guard[0]);
-	f->guard_fd[1] = guard[1] < 0 ? -1 : own_fd(guard[1]);
-	if (app < 0)
-		return app;
+	f->guard_fd[0] = guard[0];
+	f->guard_fd[1] = guard[1];
 	r = splice_put(f, app);
 	own_close(app);
 	return r;

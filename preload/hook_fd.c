@@ -14,6 +14,7 @@
 #include "preload/counts.h"
 #include "preload/hook.h"
 #include "preload/kin.h"
+#include "preload/numbers.h"
 #include "preload/own.h"
 #include "preload/process.h"
 #include "preload/pump.h"
@@ -172,13 +173,9 @@ static void leave_range(unsigned first, unsigned last)
 	agent_kick();
 }
 
-EXPORT int close_range(unsigned first, unsigned last, int flags)
+/* All but our own. */
+static int close_around(unsigned first, unsigned last, int flags)
 {
-	if (!process_enabled || flags & (int)CLOSE_RANGE_CLOEXEC || !process_ours())
-		return real.close_range(first, last, flags);
-	if (flow_count())
-		leave_range(first, last);
-	/* Around our own. */
 	for (;;) {
 		int own = own_next(first);
 
@@ -195,6 +192,20 @@ EXPORT int close_range(unsigned first, unsigned last, int flags)
 			return 0;
 	}
 	return real.close_range(first, last, flags);
+}
+
+EXPORT int close_range(unsigned first, unsigned last, int flags)
+{
+	if (!process_enabled || flags & (int)CLOSE_RANGE_CLOEXEC || !process_ours())
+		return real.close_range(first, last, flags);
+	if (flow_count())
+		leave_range(first, last);
+	/* Not one that is about to be ours. */
+	unsigned at = numbers_enter();
+	int r = close_around(first, last, flags);
+
+	numbers_leave(at);
+	return r;
 }
 
 EXPORT void closefrom(int first)
@@ -217,14 +228,33 @@ static void alias(struct flow *f, int fd)
 		atomic_store(&f->foreign, true); /* more names than we can exchange */
 }
 
+/* These wait while the library has the number that they are to have (numbers.h). */
+static int duplicate(int fd)
+{
+	unsigned at = numbers_enter();
+	int r = real.dup(fd);
+
+	numbers_leave(at);
+	return r;
+}
+
+static int duplicate_onto(int from, int to, int flags, bool three)
+{
+	unsigned at = numbers_enter();
+	int r = three ? real.dup3(from, to, flags) : real.dup2(from, to);
+
+	numbers_leave(at);
+	return r;
+}
+
 EXPORT int dup(int fd)
 {
 	struct flow *f = flow_of(fd);
 
 	if (!f || !process_ours())
-		return fresh(real.dup(fd));
+		return fresh(duplicate(fd));
 	bool locked = enter(f);
-	int r = real.dup(fd);
+	int r = duplicate(fd);
 
 	if (r >= 0)
 		alias(f, r);
@@ -239,7 +269,7 @@ static int replace(int from, int to, int flags, bool three)
 	struct flow *gone = flow_of(to), *kept = flow_of(from);
 
 	if ((!gone && !kept && !own_is(to)) || from == to || !process_ours())
-		return three ? real.dup3(from, to, flags) : real.dup2(from, to);
+		return duplicate_onto(from, to, flags, three);
 	if (own_is(to)) {
 		/* The one answer of dup2 that says "try another": it is documented for a number
 		 * being opened. */
@@ -248,13 +278,13 @@ static int replace(int from, int to, int flags, bool three)
 	}
 	/* What cannot succeed must not take anything out of the table. */
 	if (raw_fcntl(from, F_GETFD, 0) < 0 || flags & ~O_CLOEXEC)
-		return three ? real.dup3(from, to, flags) : real.dup2(from, to);
+		return duplicate_onto(from, to, flags, three);
 	struct leaving l = {.flow = NULL};
 
 	if (gone && gone != kept)
 		l = leave_begin(gone, to);
 	bool locked_kept = kept && enter(kept);
-	int r = three ? real.dup3(from, to, flags) : real.dup2(from, to);
+	int r = duplicate_onto(from, to, flags, three);
 
 	if (r >= 0 && kept && gone != kept)
 		alias(kept, to);
@@ -281,6 +311,16 @@ static bool copied(int op)
 	return op == F_SETFL || op == F_SETOWN || op == F_SETOWN_EX || op == F_SETSIG;
 }
 
+/* F_DUPFD, or what is copied. */
+static int control_now(int (*call)(int, int, ...), int fd, int op, void *arg, bool doubles)
+{
+	unsigned at = doubles ? numbers_enter() : 0;
+	int r = call(fd, op, arg);
+
+	numbers_leave(at);
+	return r;
+}
+
 static int control(int (*call)(int, int, ...), int fd, int op, void *arg)
 {
 	bool doubles = op == F_DUPFD || op == F_DUPFD_CLOEXEC;
@@ -289,10 +329,13 @@ static int control(int (*call)(int, int, ...), int fd, int op, void *arg)
 		return call(fd, op, arg);
 	struct flow *f = flow_of(fd);
 
-	if (!f || !process_ours())
-		return doubles ? fresh(call(fd, op, arg)) : call(fd, op, arg);
+	if (!f || !process_ours()) {
+		int plain = control_now(call, fd, op, arg, doubles);
+
+		return doubles ? fresh(plain) : plain;
+	}
 	bool locked = enter(f);
-	int r = call(fd, op, arg);
+	int r = control_now(call, fd, op, arg, doubles);
 
 	if (r >= 0 && doubles)
 		alias(f, r);

@@ -5,17 +5,24 @@
  * turns out not to be a socket is done again, without the flow.
  */
 #include "preload/hook.h"
+#include "preload/numbers.h"
 #include "preload/real.h"
 
 EXPORT int socket(int domain, int type, int protocol)
 {
-	return fresh(real.socket(domain, type, protocol));
+	unsigned at = numbers_enter();
+	int r = real.socket(domain, type, protocol);
+
+	numbers_leave(at);
+	return fresh(r);
 }
 
 EXPORT int socketpair(int domain, int type, int protocol, int fd[2])
 {
+	unsigned at = numbers_enter();
 	int r = real.socketpair(domain, type, protocol, fd);
 
+	numbers_leave(at);
 	if (r == 0) {
 		fresh(fd[0]);
 		fresh(fd[1]);
@@ -23,6 +30,10 @@ EXPORT int socketpair(int domain, int type, int protocol, int fd[2])
 	return r;
 }
 
+/*
+ * A connection is accepted at some time, by who has not to know when: nobody expects a certain
+ * number of these.
+ */
 EXPORT int accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
 	return fresh(real.accept(fd, addr, len));

@@ -17,6 +17,7 @@
 
 #include "preload/hook.h"
 #include "preload/kin.h"
+#include "preload/numbers.h"
 #include "preload/own.h"
 #include "preload/process.h"
 #include "preload/raw.h"
@@ -115,6 +116,39 @@ static bool changes_thread(long nr)
 	case SYS_prctl:
 	case SYS_seccomp:
 		return flow_count() != 0;
+	}
+	return false;
+}
+
+/* What is not for a hook, and makes a descriptor: it waits as the hook would. */
+static bool makes_one(long nr, const long arg[6])
+{
+	switch (nr) {
+#ifdef SYS_open
+	case SYS_open:
+	case SYS_creat:
+	case SYS_pipe:
+	case SYS_dup2:
+	case SYS_eventfd:
+	case SYS_signalfd:
+	case SYS_inotify_init:
+	case SYS_epoll_create:
+#endif
+	case SYS_openat:
+	case SYS_pipe2:
+	case SYS_dup:
+	case SYS_dup3:
+	case SYS_eventfd2:
+	case SYS_signalfd4:
+	case SYS_inotify_init1:
+	case SYS_epoll_create1:
+	case SYS_timerfd_create:
+	case SYS_memfd_create:
+	case SYS_socket:
+	case SYS_socketpair:
+		return true;
+	case SYS_fcntl:
+		return arg[1] == F_DUPFD || arg[1] == F_DUPFD_CLOEXEC;
 	}
 	return false;
 }
@@ -308,33 +342,42 @@ long looked_at(long nr, long a, long b, long c, long d, long e, long f)
 		return uncancelled(nr, arg);
 	if (process_enabled && changes_thread(nr))
 		return process_changed(nr, arg);
-	return real.syscall(nr, a, b, c, d, e, f);
+	unsigned at = makes_one(nr, arg) ? numbers_enter() : 0;
+	long r = real.syscall(nr, a, b, c, d, e, f);
+
+	numbers_leave(at);
+	return r;
 }
 
 /* Numbers at which one of the above says yes, sometimes. */
 extern const bool call_numbers[512];
 const bool call_numbers[512] = {
-    [SYS_read] = true,         [SYS_readv] = true,       [SYS_preadv2] = true,
-    [SYS_recvfrom] = true,     [SYS_recvmmsg] = true,    [SYS_write] = true,
-    [SYS_writev] = true,       [SYS_pwritev2] = true,    [SYS_sendmmsg] = true,
-    [SYS_sendfile] = true,     [SYS_shutdown] = true,    [SYS_getsockopt] = true,
-    [SYS_setsockopt] = true,   [SYS_dup] = true,         [SYS_fcntl] = true,
-    [SYS_ioctl] = true,        [SYS_sendto] = true,      [SYS_connect] = true,
-    [SYS_sendmsg] = true,      [SYS_getpeername] = true, [SYS_getsockname] = true,
-    [SYS_close_range] = true,  [SYS_close] = true,       [SYS_dup3] = true,
-    [SYS_splice] = true,       [SYS_socket] = true,      [SYS_socketpair] = true,
-    [SYS_accept] = true,       [SYS_accept4] = true,     [SYS_recvmsg] = true,
-    [SYS_ppoll] = true,        [SYS_pselect6] = true,    [SYS_epoll_pwait] = true,
-    [SYS_epoll_pwait2] = true, [SYS_epoll_ctl] = true,   [SYS_execve] = true,
-    [SYS_execveat] = true,     [SYS_exit_group] = true,  [SYS_setuid] = true,
-    [SYS_setgid] = true,       [SYS_setreuid] = true,    [SYS_setregid] = true,
-    [SYS_setresuid] = true,    [SYS_setresgid] = true,   [SYS_setgroups] = true,
-    [SYS_unshare] = true,      [SYS_setns] = true,       [SYS_chroot] = true,
-    [SYS_setfsuid] = true,     [SYS_setfsgid] = true,    [SYS_capset] = true,
-    [SYS_prctl] = true,        [SYS_seccomp] = true,     [SYS_io_uring_setup] = true,
-#ifdef SYS_dup2
-    [SYS_dup2] = true,
+    [SYS_read] = true,           [SYS_readv] = true,         [SYS_preadv2] = true,
+    [SYS_recvfrom] = true,       [SYS_recvmmsg] = true,      [SYS_write] = true,
+    [SYS_writev] = true,         [SYS_pwritev2] = true,      [SYS_sendmmsg] = true,
+    [SYS_sendfile] = true,       [SYS_shutdown] = true,      [SYS_getsockopt] = true,
+    [SYS_setsockopt] = true,     [SYS_dup] = true,           [SYS_fcntl] = true,
+    [SYS_ioctl] = true,          [SYS_sendto] = true,        [SYS_connect] = true,
+    [SYS_sendmsg] = true,        [SYS_getpeername] = true,   [SYS_getsockname] = true,
+    [SYS_close_range] = true,    [SYS_close] = true,         [SYS_dup3] = true,
+    [SYS_splice] = true,         [SYS_socket] = true,        [SYS_socketpair] = true,
+    [SYS_accept] = true,         [SYS_accept4] = true,       [SYS_recvmsg] = true,
+    [SYS_ppoll] = true,          [SYS_pselect6] = true,      [SYS_epoll_pwait] = true,
+    [SYS_epoll_pwait2] = true,   [SYS_epoll_ctl] = true,     [SYS_execve] = true,
+    [SYS_execveat] = true,       [SYS_exit_group] = true,    [SYS_setuid] = true,
+    [SYS_setgid] = true,         [SYS_setreuid] = true,      [SYS_setregid] = true,
+    [SYS_setresuid] = true,      [SYS_setresgid] = true,     [SYS_setgroups] = true,
+    [SYS_unshare] = true,        [SYS_setns] = true,         [SYS_chroot] = true,
+    [SYS_setfsuid] = true,       [SYS_setfsgid] = true,      [SYS_capset] = true,
+    [SYS_prctl] = true,          [SYS_seccomp] = true,       [SYS_io_uring_setup] = true,
+#ifdef SYS_open
+    [SYS_open] = true,           [SYS_creat] = true,         [SYS_pipe] = true,
+    [SYS_dup2] = true,           [SYS_eventfd] = true,       [SYS_signalfd] = true,
+    [SYS_inotify_init] = true,   [SYS_epoll_create] = true,
 #endif
+    [SYS_openat] = true,         [SYS_pipe2] = true,         [SYS_eventfd2] = true,
+    [SYS_signalfd4] = true,      [SYS_inotify_init1] = true, [SYS_epoll_create1] = true,
+    [SYS_timerfd_create] = true, [SYS_memfd_create] = true,
 #ifdef SYS_poll
     [SYS_poll] = true,
 #endif

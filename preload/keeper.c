@@ -112,17 +112,10 @@ __attribute__((noreturn)) static void keep(int sync, bool wait)
 /* The keeper's descriptor of the pipe; the owner's is returned. Negative errno. */
 static int spawn(bool wait)
 {
-	int pipe[2], r = (int)raw_call3(SYS_pipe2, (long)pipe, O_CLOEXEC, 0);
+	int pipe[2], r = own_pipe(pipe);
 
 	if (r < 0)
 		return r;
-	for (int i = 0; i < 2; i++)
-		pipe[i] = own_fd(pipe[i]);
-	if (pipe[0] < 0 || pipe[1] < 0) {
-		own_close(pipe[0]);
-		own_close(pipe[1]);
-		return -EMFILE;
-	}
 	process_succession(true);
 	pid_t pid = fork();
 

@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "common/userfile.h"
+#include "preload/own.h"
 #include "preload/raw.h"
 #include "session/known.h"
 
@@ -67,17 +68,17 @@ enum keys_verdict keys_judge(const char *name, const uint8_t key[KDF_KEY])
 
 	if (!relays[0])
 		return KEYS_GOOD;
-	int fd = raw_openat(AT_FDCWD, relays, flags, 0);
+	int fd = own_open(AT_FDCWD, relays, flags, 0);
 
 	if (fd == -ENOENT) {
 		make_dirs(relays);
-		fd = raw_openat(AT_FDCWD, relays, flags | O_CREAT, 0600);
+		fd = own_open(AT_FDCWD, relays, flags | O_CREAT, 0600);
 	}
 	/* One that may be read but not written to is the administrator's. */
 	bool fixed = fd == -EACCES || fd == -EROFS;
 
 	if (fixed)
-		fd = raw_openat(AT_FDCWD, relays, (flags & ~(O_RDWR | O_APPEND)) | O_RDONLY, 0);
+		fd = own_open(AT_FDCWD, relays, (flags & ~(O_RDWR | O_APPEND)) | O_RDONLY, 0);
 	if (fd < 0)
 		return KEYS_GOOD;
 	/* Processes that meet a relay at the same time write it once. Who cannot have the lock does
@@ -96,7 +97,7 @@ enum keys_verdict keys_judge(const char *name, const uint8_t key[KDF_KEY])
 		if (len)
 			raw_write(fd, line + !open, len + open);
 	}
-	raw_close(fd);
+	own_shut(fd);
 	return known == KNOWN_OTHER ? KEYS_CHANGED : KEYS_GOOD;
 }
 
@@ -110,14 +111,14 @@ int keys_own(const char *file, struct ses_identity *id)
 		file = own;
 	if (!*file)
 		return -ENOENT;
-	int fd = raw_openat(AT_FDCWD, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
+	int fd = own_open(AT_FDCWD, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
 
 	if (fd < 0)
 		return fd;
 	long n = read_all(fd, text, sizeof(text));
 	bool open = fstat(fd, &st) < 0 || st.st_mode & 077;
 
-	raw_close(fd);
+	own_shut(fd);
 	if (open)
 		r = -EPERM;
 	else if (n < KEY_TEXT - 1 || (n > KEY_TEXT - 1 && text[KEY_TEXT - 1] != '\n') ||

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "preload/numbers.h"
 #include "preload/own.h"
 #include "preload/peers.h"
 #include "preload/procfs.h"
@@ -38,7 +39,7 @@ static int call_owner(const struct flow *f)
 	socklen_t len = sizeof(peer);
 	int n = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "mifcont/%d", f->owner);
 	struct timeval limit = {SILENCE_MS / 1000, 0};
-	int fd = raw_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = own_socket(AF_UNIX, SOCK_STREAM, 0);
 
 	if (fd < 0)
 		return fd;
@@ -53,7 +54,7 @@ static int call_owner(const struct flow *f)
 	if (r == 0 && peer.uid != geteuid() && peer.uid != 0)
 		r = -EPERM;
 	if (r < 0) {
-		raw_close(fd);
+		own_close(fd);
 		return r;
 	}
 	return fd;
@@ -88,19 +89,23 @@ static int hear(int fd, struct kin_answer *a)
 	struct iovec v = {a, sizeof(*a)};
 	struct msghdr m = {
 	    .msg_iov = &v, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
-	long n = raw_recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT | MSG_WAITALL);
-	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
 	int given = -1;
 
+	numbers_hold();
+	long n = raw_recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT | MSG_WAITALL);
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+		memcpy(&given, CMSG_DATA(c), sizeof(given));
+		given = own_fd(given);
+	}
+	numbers_free();
 	if (n == -EAGAIN || n == -EINTR)
 		return -EAGAIN;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-		memcpy(&given, CMSG_DATA(c), sizeof(given));
 	if (n == sizeof(*a) && a->verdict == KIN_WAIT)
 		return -EAGAIN;
 	if (n != sizeof(*a) || a->verdict != KIN_GIVEN || given < 0) {
-		if (given >= 0)
-			raw_close(given);
+		own_close(given);
 		return -ENOENT;
 	}
 	return given;
@@ -128,7 +133,7 @@ static int ask(const struct flow *f, struct kin_answer *a)
 		}
 	}
 	if (fd >= 0)
-		raw_close(fd);
+		own_close(fd);
 	return r;
 }
 
@@ -156,7 +161,7 @@ void kin_claim(struct flow *f)
 		if (fd >= 0) {
 			peers_note(raw_inode(fd), &a.peer, &a.local);
 			splice_install(f, fd);
-			raw_close(fd);
+			own_close(fd);
 		}
 	}
 	forget(f);
@@ -413,9 +418,8 @@ struct flow *kin_wanted(const char *line)
 int kin_before_close(int fd)
 {
 	struct epoll_event none = {0};
-	int ep = (int)raw_call3(SYS_epoll_create1, EPOLL_CLOEXEC, 0, 0);
+	int ep = own_call(SYS_epoll_create1, EPOLL_CLOEXEC, 0, 0);
 
-	ep = ep < 0 ? ep : own_fd(ep);
 	if (ep >= 0 && raw_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &none) < 0) {
 		own_close(ep);
 		ep = -1;

@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "preload/dial.h"
+#include "preload/numbers.h"
 #include "preload/own.h"
 #include "preload/raw.h"
 
@@ -51,16 +52,16 @@ static int errno_of(long r)
 static ares_socket_t on_socket(int family, int type, int protocol, void *arg)
 {
 	const struct channel *c = arg;
-	int fd = raw_socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+	int fd = own_socket(family, type | SOCK_NONBLOCK, protocol);
 	int r = fd >= 0 && c->device[0] ? raw_setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, c->device,
 	                                                 (socklen_t)strlen(c->device))
 	                                : 0;
 
 	if (r < 0) {
-		raw_close(fd);
+		own_close(fd);
 		return errno_of(r);
 	}
-	return errno_of(fd < 0 ? fd : own_fd(fd));
+	return errno_of(fd);
 }
 
 static int on_close(ares_socket_t fd, void *arg)
@@ -168,8 +169,13 @@ static bool init_channel(struct channel *c, const struct lookup_where *where)
 	for (unsigned i = 0; i < where->suffixes; i++)
 		suffixes[i] = (char *)where->suffix[i];
 	o.ndomains = (int)where->suffixes;
-	if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS ||
-	    ares_init_options(&c->ares, &o, mask) != ARES_SUCCESS) {
+	/* It reads the host's files. */
+	numbers_hold();
+	bool made = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS &&
+	            ares_init_options(&c->ares, &o, mask) == ARES_SUCCESS;
+
+	numbers_free();
+	if (!made) {
 		c->ares = NULL;
 		return false;
 	}

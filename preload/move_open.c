@@ -263,7 +263,7 @@ void open_race(struct move *m)
  */
 static int carried_end(struct move *m)
 {
-	int copy = raw_fcntl(m->fd, F_DUPFD_CLOEXEC, 3);
+	int copy = own_copy(m->fd);
 	int app = copy < 0 ? copy : pump_adopt(m->flow, copy);
 
 	if (app < 0)
@@ -288,7 +288,7 @@ static int put_opened(struct move *m)
 		atomic_store(&f->share, SHARE_NO);
 		pump_free(f);
 	}
-	raw_close(app);
+	own_close(app);
 	return r;
 }
 

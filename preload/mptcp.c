@@ -35,12 +35,9 @@ static bool fresh(int fd)
 bool mptcp_put(struct flow *f)
 {
 	int saved = errno, r = -EBUSY;
-	int fd = fresh(f->fd[0])
-	             ? raw_socket(f->peer.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP)
-	             : -EISCONN;
+	int fd = fresh(f->fd[0]) ? own_socket(f->peer.sa.sa_family, SOCK_STREAM, IPPROTO_MPTCP)
+	                         : -EISCONN;
 
-	if (fd >= 0)
-		fd = own_fd(fd);
 	if (fd >= 0) {
 		options_copy(f->fd[0], fd);
 		options_copy_buffers(f->fd[0], fd);

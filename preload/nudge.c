@@ -16,6 +16,7 @@
 #include <ucontext.h>
 
 #include "preload/flow.h"
+#include "preload/own.h"
 #include "preload/procfs.h"
 #include "preload/raw.h"
 
@@ -413,7 +414,7 @@ static int blocked_in(int tid, long *nr, unsigned long arg[6])
 		return fd;
 	long n = raw_read(fd, text, sizeof(text) - 1);
 
-	raw_close(fd);
+	own_shut(fd);
 	if (n <= 0)
 		return n < 0 ? (int)n : 0;
 	text[n] = 0;
@@ -498,7 +499,7 @@ static int look(const struct sought *s)
 		}
 	}
 	if (dir >= 0)
-		raw_close(dir);
+		own_shut(dir);
 	return nudged + (unknown ? nudge_seats(s, self) : 0);
 }
 

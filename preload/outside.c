@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 
 #include "preload/procfs.h"
+#include "preload/own.h"
 #include "preload/raw.h"
 
 #define LIMIT_S 60
@@ -160,7 +161,7 @@ int outside_run(const char *command, const char *const *vars)
 	/* It may have a new process killed, or the one that makes it. */
 	if (proc_sandboxed())
 		return -EPERM;
-	r = (int)raw_call3(SYS_pipe2, (long)pipe, O_CLOEXEC, 0);
+	r = own_pipe(pipe);
 	if (r < 0)
 		return r;
 	int first = raw_fork(0);
@@ -182,13 +183,13 @@ int outside_run(const char *command, const char *const *vars)
 			raw_exit(1);
 		wait_for(third, told);
 	}
-	raw_close(pipe[1]);
+	own_close(pipe[1]);
 	int status = 0;
 
 	if (first > 0)
 		r = (int)raw_call6(SYS_wait4, first, (long)&status, __WALL, 0, 0, 0);
 	if (first < 0 || (r >= 0 && status)) {
-		raw_close(pipe[0]);
+		own_close(pipe[0]);
 		return first < 0 ? first : -EAGAIN;
 	}
 	return pipe[0];

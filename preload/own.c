@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "preload/numbers.h"
 #include "preload/raw.h"
 
 /* Numbers from here up where the limit allows it: above what select() can name is best of all. */
@@ -65,8 +66,9 @@ static uint64_t identity(int fd)
 	return id;
 }
 
-int own_fd(int fd)
+int own_copy(int fd)
 {
+	numbers_hold();
 	int n = (int)raw_fcntl(fd, F_DUPFD_CLOEXEC, base());
 
 	if (n == -EINVAL || n >= NUMBERS) {
@@ -74,13 +76,106 @@ int own_fd(int fd)
 			raw_close(n);
 		n = -EMFILE;
 	}
-	raw_close(fd);
-	if (n < 0)
-		return n;
-	atomic_store(&owned[n], identity(n));
-	atomic_fetch_add(&count, 1);
-	widen(n);
+	if (n >= 0) {
+		if (!atomic_exchange(&owned[n], identity(n)))
+			atomic_fetch_add(&count, 1);
+		widen(n);
+	}
+	numbers_free();
 	return n;
+}
+
+int own_fd(int fd)
+{
+	int n = own_copy(fd);
+
+	raw_close(fd);
+	return n;
+}
+
+/* --- making them --- */
+
+static int moved(long fd)
+{
+	return fd < 0 ? (int)fd : own_fd((int)fd);
+}
+
+int own_socket(int family, int type, int protocol)
+{
+	numbers_hold();
+	int fd = moved(raw_socket(family, type | SOCK_CLOEXEC, protocol));
+
+	numbers_free();
+	return fd;
+}
+
+int own_accept(int listener, struct sockaddr *a, socklen_t *len, int flags)
+{
+	numbers_hold();
+	int fd = moved(raw_accept4(listener, a, len, flags | SOCK_CLOEXEC));
+
+	numbers_free();
+	return fd;
+}
+
+int own_call(long nr, long a, long b, long c)
+{
+	numbers_hold();
+	int fd = moved(raw_call3(nr, a, b, c));
+
+	numbers_free();
+	return fd;
+}
+
+/* `r`: what the call that has made both said. */
+static int moved_both(long r, int fd[2])
+{
+	for (int i = 0; i < 2 && r >= 0; i++)
+		fd[i] = own_fd(fd[i]);
+	if (r >= 0 && (fd[0] < 0 || fd[1] < 0)) {
+		own_close(fd[0]);
+		own_close(fd[1]);
+		r = -EMFILE;
+	}
+	return r < 0 ? (int)r : 0;
+}
+
+int own_pipe(int fd[2])
+{
+	numbers_hold();
+	int r = moved_both(raw_call3(SYS_pipe2, (long)fd, O_CLOEXEC, 0), fd);
+
+	numbers_free();
+	return r;
+}
+
+int own_pair(int fd[2])
+{
+	numbers_hold();
+	int r = moved_both(
+	    raw_call6(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, (long)fd, 0, 0), fd);
+
+	numbers_free();
+	return r;
+}
+
+int own_open(int dir, const char *path, int flags, int mode)
+{
+	numbers_hold();
+	int fd = raw_openat(dir, path, flags | O_CLOEXEC, mode), n = fd < 0 ? fd : own_copy(fd);
+
+	if (fd >= 0 && n >= 0)
+		raw_close(fd);
+	numbers_free();
+	return n < 0 ? fd : n;
+}
+
+void own_shut(int fd)
+{
+	if (own_is(fd))
+		own_close(fd);
+	else if (fd >= 0)
+		raw_close(fd);
 }
 
 static _Atomic uint64_t *entry(int fd)
@@ -106,7 +201,7 @@ bool own_intact(int fd)
 	return id && identity(fd) == id;
 }
 
-void own_release(int fd)
+static void forget(int fd)
 {
 	_Atomic uint64_t *e = entry(fd);
 
@@ -116,13 +211,16 @@ void own_release(int fd)
 
 void own_close(int fd)
 {
-	if (fd < 0)
+	if (!own_is(fd))
 		return;
+	/* A child has the descriptors of one moment, and what is known of them of a later one. */
+	numbers_hold();
 	bool intact = own_intact(fd);
 
-	own_release(fd);
+	forget(fd);
 	if (intact)
 		raw_close(fd);
+	numbers_free();
 }
 
 void own_close_all(int keep)

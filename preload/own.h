@@ -8,6 +8,27 @@
 #define PRELOAD_OWN_H
 
 #include <stdbool.h>
+#include <sys/socket.h>
+
+/*
+ * Each makes one, close-on-exec, and moves it to a high number while the program's own calls wait
+ * (numbers.h), so that the program never meets it at a low one. Negative errno.
+ */
+int own_socket(int family, int type, int protocol);
+int own_accept(int listener, struct sockaddr *a, socklen_t *len, int flags);
+int own_pipe(int fd[2]);
+int own_pair(int fd[2]); /* of local sockets */
+int own_copy(int fd);
+
+/* The same by any system call of up to three arguments; it must set close-on-exec by itself. */
+int own_call(long nr, long a, long b, long c);
+
+/*
+ * The same of a file; but where the limit leaves no high number it has the low one, and is not
+ * remembered: for what is read and closed at once, by own_shut().
+ */
+int own_open(int dir, const char *path, int flags, int mode);
+void own_shut(int fd);
 
 /*
  * Moves `fd` (close-on-exec already) to a high number and remembers it. Returns the new number;
@@ -20,9 +41,6 @@ bool own_is(int fd);
 
 /* Does it still refer to what we put there? */
 bool own_intact(int fd);
-
-/* Forgets the number without closing: it now belongs to the program. */
-void own_release(int fd);
 
 /* Closes it, if it is still ours. Negative numbers are ignored. */
 void own_close(int fd);

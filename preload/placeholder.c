@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "preload/own.h"
 #include "preload/raw.h"
 
 /* The loopback answers in microseconds, if nobody filters it. */
@@ -16,8 +17,7 @@
 static void close_both(int fd[2])
 {
 	for (int i = 0; i < 2; i++) {
-		if (fd[i] >= 0)
-			raw_close(fd[i]);
+		own_close(fd[i]);
 		fd[i] = -1;
 	}
 }
@@ -66,7 +66,7 @@ static bool same(const union address *a, const union address *b)
 
 static int stream(sa_family_t family)
 {
-	return raw_socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return own_socket(family, SOCK_STREAM | SOCK_NONBLOCK, 0);
 }
 
 /* A listener on a port of the kernel's choice; `a` is where it listens. */
@@ -86,7 +86,7 @@ static int listen_on(sa_family_t family, int backlog, bool small, union address 
 	if (r == 0)
 		r = raw_getsockname(fd, &a->sa, len);
 	if (r < 0) {
-		raw_close(fd);
+		own_close(fd);
 		return r;
 	}
 	return fd;
@@ -131,12 +131,12 @@ static int accept_own(int listener, int app)
 	}
 	for (int tries = 0; tries < 16; tries++) {
 		len = sizeof(peer);
-		int fd = raw_accept4(listener, &peer.sa, &len, SOCK_CLOEXEC);
+		int fd = own_accept(listener, &peer.sa, &len, 0);
 
 		if (fd >= 0 && same(&peer, &own))
 			return fd;
 		if (fd >= 0)
-			raw_close(fd);
+			own_close(fd);
 		else if (fd == -EAGAIN && !wait_for(listener, POLLIN))
 			return -ETIMEDOUT;
 		else if (fd != -EAGAIN && fd != -EINTR && fd != -ECONNABORTED)
@@ -199,7 +199,7 @@ static int open_tcp(sa_family_t family, sa_family_t over, bool quiet, int fd[2])
 		r = connect_soon(fd[0], &a, len);
 	if (r >= 0)
 		r = fd[1] = accept_own(listener, fd[0]);
-	raw_close(listener);
+	own_close(listener);
 	if (r < 0) {
 		close_both(fd);
 		return r;
@@ -212,8 +212,7 @@ static int open_tcp(sa_family_t family, sa_family_t over, bool quiet, int fd[2])
 
 static int open_unix(int fd[2])
 {
-	int one = 1, r = (int)raw_call6(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
-	                                (long)fd, 0, 0);
+	int one = 1, r = own_pair(fd);
 
 	if (r < 0)
 		return r;
@@ -267,7 +266,7 @@ void placeholder_reset(int far)
 	struct linger now = {1, 0};
 
 	raw_setsockopt(far, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	raw_close(far);
+	own_close(far);
 }
 
 static int open_connecting(sa_family_t family, sa_family_t over, int *app, int guard[2])
@@ -297,7 +296,7 @@ static int open_connecting(sa_family_t family, sa_family_t over, int *app, int g
 			*app = fd;
 			return 0;
 		}
-		raw_close(fd);
+		own_close(fd);
 		fd = r < 0 ? r : -EISCONN;
 	}
 	close_both(guard);

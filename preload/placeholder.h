@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 
 /*
- * `app` goes onto the program's descriptor, `far` is kept. Both close-on-exec and blocking. Where
+ * `app` goes onto the program's descriptor, `far` is kept. Both own_fd()'s and blocking. Where
  * the loopback has no IPv6, a placeholder for it is an IPv6 socket with an IPv4-mapped peer;
  * without any loopback TCP it is an AF_UNIX pair, which is quiet, too, but knows no TCP option.
  * Waits at most some hundred milliseconds. Negative errno (-EMFILE, ...): nothing is open.
@@ -34,7 +34,7 @@ void placeholder_reset(int far);
  * A socket that is connecting: connect() says EALREADY, send() EAGAIN, poll() nothing. It is in
  * SYN_SENT towards a listener of our own whose queue is full, and gives up as any connect does
  * (ETIMEDOUT after 135 s with the kernel's defaults, or as TCP_SYNCNT and TCP_USER_TIMEOUT on it
- * say). Non-blocking, close-on-exec. Negative errno: nothing is open.
+ * say). Non-blocking; all of them own_fd()'s. Negative errno: nothing is open.
  */
 int placeholder_connecting(sa_family_t family, int *app, int guard[2]);
 

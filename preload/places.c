@@ -9,6 +9,7 @@
 #include "preload/names.h"
 #include "preload/learned.h"
 #include "preload/process.h"
+#include "preload/own.h"
 #include "preload/raw.h"
 #include "preload/there.h"
 
@@ -207,12 +208,11 @@ void places_dress(union flow_address *a, sa_family_t family)
 static bool routed_source(const union flow_address *peer, union flow_address *source)
 {
 	socklen_t len = sizeof(*source);
-	int fd = raw_socket(peer->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = own_socket(peer->sa.sa_family, SOCK_DGRAM, 0);
 	bool is = fd >= 0 && raw_connect(fd, &peer->sa, address_len(peer)) == 0 &&
 	          raw_getsockname(fd, &source->sa, &len) == 0;
 
-	if (fd >= 0)
-		raw_close(fd);
+	own_close(fd);
 	return is;
 }
 

@@ -24,6 +24,7 @@
 #include "preload/link.h"
 #include "preload/lookup.h"
 #include "preload/names.h"
+#include "preload/numbers.h"
 #include "preload/own.h"
 #include "preload/raw.h"
 #include "preload/real.h"
@@ -55,7 +56,11 @@ static void load(void)
 {
 	char err[512];
 	struct stat st;
+
+	numbers_hold();
 	const struct pol *p = pol_load(file, err, sizeof(err));
+
+	numbers_free();
 
 	if (stat(file, &st) == 0) {
 		changed = st.st_mtim;
@@ -108,15 +113,15 @@ int process_policy_watch(void)
 		slash[slash == dir] = 0;
 	else
 		strcpy(dir, ".");
-	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	int fd = own_call(SYS_inotify_init1, IN_CLOEXEC | IN_NONBLOCK, 0, 0);
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	/* The directory: editors write a new file and move it over the old one. */
 	if (inotify_add_watch(fd, dir, IN_CLOSE_WRITE | IN_MOVED_TO) < 0) {
 		int err = errno;
 
-		raw_close(fd);
+		own_close(fd);
 		return -err;
 	}
 	return fd;
@@ -170,6 +175,7 @@ static void in_child(void)
 	thread_unseated();
 	seats_forked();
 	barrier_forked();
+	numbers_child();
 	owner = (int)raw_getpid();
 	atomic_store(&loading.word, 0);
 	names_forked();
@@ -187,6 +193,7 @@ static void in_child(void)
 
 static void in_parent(void)
 {
+	numbers_parent();
 	if (succeeding)
 		return;
 	for (unsigned i = 0; i < flow_count(); i++)
@@ -250,7 +257,7 @@ __attribute__((constructor)) static void start(void)
 	owner = (int)raw_getpid();
 	process_identity();
 	if (!(off && *off && strcmp(off, "0") != 0)) {
-		pthread_atfork(NULL, in_parent, in_child);
+		pthread_atfork(numbers_before_fork, in_parent, in_child);
 		open_log();
 		keys_locate();
 		/* Some programs clear their environment (nginx): what it says is looked up now. */

@@ -30,7 +30,7 @@ void process_identity(void);
 const char *process_policy_file(void);
 
 /*
- * A descriptor (inotify, close-on-exec) that becomes readable when something happens in the policy
+ * A descriptor (inotify, own_fd()'s) that becomes readable when something happens in the policy
  * file's directory; negative errno where that cannot be had. The caller's.
  */
 int process_policy_watch(void);

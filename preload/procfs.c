@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "preload/own.h"
 #include "preload/raw.h"
 
 struct entry {
@@ -29,8 +30,8 @@ int proc_at(const char *path, int flags)
 
 	/* The program may have closed it by a raw call, and have something else there. */
 	if (at >= 0)
-		fd = raw_openat(at, path + strlen("/proc/"), flags, 0);
-	return fd >= 0 ? fd : raw_openat(AT_FDCWD, path, flags, 0);
+		fd = own_open(at, path + strlen("/proc/"), flags, 0);
+	return fd >= 0 ? fd : own_open(AT_FDCWD, path, flags, 0);
 }
 
 int proc_dir_open(struct proc_dir *d, const char *path)
@@ -43,7 +44,7 @@ int proc_dir_open(struct proc_dir *d, const char *path)
 
 void proc_dir_close(struct proc_dir *d)
 {
-	raw_close(d->fd);
+	own_shut(d->fd);
 }
 
 int proc_dir_next(struct proc_dir *d)
@@ -100,7 +101,7 @@ long proc_read(const char *before, int number, const char *after, char *to, size
 		return fd;
 	while (have < size - 1 && (n = raw_read(fd, to + have, size - 1 - have)) > 0)
 		have += (size_t)n;
-	raw_close(fd);
+	own_shut(fd);
 	to[have] = 0;
 	return n < 0 ? n : (long)have;
 }

@@ -89,7 +89,7 @@ int pump_state(const struct flow *f)
 
 int pump_spare(const struct flow *f)
 {
-	return f->pump && f->pump->spare >= 0 ? raw_fcntl(f->pump->spare, F_DUPFD_CLOEXEC, 3) : -1;
+	return f->pump && f->pump->spare >= 0 ? own_copy(f->pump->spare) : -1;
 }
 
 static void answer(struct flow *f, enum flow_share how)
@@ -174,13 +174,6 @@ int pump_pair(struct flow *f, int *app, int *far)
 
 	if (r < 0)
 		return r;
-	*app = own_fd(*app);
-	*far = own_fd(*far);
-	if (*app < 0 || *far < 0) {
-		own_close(*app);
-		own_close(*far);
-		return -EMFILE;
-	}
 	/* An end that the program has closed altogether, not only for writing, is forgotten by the
 	 * kernel after this many seconds: then the far end is told. */
 	raw_setsockopt(*app, IPPROTO_TCP, TCP_LINGER2, &soon, sizeof(soon));
@@ -302,9 +295,6 @@ int pump_adopt(struct flow *f, int fd)
 	struct pump *p = NULL;
 	int app, far, r = counts_read(fd, &k);
 
-	fd = own_fd(fd);
-	if (r == 0)
-		r = fd;
 	if (r >= 0) {
 		p = pump_new(f);
 		r = p ? pump_pair(f, &app, &far) : -ENOBUFS;
@@ -314,7 +304,6 @@ int pump_adopt(struct flow *f, int fd)
 		pump_free(f);
 		return r;
 	}
-	own_release(app); /* the caller's from here on */
 	in_line(fd);
 	p->inner = fd;
 	p->far = far;
@@ -402,12 +391,8 @@ void pump_reset(struct flow *f)
 {
 	struct pump *p = f->pump;
 
-	if (own_intact(p->far)) {
-		int far = p->far;
-
-		own_release(far);
-		placeholder_reset(far);
-	}
+	if (own_intact(p->far))
+		placeholder_reset(p->far);
 	p->far = -1;
 }
 

@@ -261,6 +261,85 @@ static int early_fcntl(int a, int b, ...)
 	return (int)bare(SYS_fcntl, (long)a, (long)b, (long)arg, 0, 0, 0);
 }
 
+static int early_openat(int a, const char *b, int c, ...)
+{
+	va_list ap;
+
+	va_start(ap, c);
+	mode_t mode = va_arg(ap, mode_t);
+	va_end(ap);
+	return (int)bare(SYS_openat, a, (long)b, c, (long)mode, 0, 0);
+}
+
+static int early_open(const char *a, int b, ...)
+{
+	va_list ap;
+
+	va_start(ap, b);
+	mode_t mode = va_arg(ap, mode_t);
+	va_end(ap);
+	return (int)bare(SYS_openat, AT_FDCWD, (long)a, b, (long)mode, 0, 0);
+}
+
+static int early_creat(const char *a, mode_t b)
+{
+	return early_open(a, O_CREAT | O_WRONLY | O_TRUNC, b);
+}
+
+static int early_memfd_create(const char *a, unsigned b)
+{
+	return (int)bare(SYS_memfd_create, (long)a, (long)b, 0, 0, 0, 0);
+}
+
+static int early_pipe2(int a[2], int b)
+{
+	return (int)bare(SYS_pipe2, (long)a, b, 0, 0, 0, 0);
+}
+
+static int early_pipe(int a[2])
+{
+	return early_pipe2(a, 0);
+}
+
+static int early_eventfd(unsigned a, int b)
+{
+	return (int)bare(SYS_eventfd2, (long)a, b, 0, 0, 0, 0);
+}
+
+static int early_signalfd(int a, const sigset_t *b, int c)
+{
+	return (int)bare(SYS_signalfd4, a, (long)b, _NSIG / 8, c, 0, 0);
+}
+
+static int early_timerfd_create(clockid_t a, int b)
+{
+	return (int)bare(SYS_timerfd_create, a, b, 0, 0, 0, 0);
+}
+
+static int early_inotify_init1(int a)
+{
+	return (int)bare(SYS_inotify_init1, a, 0, 0, 0, 0, 0);
+}
+
+static int early_inotify_init(void)
+{
+	return early_inotify_init1(0);
+}
+
+static int early_epoll_create1(int a)
+{
+	return (int)bare(SYS_epoll_create1, a, 0, 0, 0, 0, 0);
+}
+
+static int early_epoll_create(int a)
+{
+	if (a <= 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	return early_epoll_create1(0);
+}
+
 struct real real = {
     .connect = early_connect,
     .socket = early_socket,
@@ -308,6 +387,22 @@ struct real real = {
     .poll = early_poll,
     .fcntl = early_fcntl,
     .fcntl64 = early_fcntl,
+    .open = early_open,
+    .open64 = early_open,
+    .openat = early_openat,
+    .openat64 = early_openat,
+    .creat = early_creat,
+    .creat64 = early_creat,
+    .memfd_create = early_memfd_create,
+    .pipe = early_pipe,
+    .pipe2 = early_pipe2,
+    .eventfd = early_eventfd,
+    .signalfd = early_signalfd,
+    .timerfd_create = early_timerfd_create,
+    .inotify_init = early_inotify_init,
+    .inotify_init1 = early_inotify_init1,
+    .epoll_create = early_epoll_create,
+    .epoll_create1 = early_epoll_create1,
     .syscall = bare,
 };
 
@@ -371,6 +466,39 @@ const struct real_name real_names[] = {
     {"fcntl64", offsetof(struct real, fcntl64)},
     {"fclose", offsetof(struct real, fclose)},
     {"fdopen", offsetof(struct real, fdopen)},
+    {"open", offsetof(struct real, open)},
+    {"open64", offsetof(struct real, open64)},
+    {"openat", offsetof(struct real, openat)},
+    {"openat64", offsetof(struct real, openat64)},
+    {"creat", offsetof(struct real, creat)},
+    {"creat64", offsetof(struct real, creat64)},
+    {"__open_2", offsetof(struct real, __open_2)},
+    {"__open64_2", offsetof(struct real, __open64_2)},
+    {"__openat_2", offsetof(struct real, __openat_2)},
+    {"__openat64_2", offsetof(struct real, __openat64_2)},
+    {"fopen", offsetof(struct real, fopen)},
+    {"fopen64", offsetof(struct real, fopen64)},
+    {"opendir", offsetof(struct real, opendir)},
+    {"mkstemp", offsetof(struct real, mkstemp)},
+    {"mkstemp64", offsetof(struct real, mkstemp64)},
+    {"mkostemp", offsetof(struct real, mkostemp)},
+    {"mkostemp64", offsetof(struct real, mkostemp64)},
+    {"mkstemps", offsetof(struct real, mkstemps)},
+    {"mkstemps64", offsetof(struct real, mkstemps64)},
+    {"mkostemps", offsetof(struct real, mkostemps)},
+    {"mkostemps64", offsetof(struct real, mkostemps64)},
+    {"tmpfile", offsetof(struct real, tmpfile)},
+    {"tmpfile64", offsetof(struct real, tmpfile64)},
+    {"memfd_create", offsetof(struct real, memfd_create)},
+    {"pipe", offsetof(struct real, pipe)},
+    {"pipe2", offsetof(struct real, pipe2)},
+    {"eventfd", offsetof(struct real, eventfd)},
+    {"signalfd", offsetof(struct real, signalfd)},
+    {"timerfd_create", offsetof(struct real, timerfd_create)},
+    {"inotify_init", offsetof(struct real, inotify_init)},
+    {"inotify_init1", offsetof(struct real, inotify_init1)},
+    {"epoll_create", offsetof(struct real, epoll_create)},
+    {"epoll_create1", offsetof(struct real, epoll_create1)},
     {"aio_read", offsetof(struct real, aio_read)},
     {"aio_write", offsetof(struct real, aio_write)},
     {"lio_listio", offsetof(struct real, lio_listio)},

@@ -9,6 +9,7 @@
 #ifndef PRELOAD_REAL_H
 #define PRELOAD_REAL_H
 
+#include <dirent.h>
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
@@ -92,6 +93,39 @@ struct real {
 	int (*fcntl64)(int, int, ...);
 	int (*fclose)(FILE *);
 	FILE *(*fdopen)(int, const char *);
+	int (*open)(const char *, int, ...);
+	int (*open64)(const char *, int, ...);
+	int (*openat)(int, const char *, int, ...);
+	int (*openat64)(int, const char *, int, ...);
+	int (*creat)(const char *, mode_t);
+	int (*creat64)(const char *, mode_t);
+	int (*__open_2)(const char *, int);
+	int (*__open64_2)(const char *, int);
+	int (*__openat_2)(int, const char *, int);
+	int (*__openat64_2)(int, const char *, int);
+	FILE *(*fopen)(const char *, const char *);
+	FILE *(*fopen64)(const char *, const char *);
+	DIR *(*opendir)(const char *);
+	int (*mkstemp)(char *);
+	int (*mkstemp64)(char *);
+	int (*mkostemp)(char *, int);
+	int (*mkostemp64)(char *, int);
+	int (*mkstemps)(char *, int);
+	int (*mkstemps64)(char *, int);
+	int (*mkostemps)(char *, int, int);
+	int (*mkostemps64)(char *, int, int);
+	FILE *(*tmpfile)(void);
+	FILE *(*tmpfile64)(void);
+	int (*memfd_create)(const char *, unsigned);
+	int (*pipe)(int[2]);
+	int (*pipe2)(int[2], int);
+	int (*eventfd)(unsigned, int);
+	int (*signalfd)(int, const sigset_t *, int);
+	int (*timerfd_create)(clockid_t, int);
+	int (*inotify_init)(void);
+	int (*inotify_init1)(int);
+	int (*epoll_create)(int);
+	int (*epoll_create1)(int);
 	int (*aio_read)(struct aiocb *);
 	int (*aio_write)(struct aiocb *);
 	int (*lio_listio)(int, struct aiocb *const[], int, struct sigevent *);

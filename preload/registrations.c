@@ -179,7 +179,7 @@ static int scan_epolls(void)
 			}
 		}
 	}
-	raw_close(dir);
+	own_shut(dir);
 	lately_end(&list);
 	return 0;
 }
@@ -259,14 +259,14 @@ static void walk(int epoll, each_fn *each, void *ctx)
 			if (!parse(line, &r, &inode))
 				continue;
 			if (each(ctx, &r, inode)) {
-				raw_close(fd);
+				own_shut(fd);
 				return;
 			}
 		}
 		have -= (size_t)(line - buf);
 		memmove(buf, line, have);
 	}
-	raw_close(fd);
+	own_shut(fd);
 }
 
 static bool remember(void *ctx, const struct reg *r, uint64_t inode)

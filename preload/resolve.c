@@ -13,6 +13,7 @@
 #include "monitor/resolvers.h"
 #include "policy/policy.h"
 #include "preload/answers.h"
+#include "preload/numbers.h"
 #include "preload/process.h"
 #include "preload/real.h"
 
@@ -59,7 +60,9 @@ bool resolve_where(struct mif_monitor *m, int ifindex, const char *device,
 
 	memset(where, 0, sizeof(*where));
 	snprintf(where->device, sizeof(where->device), "%s", device);
+	numbers_hold();
 	resolvers_read("", mif_monitor_table(m), t, clock_ms());
+	numbers_free();
 	p = domain_of(t, ifindex);
 	n = pvd_items(p, PVD_SOURCES, PVD_DNS_SERVER, items);
 	for (unsigned i = 0; i < n; i++)

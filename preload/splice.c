@@ -206,26 +206,15 @@ int splice_park(struct flow *f)
 	r = placeholder_open(f->peer.sa.sa_family, &app, &far);
 	if (r < 0)
 		return r;
-	app = own_fd(app);
-	far = own_fd(far);
-	if (app < 0 || far < 0) {
-		own_close(app);
-		own_close(far);
-		return -EMFILE;
-	}
 	if (!lock_take(&f->table, thread_id(), 20)) {
 		own_close(app);
 		own_close(far);
 		return -EBUSY; /* a lingering close, perhaps; the caller comes again */
 	}
 	verify(f);
-	int old = f->fds ? raw_fcntl(f->fd[0], F_DUPFD_CLOEXEC, 3) : -EBADF;
+	int old = f->fds ? own_copy(f->fd[0]) : -EBADF;
 
 	r = old;
-	if (old >= 0) {
-		old = own_fd(old);
-		r = old;
-	}
 	if (old >= 0) {
 		options_copy(old, app);
 		keep_quiet(app);
@@ -394,12 +383,8 @@ void splice_reset(struct flow *f)
 	}
 	if (splice_park(f) == 0) {
 		/* The RST must not meet a far end whose number was given away. */
-		if (own_intact(f->far_fd)) {
-			int far = f->far_fd;
-
-			own_release(far);
-			placeholder_reset(far);
-		}
+		if (own_intact(f->far_fd))
+			placeholder_reset(f->far_fd);
 		f->far_fd = -1;
 	}
 	atomic_store(&f->keeps, false);

@@ -20,6 +20,7 @@
 #include "preload/dial.h"
 #include "preload/flow.h"
 #include "preload/link.h"
+#include "preload/numbers.h"
 #include "preload/own.h"
 #include "preload/process.h"
 #include "preload/raw.h"
@@ -52,8 +53,7 @@ static void open_listener(void)
 	named = raw_getpid();
 
 	tried = true;
-	fd = raw_socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	fd = fd < 0 ? fd : own_fd(fd);
+	fd = own_socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return;
 	if (raw_bind(fd, (struct sockaddr *)&a,
@@ -273,11 +273,16 @@ static long hear(int fd, char *to, size_t size, int *given)
 	struct iovec v = {to, size};
 	struct msghdr m = {
 	    .msg_iov = &v, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+
+	numbers_hold();
 	long n = raw_recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
 
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
 		memcpy(given, CMSG_DATA(c), sizeof(*given));
+		*given = own_fd(*given);
+	}
+	numbers_free();
 	return n;
 }
 
@@ -350,8 +355,7 @@ static void serve(struct asker *a)
 			*a = (struct asker){.fd = -1, .slot = -1};
 			return;
 		}
-		if (given >= 0)
-			raw_close(given);
+		own_close(given);
 		if (!obey(ask)) {
 			done(a);
 			return;
@@ -390,9 +394,8 @@ void status_step(const struct waits *w)
 	}
 	if (!waits_got(w, slot))
 		return;
-	int fd = raw_accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = own_accept(listener, NULL, NULL, SOCK_NONBLOCK);
 
-	fd = fd < 0 ? fd : own_fd(fd);
 	for (int i = 0; i < ASKERS && fd >= 0; i++) {
 		if (asker[i].fd >= 0 || !welcome(fd))
 			continue;

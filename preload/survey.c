@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "preload/procfs.h"
+#include "preload/own.h"
 #include "preload/raw.h"
 
 #define ROUNDS 3
@@ -27,7 +28,7 @@ static int newest_number(void)
 		return -1;
 	long n = raw_read(fd, text, sizeof(text) - 1);
 
-	raw_close(fd);
+	own_shut(fd);
 	text[n > 0 ? n : 0] = 0;
 	const char *p = strrchr(text, ' ');
 

@@ -20,9 +20,8 @@ static int make(const struct flow *f, const struct mif_path *path)
 {
 	union flow_address a;
 	sa_family_t family = f->peer.sa.sa_family;
-	int fd = raw_socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = own_socket(family, SOCK_DGRAM, 0);
 
-	fd = fd < 0 ? fd : own_fd(fd);
 	if (fd < 0)
 		return fd;
 	memset(&a, 0, sizeof(a));
@@ -61,14 +60,14 @@ static int make(const struct flow *f, const struct mif_path *path)
 int udp_route(const union flow_address *peer, union flow_address *source)
 {
 	socklen_t len = sizeof(*source);
-	int fd = raw_socket(peer->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), ifindex = 0;
+	int fd = own_socket(peer->sa.sa_family, SOCK_DGRAM, 0), ifindex = 0;
 
 	if (fd < 0)
 		return 0;
 	if (raw_connect(fd, &peer->sa, address_len(peer)) == 0 &&
 	    raw_getsockname(fd, &source->sa, &len) == 0)
 		ifindex = choose_interface(source);
-	raw_close(fd);
+	own_close(fd);
 	return ifindex;
 }
 

@@ -12,7 +12,7 @@ $(B)/tests/%: tests/unit/%.c $(unit_objs)
 		$(UNIT_LIBS)
 
 # A module of preload is tested alone: with the hooks in it, a test's own connect() and read() would be the library's.
-$(B)/tests/test_preload_%: tests/unit/test_preload_%.c $(B)/preload/%.o $(B)/preload/procfs.o $(unit_objs)
+$(B)/tests/test_preload_%: tests/unit/test_preload_%.c $(B)/preload/%.o $(B)/preload/procfs.o $(B)/preload/own.o $(B)/preload/numbers.o $(unit_objs)
 	@mkdir -p $(@D)
 	$(call quiet,TEST,$@)$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(UNIT_EXTRA) \
 		$(UNIT_LIBS)

@@ -287,3 +287,29 @@ serve_one() {
 	[ ! -e "$lab_dir/open/log" ]
 	rm -f /etc/ld.so.preload /tmp/mifcont-$$.so
 }
+
+# What the agent opens meanwhile must neither be in the way nor be in a child.
+numbers() { # WHICH
+	local meanwhile status=0
+	lab_spawn server "$lab_dir/echo.log" python3 "$lab_root/tests/lab/echo_server.py" 9000
+	wait_port 9000
+	bare=1 trial lowest "$1"
+	while sleep 0.02; do
+		touch "$lab_dir/policy.conf"
+		in_client "$lab_build/mifcont" status >/dev/null 2>&1
+	done 3>&- &
+	meanwhile=$!
+	trial lowest "$1" || status=$?
+	kill "$meanwhile"
+	wait "$meanwhile" || :
+	[ "$status" = 0 ]
+	[ "$(handovers)" -ge 4 ]
+}
+
+@test "the lowest free number is the program's, also in the middle of a handover" {
+	numbers numbers
+}
+
+@test "a child has none of the agent's descriptors, whenever it is forked" {
+	numbers children
+}
