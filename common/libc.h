@@ -49,6 +49,7 @@ int sendmmsg(int, struct mmsghdr *, unsigned, int);
 #undef openat64
 #undef creat64
 #undef fopen64
+#undef freopen64
 #undef tmpfile64
 #undef mkstemp64
 #undef mkostemp64
@@ -79,6 +80,7 @@ int open64(const char *, int, ...);
 int openat64(int, const char *, int, ...);
 int creat64(const char *, mode_t);
 FILE *fopen64(const char *, const char *);
+FILE *freopen64(const char *, const char *, FILE *);
 FILE *tmpfile64(void);
 int mkstemp64(char *);
 int mkostemp64(char *, int);

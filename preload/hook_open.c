@@ -177,6 +177,27 @@ EXPORT FILE *fopen64(const char *path, const char *mode)
 	return f;
 }
 
+/* It closes the number, and puts what it has opened onto it again. */
+EXPORT FILE *freopen(const char *path, const char *mode, FILE *file)
+{
+	bind_early((const void *)real.freopen);
+	unsigned at = numbers_enter();
+	FILE *f = real.freopen(path, mode, file);
+
+	numbers_leave(at);
+	return f;
+}
+
+EXPORT FILE *freopen64(const char *path, const char *mode, FILE *file)
+{
+	bind_early((const void *)real.freopen64);
+	unsigned at = numbers_enter();
+	FILE *f = real.freopen64(path, mode, file);
+
+	numbers_leave(at);
+	return f;
+}
+
 EXPORT FILE *_IO_fopen(const char *path, const char *mode)
 {
 	return fopen(path, mode);

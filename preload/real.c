@@ -478,6 +478,8 @@ const struct real_name real_names[] = {
     {"__openat64_2", offsetof(struct real, __openat64_2)},
     {"fopen", offsetof(struct real, fopen)},
     {"fopen64", offsetof(struct real, fopen64)},
+    {"freopen", offsetof(struct real, freopen)},
+    {"freopen64", offsetof(struct real, freopen64)},
     {"opendir", offsetof(struct real, opendir)},
     {"mkstemp", offsetof(struct real, mkstemp)},
     {"mkstemp64", offsetof(struct real, mkstemp64)},

@@ -105,6 +105,8 @@ struct real {
 	int (*__openat64_2)(int, const char *, int);
 	FILE *(*fopen)(const char *, const char *);
 	FILE *(*fopen64)(const char *, const char *);
+	FILE *(*freopen)(const char *, const char *, FILE *);
+	FILE *(*freopen64)(const char *, const char *, FILE *);
 	DIR *(*opendir)(const char *);
 	int (*mkstemp)(char *);
 	int (*mkstemp64)(char *);
