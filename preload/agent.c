@@ -24,6 +24,7 @@
 #include "preload/feed.h"
 #include "preload/flow.h"
 #include "preload/flowtalk.h"
+#include "preload/heirs.h"
 #include "preload/learned.h"
 #include "preload/link.h"
 #include "preload/move.h"
@@ -474,6 +475,7 @@ void agent_forget(void)
 	nudge_forget();
 	pumps_forget();
 	feeds_forget();
+	heirs_forget();
 	status_forget();
 	desk_forget();
 	awake_forget();

@@ -43,6 +43,7 @@
 #define LANE(n) (56 - 8 * (n))
 #endif
 
+#define FLOW_KIN 8
 #define FLOW_ALIASES 8
 #define FLOW_MAX 65536
 #define RING_FIRST (64u << 10)
@@ -165,7 +166,10 @@ struct flow {
 	bool source_bound; /* datagrams: the program has bound it to an address */
 	bool unconnected;  /* datagrams to addresses; `peer` is the first */
 	bool connect_told;
-	bool closed;          /* the last alias was closed by the program */
+	bool closed;            /* the last alias was closed by the program */
+	bool stands_in;         /* and so it was, but ours is in its place: heirs.h */
+	uint64_t kin[FLOW_KIN]; /* files that relatives may have, the last ones */
+	unsigned kins;
 	bool aborted;         /* and that by a reset: SO_LINGER with no time */
 	uint64_t closed_read; /* what it had read by then, once closed_known */
 	bool closed_known;
@@ -176,12 +180,16 @@ struct flow {
 	const struct pol_rule *rule;
 	struct link *link;
 	struct ses_client ses;
-	struct move *move;         /* a handover or a dial under way */
-	struct pump *pump;         /* what carries it, or will */
-	struct feed *feed;         /* FLOW_HTTP: what writes the rest of an answer to it */
-	bool left;                 /* closed here, but a relative has the descriptor */
-	int heirs_fd;              /* tells whether one has: see kin.h; -1 */
-	int64_t heirs_ms;          /* when to look again */
+	struct move *move;      /* a handover or a dial under way */
+	struct pump *pump;      /* what carries it, or will */
+	struct feed *feed;      /* FLOW_HTTP: what writes the rest of an answer to it */
+	bool left;              /* closed here, but a relative has the descriptor */
+	int heirs_fd;           /* tells whether one has: see kin.h; -1 */
+	int64_t heirs_ms;       /* when to look again */
+	int64_t heirs_since_ms; /* heirs.h: since when it is looked, */
+	int64_t heirs_pause_ms; /* how often, */
+	bool heirs_told;        /* whether there is an answer, and which */
+	bool heirs_found;
 	int ifindex;               /* the interface it is on; 0 unknown */
 	union flow_address source; /* its source address now */
 	int old_fd;                /* the open file behind a placeholder; -1 */

@@ -283,8 +283,14 @@ void flowtalk_end(struct flow *f)
 	own_close(f->old_far);
 	f->old_fd = f->far_fd = f->old_far = -1;
 	if (lock_take(&f->table, thread_id(), 1000)) {
-		while (f->fds)
-			flow_drop_fd(f, f->fd[0]);
+		while (f->fds) {
+			int fd = f->fd[0];
+
+			flow_drop_fd(f, fd);
+			if (f->stands_in)
+				own_close(fd);
+		}
+		f->stands_in = false;
 		lock_release(&f->table);
 	}
 	ses_client_wipe(&f->ses);

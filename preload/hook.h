@@ -22,6 +22,10 @@ struct timespec;
 int __poll_chk(struct pollfd *, unsigned long, int, size_t);
 int __ppoll_chk(struct pollfd *, unsigned long, const struct timespec *, const sigset_t *, size_t);
 
+/* Agent: what stands in for the program's descriptor (heirs.h) is closed, as the program closes its
+ * last one. */
+void stand_in_leaves(struct flow *f);
+
 /* Errors that speak of the path, not of the peer. */
 bool path_error(int err);
 

@@ -12,6 +12,7 @@
 
 #include "preload/agent.h"
 #include "preload/counts.h"
+#include "preload/heirs.h"
 #include "preload/hook.h"
 #include "preload/kin.h"
 #include "preload/numbers.h"
@@ -71,7 +72,7 @@ static bool leave_table(struct flow *f, int fd, bool kin)
  */
 struct leaving {
 	struct flow *flow;
-	bool locked, last, kin;
+	bool locked, last, kin, stands_in;
 	int teller;
 };
 
@@ -80,16 +81,9 @@ static struct leaving leave_begin(struct flow *f, int fd)
 	struct leaving l = {.flow = f, .teller = -1};
 
 	l.locked = enter(f);
-	/*
-	 * The last one, while a relative is being given its part: what is on the descriptor just
-	 * now is not what the relative has, which would come too late.
-	 */
-	if (l.locked && f->fds == 1 && f->old_fd >= 0 && atomic_load(&f->share) == SHARE_ASKED &&
-	    atomic_load(&f->shared)) {
-		lock_release(&f->table);
-		pump_ask(f, PUMP_MS);
-		l.locked = enter(f);
-	}
+	l.stands_in = l.locked && heirs_stand_in(f, fd);
+	if (l.stands_in)
+		return l;
 	uint32_t s = atomic_load(&f->state);
 
 	l.kin = f->kind == FLOW_SESSION && f->fds == 1 && atomic_load(&f->shared) &&
@@ -108,9 +102,21 @@ static void leave_end(struct leaving *l)
 		l->flow->closed = true;
 	if (l->locked)
 		lock_release(&l->flow->table);
-	if (l->last)
+	if (l->last || l->stands_in)
 		agent_kick();
 	errno = saved;
+}
+
+void stand_in_leaves(struct flow *f)
+{
+	int fd = f->fd[0];
+
+	atomic_store(&f->shared, 0);
+	struct leaving l = leave_begin(f, fd);
+
+	own_close(fd);
+	f->stands_in = false;
+	leave_end(&l);
 }
 
 EXPORT int close(int fd)
@@ -165,7 +171,8 @@ static void leave_range(unsigned first, unsigned last)
 		bool locked = enter(f);
 
 		for (unsigned k = f->fds; k-- > 0;)
-			if ((unsigned)f->fd[k] >= first && (unsigned)f->fd[k] <= last)
+			if ((unsigned)f->fd[k] >= first && (unsigned)f->fd[k] <= last &&
+			    !f->stands_in && !(locked && heirs_stand_in(f, f->fd[k])))
 				leave_table(f, f->fd[k], false);
 		if (locked)
 			lock_release(&f->table);

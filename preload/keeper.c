@@ -52,7 +52,7 @@ static void close_program(void)
 	for (unsigned i = 0; i < flow_count(); i++) {
 		struct flow *f = flow_at(i);
 
-		while (alive(f) && f->fds)
+		while (alive(f) && f->fds && !f->stands_in)
 			close(f->fd[0]);
 	}
 	for (int own; (own = own_next(from)) >= 0; from = (unsigned)own + 1)

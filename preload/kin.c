@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "preload/heirs.h"
 #include "preload/numbers.h"
 #include "preload/own.h"
 #include "preload/peers.h"
@@ -184,7 +185,7 @@ static bool sharable(const struct flow *f)
 {
 	uint32_t s = atomic_load(&f->state);
 
-	return f->kind == FLOW_SESSION && f->fds && !atomic_load(&f->foreign) &&
+	return f->kind == FLOW_SESSION && f->fds && !f->stands_in && !atomic_load(&f->foreign) &&
 	       (s == FLOW_CONNECTING || s == FLOW_STABLE || s == FLOW_MOVING || s == FLOW_WAITING ||
 	        s == FLOW_INHERITED);
 }
@@ -278,6 +279,7 @@ size_t kin_write(char *to, size_t size)
 		if (!sharable(f))
 			continue;
 		atomic_store(&f->shared, FLOW_SHARED);
+		heirs_note(f);
 		n += decimal(to + n, carried ? 0 : (uint64_t)f->owner);
 		to[n++] = ':';
 		n += decimal(to + n, f->id);

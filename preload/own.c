@@ -201,6 +201,14 @@ bool own_intact(int fd)
 	return id && identity(fd) == id;
 }
 
+void own_renew(int fd)
+{
+	_Atomic uint64_t *e = entry(fd);
+
+	if (e)
+		atomic_store(e, identity(fd));
+}
+
 static void forget(int fd)
 {
 	_Atomic uint64_t *e = entry(fd);

@@ -42,6 +42,9 @@ bool own_is(int fd);
 /* Does it still refer to what we put there? */
 bool own_intact(int fd);
 
+/* Another file was put onto it by dup3(): that is ours now. */
+void own_renew(int fd);
+
 /* Closes it, if it is still ours. Negative numbers are ignored. */
 void own_close(int fd);
 

@@ -18,6 +18,7 @@
 #include "preload/barrier.h"
 #include "preload/farewell.h"
 #include "preload/flow.h"
+#include "preload/heirs.h"
 #include "preload/keeper.h"
 #include "preload/keys.h"
 #include "preload/kin.h"
@@ -191,11 +192,18 @@ static void in_child(void)
 	own_close_all(log_fd());
 }
 
+static void before_fork(void)
+{
+	heirs_note_all();
+	numbers_before_fork();
+}
+
 static void in_parent(void)
 {
 	numbers_parent();
 	if (succeeding)
 		return;
+	heirs_note_all();
 	for (unsigned i = 0; i < flow_count(); i++)
 		atomic_store(&flow_at(i)->shared, FLOW_SHARED);
 }
@@ -257,7 +265,7 @@ __attribute__((constructor)) static void start(void)
 	owner = (int)raw_getpid();
 	process_identity();
 	if (!(off && *off && strcmp(off, "0") != 0)) {
-		pthread_atfork(numbers_before_fork, in_parent, in_child);
+		pthread_atfork(before_fork, in_parent, in_child);
 		open_log();
 		keys_locate();
 		/* Some programs clear their environment (nginx): what it says is looked up now. */

@@ -12,6 +12,7 @@
 #include "preload/agent.h"
 #include "preload/counts.h"
 #include "preload/nudge.h"
+#include "preload/numbers.h"
 #include "preload/options.h"
 #include "preload/own.h"
 #include "preload/placeholder.h"
@@ -72,14 +73,21 @@ static int exchange_alone(struct flow *f, int fd)
 		return r;
 	for (unsigned i = 0; i < f->fds; i++) {
 		int flags = raw_fcntl(f->fd[i], F_GETFD, 0);
+		bool ours = own_is(f->fd[i]);
 
+		if (ours)
+			numbers_hold();
 		do
 			r = raw_dup3(fd, f->fd[i], flags > 0 && flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 		while (r == -EBUSY || r == -EINTR);
+		if (ours) {
+			own_renew(f->fd[i]);
+			numbers_free();
+		}
 	}
 	reg_put(&regs);
 	signal_anew(f->fd[0]);
-	f->inode = inode_of(fd);
+	__atomic_store_n(&f->inode, inode_of(fd), __ATOMIC_RELAXED);
 	atomic_fetch_add(&f->gen, 1);
 	return 0;
 }

@@ -162,7 +162,7 @@ static void say_flow(struct asker *a, struct flow *f, bool first)
 	prospect(f, &c, &p);
 	mif_interface(agent_monitor(), f->ifindex, name, NULL, NULL);
 	say(a, "%s{\"id\":%u,\"fd\":%d,\"proto\":\"%s\",\"peer\":", first ? "" : ",", f->id,
-	    f->fds ? f->fd[0] : -1, tcp ? "tcp" : "udp");
+	    f->fds && !f->stands_in ? f->fd[0] : -1, tcp ? "tcp" : "udp");
 	say_address(a, &f->peer, true);
 	say(a, ",\"continuity\":\"%s\",\"state\":\"%s\",\"covered\":%s",
 	    f->rule ? pol_continuity_name(f->rule->continuity) : "auto", state_name(f),
@@ -187,12 +187,12 @@ static void say_flow(struct asker *a, struct flow *f, bool first)
 	    f->kind == FLOW_SESSION
 	        ? (unsigned long long)(c.written > confirmed ? c.written - confirmed : 0)
 	        : (unsigned long long)c.unacked);
-	say_string(a, f->note[0] ? f->note
+	say_string(a, f->note[0]                ? f->note
+	              : f->left || f->stands_in ? "only other processes have the descriptor"
 	              : atomic_load(&f->carried)
 	                  ? "carried by the agent: other hands than the hooks "
 	                    "have the descriptor"
-	              : f->left ? "only other processes have the descriptor"
-	                        : "");
+	                  : "");
 	say(a, "}");
 }
 

@@ -19,6 +19,7 @@ struct survey {
 	uint64_t inode[SURVEY_SOCKETS];
 	int n;
 	bool found[SURVEY_SOCKETS];
+	bool blind; /* it could not be told: then all are taken to be found */
 
 	/* --- where it is --- */
 	int pid;         /* the process looked at last */

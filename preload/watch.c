@@ -15,6 +15,8 @@
 #include "preload/errand.h"
 #include "preload/feed.h"
 #include "preload/flowtalk.h"
+#include "preload/heirs.h"
+#include "preload/hook.h"
 #include "preload/kin.h"
 #include "preload/move.h"
 #include "preload/own.h"
@@ -570,6 +572,8 @@ static void look(struct flow *f, bool network, int64_t now, struct waits *w)
 		f->left = false;
 		f->closed = true;
 	}
+	if (heirs_gone(f, now, w))
+		stand_in_leaves(f);
 	if (state == FLOW_CONNECTING) {
 		if (f->kind == FLOW_SESSION && !f->move && f->asked_dial) {
 			f->link = link_to(f->rule, &f->peer);

@@ -63,6 +63,56 @@ nobody_left() {
 	used_by heir
 }
 
+@test "a second child, which begins when the parent has closed what the first one uses" {
+	used_by second
+}
+
+@test "a second child, which begins when nobody else has the connection" {
+	used_by second-alone
+}
+
+@test "two children of a parent that has closed it, the second when nobody else has it" {
+	used_by second-before-alone
+}
+
+@test "who had it last has never used it: the session ends with that" {
+	covered timeout 60 "$lab_build/lab/relatives" second-alone-unused 10.9.0.2 9000 1
+	nobody_left
+}
+
+# The parent closes it in the middle of a loss, so many seconds after its begin.
+told_heir() { # SECONDS
+	covered timeout 60 "$lab_build/lab/relatives" told-heir 10.9.0.2 9000 1 >"$lab_dir/out" 2>&1 &
+	local pid=$! status=0
+	opened 1
+	sleep 0.6
+	[ -z "${nowhere:-}" ] || lab_event wwan0 down
+	lab_event wlan0 down
+	# No path, and no connection either: the program's is on the placeholder.
+	[ -z "${nowhere:-}" ] || in_client ss -Kn dport = 7343 >/dev/null 2>&1
+	sleep "$1"
+	# Under it is its child, and above what runs it.
+	kill -USR1 "$(ip netns pids "$lab-c" | sort -n | sed -n 2p)"
+	sleep 0.2
+	[ -z "${nowhere:-}" ] || lab_event wwan0 up
+	wait "$pid" || status=$?
+	lab_event wlan0 up
+	[ "$status" = 0 ] || { cat "$lab_dir/out"; return 1; }
+	nobody_left
+}
+
+@test "a child whose parent closes it while there is no path" {
+	nowhere=yes told_heir 0.5
+}
+
+@test "a child whose parent closes it in the middle of a handover" {
+	local s
+	for s in 0.005 0.025 0.050; do
+		told_heir "$s"
+		: >"$lab_dir/client.log"
+	done
+}
+
 @test "a program executed by a forked child" {
 	used_by fork-exec
 }
@@ -126,6 +176,10 @@ nobody_left() {
 
 @test "a child goes on with a connection that is still being made" {
 	used_by connecting
+}
+
+@test "a child whose parent closes a connection that is still being made" {
+	used_by connecting-heir
 }
 
 # On one processor the child often asks for its part before the agent's thread has run.

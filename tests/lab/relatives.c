@@ -275,8 +275,130 @@ static void by_heir(int fd)
 	wait_for(pid);
 }
 
-/* The child goes on with a connection that is not there yet. */
-static void by_child_connecting(const char *host, const char *port)
+static void say_so(int to)
+{
+	if (write(to, "x", 1) != 1)
+		fail("write to a pipe");
+}
+
+static void hear_so(int from)
+{
+	char c;
+
+	if (read(from, &c, 1) != 1)
+		fail("read from a pipe");
+}
+
+/*
+ * Two children, one after the other, and a parent that closes its descriptor: when the first one
+ * has begun, or `before` any of them has. The second goes on alone where the first `ends`; or it
+ * has it and leaves it `unused`.
+ */
+static void by_second_child(int fd, bool before, bool ends, bool unused)
+{
+	int begin[2], begun[2], go_on[2], end[2];
+
+	exchange(fd, now() + 0.3);
+	if (pipe(begin) < 0 || pipe(begun) < 0 || pipe(go_on) < 0 || pipe(end) < 0)
+		fail("pipe");
+	pid_t first = fork();
+
+	if (first == 0) {
+		hear_so(begin[0]);
+		exchange(fd, now() + 0.3);
+		say_so(begun[1]);
+		hear_so(end[0]);
+		_exit(0);
+	}
+	pid_t second = fork();
+
+	if (second == 0) {
+		hear_so(go_on[0]);
+		if (unused)
+			_exit(0);
+		exchange(fd, now() + seconds);
+		expect_end(fd);
+		_exit(0);
+	}
+	if (before) {
+		close(fd);
+		usleep(300000);
+	}
+	say_so(begin[1]);
+	hear_so(begun[0]);
+	if (!before)
+		close(fd);
+	if (ends) {
+		say_so(end[1]);
+		wait_for(first);
+	}
+	usleep(500000);
+	say_so(go_on[1]);
+	wait_for(second);
+	if (!ends) {
+		say_so(end[1]);
+		wait_for(first);
+	}
+}
+
+static volatile sig_atomic_t told;
+
+static void on_told(int sig)
+{
+	(void)sig;
+	told = 1;
+}
+
+/*
+ * The parent is told by a signal to close its descriptor, whatever becomes of the connection just
+ * then; half a second later a child goes on, and has the rest of the answer, too.
+ */
+static void by_told_heir(int fd)
+{
+	struct sigaction a = {.sa_handler = on_told};
+	static const char word[] = "word";
+	int closed[2];
+	unsigned char rest;
+
+	sigaction(SIGUSR1, &a, NULL);
+	exchange(fd, now() + 0.3);
+	if (pipe(closed) < 0)
+		fail("pipe");
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		char line[sizeof(word)];
+
+		signal(SIGUSR1, SIG_IGN);
+		if (read(closed[0], &rest, 1) != 1)
+			fail("read from a pipe");
+		usleep(500000);
+		read_all(fd, line, rest);
+		exchange(fd, now() + seconds);
+		expect_end(fd);
+		_exit(0);
+	}
+	for (rest = 0; !told;) {
+		char line[sizeof(word)];
+
+		write_all(fd, word, sizeof(word));
+		for (rest = sizeof(word); rest && !told;) {
+			ssize_t n = read(fd, line, rest);
+
+			if (n == 0 || (n < 0 && errno != EINTR))
+				fail("read: %zd", n);
+			rest -= n > 0 ? (unsigned char)n : 0;
+		}
+		usleep(5000);
+	}
+	close(fd);
+	if (write(closed[1], &rest, 1) != 1)
+		fail("write to a pipe");
+	wait_for(pid);
+}
+
+/* The child goes on with a connection that is not there yet, perhaps as an heir. */
+static void by_child_connecting(const char *host, const char *port, bool heir)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), err = -1;
@@ -298,6 +420,8 @@ static void by_child_connecting(const char *host, const char *port)
 		expect_end(fd);
 		_exit(0);
 	}
+	if (heir)
+		close(fd);
 	wait_for(pid);
 }
 
@@ -639,8 +763,8 @@ int main(int argc, char **argv)
 		by_receiver(argv[2], argv[3]);
 		return 0;
 	}
-	if (strcmp(how, "connecting") == 0) {
-		by_child_connecting(argv[2], argv[3]);
+	if (strncmp(how, "connecting", 10) == 0) {
+		by_child_connecting(argv[2], argv[3], strcmp(how, "connecting-heir") == 0);
 		return 0;
 	}
 	if (strcmp(how, "killed") == 0) {
@@ -668,6 +792,11 @@ int main(int argc, char **argv)
 		by_child(fd);
 	else if (strcmp(how, "heir") == 0)
 		by_heir(fd);
+	else if (strncmp(how, "second", 6) == 0)
+		by_second_child(fd, strstr(how, "-before"), strstr(how, "-alone"),
+		                strstr(how, "-unused"));
+	else if (strcmp(how, "told-heir") == 0)
+		by_told_heir(fd);
 	else if (strcmp(how, "both") == 0)
 		by_both(fd);
 	else if (strcmp(how, "fork-exec") == 0)
