@@ -18,6 +18,7 @@ $(B)/tests/test_preload_%: tests/unit/test_preload_%.c $(B)/preload/%.o $(B)/pre
 		$(UNIT_LIBS)
 
 $(B)/tests/test_preload_opening: $(B)/preload/records.o
+$(B)/tests/test_preload_heirs: $(B)/preload/survey.o
 
 # A pure module of the relay, alone.
 $(B)/tests/test_relay_%: tests/unit/test_relay_%.c $(B)/relay/%.o $(unit_objs)

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "preload/survey.h"
+#include "tests/unit/holder.h"
 
 static uint64_t inode_of(int fd)
 {
@@ -30,41 +31,6 @@ static int new_socket(void)
 
 	assert_true(fd >= 0);
 	return fd;
-}
-
-/* A child with `many` descriptors of nothing, `fd` as the last of them and nowhere else. */
-static pid_t child_with(int fd, int many)
-{
-	int ready[2];
-	char c;
-
-	assert_int_equal(pipe(ready), 0);
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		int null = open("/dev/null", O_RDONLY);
-
-		for (int i = 0; i < many; i++)
-			if (fcntl(null, F_DUPFD, 0) < 0)
-				_exit(1);
-		if (fd >= 0 && (fcntl(fd, F_DUPFD, 3 + many) < 0 || close(fd) != 0))
-			_exit(1);
-		if (write(ready[1], "", 1) != 1)
-			_exit(1);
-		pause();
-		_exit(0);
-	}
-	close(ready[1]);
-	assert_int_equal(read(ready[0], &c, 1), 1);
-	close(ready[0]);
-	return pid;
-}
-
-static void end(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
 /* How many turns it takes; none is longer than it may be. */
@@ -83,7 +49,7 @@ static int run(struct survey *s)
 static void one_that_nobody_else_has_is_not_found(void **state)
 {
 	int b = new_socket();
-	pid_t pid = child_with(b, 0);
+	pid_t pid = holder(b, 0);
 	int a = new_socket();
 	struct survey s = {.inode = {inode_of(a), inode_of(b)}, .n = 2};
 
@@ -91,7 +57,7 @@ static void one_that_nobody_else_has_is_not_found(void **state)
 	run(&s);
 	assert_false(s.found[0]);
 	assert_true(s.found[1]);
-	end(pid);
+	holder_end(pid);
 	s = (struct survey){.inode = {s.inode[0], s.inode[1]}, .n = 2};
 	run(&s);
 	assert_false(s.found[0]);
@@ -104,13 +70,14 @@ static void the_last_of_very_many_is_found_in_several_turns(void **state)
 {
 	int fd = new_socket();
 	struct survey s = {.inode = {inode_of(fd)}, .n = 1};
-	pid_t pid = child_with(fd, 5 * SURVEY_STEPS + 7);
+	pid_t pid = holder(fd, 5 * SURVEY_STEPS + 7);
 
 	(void)state;
 	assert_true(run(&s) > 5);
 	assert_true(s.found[0]);
+	assert_false(s.blind);
 	assert_true(s.done > 5 * SURVEY_STEPS);
-	end(pid);
+	holder_end(pid);
 	s = (struct survey){.inode = {s.inode[0]}, .n = 1};
 	run(&s);
 	assert_false(s.found[0]);
@@ -125,13 +92,13 @@ static void one_that_ends_while_it_is_looked_at_holds_nobody_up(void **state)
 
 	(void)state;
 	close(fd);
-	pid_t pid = child_with(-1, 5 * SURVEY_STEPS);
+	pid_t pid = holder(-1, 5 * SURVEY_STEPS);
 
 	while (!(s.inside && s.pid == pid)) {
 		assert_false(survey_turn(&s));
 		assert_true(++turns < 100000);
 	}
-	end(pid);
+	holder_end(pid);
 	run(&s);
 	assert_false(s.inside);
 	assert_false(s.found[0]);
@@ -146,12 +113,13 @@ static void where_there_are_too_many_somebody_has_it(void **state)
 	(void)state;
 	close(fd);
 	while (n < 12)
-		pid[n++] = child_with(-1, 5 * SURVEY_STEPS);
+		pid[n++] = holder(-1, 5 * SURVEY_STEPS);
 	run(&s);
 	assert_true(s.found[0]);
+	assert_true(s.blind);
 	assert_true(s.done <= SURVEY_LINKS + SURVEY_STEPS);
 	while (n)
-		end(pid[--n]);
+		holder_end(pid[--n]);
 }
 
 static void numbers_that_begin_anew_are_a_new_beginning(void **state)
