@@ -320,6 +320,7 @@ static void keep_proc(void)
 	if (proc >= 0 && own_intact(proc))
 		return;
 	proc = own_open(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY, 0);
+	own_renew(proc);
 	proc_root(proc < 0 ? -1 : proc);
 }
 

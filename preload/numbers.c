@@ -7,8 +7,8 @@
 #include "preload/futex.h"
 #include "preload/raw.h"
 
-#define PATIENCE_MS 20  /* of the program, for the library: more is the fault of a file system */
-#define CALLS_US 2000   /* of the library, for calls: who is in one for longer has its number */
+#define PATIENCE_MS 100 /* of the program, for the library: more is the fault of a file system */
+#define CALLS_US 10000  /* of the library, for calls: who is in one for longer has its number */
 #define FORKS_US 200000 /* and for forks */
 
 _Atomic bool numbers_watched;
@@ -33,6 +33,7 @@ static uint32_t stuck_calls, stuck_forks;
 static __thread unsigned depth;
 static __thread bool no_signals, took;
 static __thread uint64_t before;
+static __thread uint32_t self;
 
 /* --- the library --- */
 
@@ -82,7 +83,9 @@ void numbers_hold(void)
 	if (!no_signals)
 		raw_call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, sizeof(all),
 		          0, 0);
-	took = lock_take(&holder, (uint32_t)raw_gettid(), 100);
+	if (!self)
+		self = (uint32_t)raw_gettid();
+	took = lock_take(&holder, self, 100);
 	if (!took)
 		return;
 	atomic_store(&numbers_watched, true);
@@ -177,6 +180,7 @@ void numbers_parent(void)
 
 void numbers_child(void)
 {
+	self = 0;
 	for (int i = 0; i < STRIPES; i++) {
 		atomic_store(&stripes[i].in, 0);
 		atomic_store(&stripes[i].out, 0);

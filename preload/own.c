@@ -66,21 +66,31 @@ static uint64_t identity(int fd)
 	return id;
 }
 
-int own_copy(int fd)
+/* What is there for a moment only is not asked who it is. */
+#define MOMENTARY UINT64_MAX
+
+static int copy_from(int fd, int least, bool momentary)
 {
-	numbers_hold();
-	int n = (int)raw_fcntl(fd, F_DUPFD_CLOEXEC, base());
+	int n = (int)raw_fcntl(fd, F_DUPFD_CLOEXEC, least);
 
 	if (n == -EINVAL || n >= NUMBERS) {
 		if (n >= 0)
 			raw_close(n);
-		n = -EMFILE;
+		return -EMFILE;
 	}
 	if (n >= 0) {
-		if (!atomic_exchange(&owned[n], identity(n)))
+		if (!atomic_exchange(&owned[n], momentary ? MOMENTARY : identity(n)))
 			atomic_fetch_add(&count, 1);
 		widen(n);
 	}
+	return n;
+}
+
+int own_copy(int fd)
+{
+	numbers_hold();
+	int n = copy_from(fd, base(), false);
+
 	numbers_free();
 	return n;
 }
@@ -161,9 +171,15 @@ int own_pair(int fd[2])
 
 int own_open(int dir, const char *path, int flags, int mode)
 {
-	numbers_hold();
-	int fd = raw_openat(dir, path, flags | O_CLOEXEC, mode), n = fd < 0 ? fd : own_copy(fd);
+	static _Atomic int least; /* as it was when it last was of use */
 
+	numbers_hold();
+	int fd = raw_openat(dir, path, flags | O_CLOEXEC, mode), n = fd;
+
+	if (fd >= 0 && (!least || (n = copy_from(fd, least, true)) < 0)) {
+		least = base();
+		n = copy_from(fd, least, true);
+	}
 	if (fd >= 0 && n >= 0)
 		raw_close(fd);
 	numbers_free();
@@ -198,14 +214,14 @@ bool own_intact(int fd)
 	_Atomic uint64_t *e = entry(fd);
 	uint64_t id = e ? atomic_load(e) : 0;
 
-	return id && identity(fd) == id;
+	return id && (id == MOMENTARY || identity(fd) == id);
 }
 
 void own_renew(int fd)
 {
 	_Atomic uint64_t *e = entry(fd);
 
-	if (e)
+	if (e && atomic_load(e))
 		atomic_store(e, identity(fd));
 }
 

@@ -25,7 +25,7 @@ int own_call(long nr, long a, long b, long c);
 
 /*
  * The same of a file; but where the limit leaves no high number it has the low one, and is not
- * remembered: for what is read and closed at once, by own_shut().
+ * remembered: for what is read and closed at once, by own_shut(). For longer after own_renew().
  */
 int own_open(int dir, const char *path, int flags, int mode);
 void own_shut(int fd);
@@ -42,7 +42,7 @@ bool own_is(int fd);
 /* Does it still refer to what we put there? */
 bool own_intact(int fd);
 
-/* Another file was put onto it by dup3(): that is ours now. */
+/* What is on it now is ours from now on: another file was put there by dup3(). */
 void own_renew(int fd);
 
 /* Closes it, if it is still ours. Negative numbers are ignored. */

@@ -149,14 +149,14 @@ static void nobody_waits_for_long_nor_again_for_the_same(void **state)
 	pthread_join(t, NULL); /* it would never return */
 	double first = now() - begun;
 
-	assert_true(first >= 0.015);
+	assert_true(first >= 0.09);
 	/* A hundred more, of which none waits again. */
 	begun = now();
 	for (int i = 0; i < 100; i++) {
 		t = begin(enters);
 		pthread_join(t, NULL);
 	}
-	assert_true(now() - begun < 100 * 0.015);
+	assert_true(now() - begun < 100 * 0.09);
 	numbers_free();
 }
 
@@ -170,13 +170,13 @@ static void who_never_leaves_is_waited_for_once(void **state)
 	numbers_free();
 	double first = now() - begun;
 
-	assert_true(first >= 0.002);
+	assert_true(first >= 0.01);
 	begun = now();
 	for (int i = 0; i < 500; i++) {
 		numbers_hold();
 		numbers_free();
 	}
-	assert_true(now() - begun < 500 * 0.002);
+	assert_true(now() - begun < 500 * 0.01);
 	numbers_leave(at);
 	/* And when it has left after all, the next is waited for again. */
 	numbers_hold();
@@ -185,7 +185,7 @@ static void who_never_leaves_is_waited_for_once(void **state)
 	begun = now();
 	numbers_hold();
 	numbers_free();
-	assert_true(now() - begun >= 0.002);
+	assert_true(now() - begun >= 0.01);
 	numbers_leave(at);
 }
 
