@@ -9,7 +9,8 @@
 
 #define PATIENCE_MS 100 /* of the program, for the library: more is the fault of a file system */
 #define CALLS_US 10000  /* of the library, for calls: who is in one for longer has its number */
-#define FORKS_US 200000 /* and for forks */
+#define FORK_MS 1000    /* a fork waits longer: what a child has by mistake it has for good */
+#define FORKS_US 2000000
 
 _Atomic bool numbers_watched;
 
@@ -115,18 +116,18 @@ static bool held(uint32_t s)
 	return s & 1 && s != atomic_load(&ignored);
 }
 
-/* At most PATIENCE_MS, and not again for the same. */
-static void wait_until_free(uint32_t s)
+/* And not again for the same. */
+static void wait_until_free(uint32_t s, int ms)
 {
 	struct timespec begun, now;
 
 	clock_gettime(CLOCK_MONOTONIC, &begun);
 	atomic_fetch_add(&waiting, 1);
 	while (atomic_load(&serial) == s) {
-		futex_wait(&serial, s, PATIENCE_MS);
+		futex_wait(&serial, s, ms);
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		if ((now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1000000 >=
-		    PATIENCE_MS) {
+		    ms) {
 			atomic_store(&ignored, s);
 			break;
 		}
@@ -134,7 +135,7 @@ static void wait_until_free(uint32_t s)
 	atomic_fetch_sub(&waiting, 1);
 }
 
-static void enter(struct stripe *s)
+static void enter(struct stripe *s, int ms)
 {
 	for (;;) {
 		atomic_fetch_add(&s->in, 1);
@@ -144,7 +145,7 @@ static void enter(struct stripe *s)
 		if (!held(n))
 			return;
 		atomic_fetch_add(&s->out, 1);
-		wait_until_free(n);
+		wait_until_free(n, ms);
 	}
 }
 
@@ -157,7 +158,7 @@ unsigned numbers_enter_watched(void)
 	uintptr_t at = (uintptr_t)&depth;
 	unsigned i = (unsigned)((at >> 12 ^ at >> 17 ^ at >> 23) % STRIPES);
 
-	enter(&stripes[i]);
+	enter(&stripes[i], PATIENCE_MS);
 	return i + 1;
 }
 
@@ -169,7 +170,7 @@ void numbers_leave_watched(unsigned at)
 void numbers_before_fork(void)
 {
 	if (!depth)
-		enter(&forks);
+		enter(&forks, FORK_MS);
 }
 
 void numbers_parent(void)

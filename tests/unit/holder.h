@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,6 +51,37 @@ static inline void holder_end(pid_t pid)
 {
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/*
+ * What other processes have is not to decide a test: it is run again with processes of its own
+ * alone, where the machine lets it, and none of them outlives it.
+ */
+#define APART "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"
+
+static inline bool can(char *const command[])
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execvp(command[0], command);
+		_exit(127);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static inline void go_apart(char *self)
+{
+	char *as_root[] = {APART, "true", NULL},
+	     *as_user[] = {APART, "--map-root-user", "true", NULL};
+	char *root[] = {APART, self, "apart", NULL},
+	     *user[] = {APART, "--map-root-user", self, "apart", NULL};
+
+	if (can(as_root))
+		execvp(root[0], root);
+	else if (can(as_user))
+		execvp(user[0], user);
 }
 
 #endif

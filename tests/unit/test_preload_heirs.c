@@ -288,7 +288,7 @@ static void of_many_each_has_its_answer(void **state)
 	assert_true(gone(&flows[FLOWS - 1], 4));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_teardown(what_the_kernel_tells_by_itself_needs_none, none),
@@ -301,5 +301,7 @@ int main(void)
 	    cmocka_unit_test_teardown(of_many_each_has_its_answer, none),
 	};
 
+	if (argc == 1)
+		go_apart(argv[0]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -225,9 +225,11 @@ static void *makes(void *arg)
 {
 	(void)arg;
 	while (!atomic_load(&over)) {
+		struct timespec some = {0, 20000};
 		int fd = own_socket(AF_INET, SOCK_STREAM, 0);
 
 		own_close(fd);
+		nanosleep(&some, NULL);
 	}
 	return NULL;
 }

@@ -134,37 +134,6 @@ static void numbers_that_begin_anew_are_a_new_beginning(void **state)
 	close(fd);
 }
 
-/*
- * What other processes have is not to decide a test: it is run again with processes of its own
- * alone, where the machine lets it, and none of them outlives it.
- */
-#define APART "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"
-
-static bool can(char *const command[])
-{
-	int status = -1;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		execvp(command[0], command);
-		_exit(127);
-	}
-	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
-}
-
-static void go_apart(char *self)
-{
-	char *as_root[] = {APART, "true", NULL},
-	     *as_user[] = {APART, "--map-root-user", "true", NULL};
-	char *root[] = {APART, self, "apart", NULL},
-	     *user[] = {APART, "--map-root-user", self, "apart", NULL};
-
-	if (can(as_root))
-		execvp(root[0], root);
-	else if (can(as_user))
-		execvp(user[0], user);
-}
-
 int main(int argc, char **argv)
 {
 	struct rlimit many;
