@@ -352,5 +352,6 @@ void check_forked(void)
 {
 	shared = NULL;
 	for (int i = 0; i < CHECKS; i++)
-		checks[i] = (struct check){.dial = {.fd = -1, .slot = -1}};
+		if (checks[i].path.ifindex)
+			checks[i] = (struct check){.dial = {.fd = -1, .slot = -1}};
 }

@@ -27,6 +27,7 @@
 #define GREETINGS 4 /* so often another relay behind the same address is tried */
 
 struct link links[LINKS];
+int links_beyond;
 static link_frame_fn *on_frame;
 static link_up_fn *on_up;
 
@@ -525,7 +526,7 @@ void links_farewell(void)
 {
 	const struct ses_frame bye = {.type = SES_F_GOAWAY};
 
-	for (int i = 0; i < LINKS; i++) {
+	for (int i = 0; i < links_beyond; i++) {
 		struct link *l = &links[i];
 
 		if (!l->used || l->control < 0 || !own_intact(l->control))
@@ -539,10 +540,13 @@ void links_farewell(void)
 
 void links_forget(void)
 {
-	for (int i = 0; i < LINKS; i++)
+	/* No more than there was: each child of a program without a link would get pages of its own
+	 * for them all. */
+	for (int i = 0; i < links_beyond; i++)
 		if (links[i].used) {
 			ses_assoc_wipe(&links[i].assoc);
 			wipe(&links[i].identity, sizeof(links[i].identity));
 		}
-	memset(links, 0, sizeof(links));
+	memset(links, 0, (size_t)links_beyond * sizeof(links[0]));
+	links_beyond = 0;
 }

@@ -92,6 +92,8 @@ struct link *link_to(const struct pol_rule *rule, const union flow_address *peer
 	}
 	memset(l, 0, sizeof(*l));
 	l->used = true;
+	if (l - links >= links_beyond)
+		links_beyond = (int)(l - links) + 1;
 	memcpy(l->name, name, sizeof(name));
 	l->rule = rule;
 	l->control = l->dial[0].fd = l->dial[1].fd = -1;

@@ -54,6 +54,7 @@ struct link {
 };
 
 extern struct link links[LINKS];
+extern int links_beyond; /* behind the last that was ever used */
 
 /* link.c */
 void link_stop_dialling(struct link *l);

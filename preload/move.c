@@ -17,6 +17,7 @@
 
 static struct move moves[MOVES];
 static int under_way;
+static int beyond; /* behind the last that was ever used: a forked child has no more to forget */
 
 struct move *move_new(struct flow *f, enum kind kind)
 {
@@ -26,6 +27,8 @@ struct move *move_new(struct flow *f, enum kind kind)
 		if (m->flow)
 			continue;
 		memset(m, 0, sizeof(*m));
+		if (i >= beyond)
+			beyond = i + 1;
 		m->flow = f;
 		m->kind = kind;
 		m->fd = m->app = m->far = -1;
@@ -237,6 +240,6 @@ void moves_step(struct waits *w)
 
 void moves_forget(void)
 {
-	memset(moves, 0, sizeof(moves));
-	under_way = 0;
+	memset(moves, 0, (size_t)beyond * sizeof(moves[0]));
+	under_way = beyond = 0;
 }

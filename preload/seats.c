@@ -44,7 +44,7 @@ void seat_leave(struct seat *s)
 
 void seats_forked(void)
 {
-	for (int i = 0; i < SEATS; i++)
+	for (int i = 0; i < seats_used(); i++)
 		if (atomic_load_explicit(&seats[i].tid, memory_order_relaxed))
 			seat_leave(&seats[i]);
 }

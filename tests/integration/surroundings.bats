@@ -240,6 +240,22 @@ serve_one() {
 	same "$lab_dir/www/file" "$lab_dir/out"
 }
 
+# A forked child gets a page of its own for everything that is written in it.
+@test "a child of a program without connections costs some pages more, not hundreds" {
+	local pages='import os, resource, sys
+for i in range(200):
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.waitpid(pid, 0)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt // 200)'
+	local bare with
+	bare=$(in_client python3 -c "$pages")
+	with=$(preloaded "$lab_build/libmifcont.so" python3 -c "$pages")
+	echo "$bare pages without, $with with the library"
+	[ "$with" -lt $((bare + 60)) ]
+}
+
 @test "in /etc/ld.so.preload ordinary programs run as before" {
 	cat >"$lab_dir/all" <<-END
 		touch /etc/ld.so.preload 2>/dev/null
