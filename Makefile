@@ -46,7 +46,7 @@ $(B)/libconfuse.a: Makefile | $(B)/.deps-build
 $(B)/libmifcont.so: $(foreach r,common monitor policy session http preload,$(call obj,$(r))) $(B)/preload.map $(filter %.a,$(CONFUSE))
 	$(call quiet,LD,$@)$(CC) -shared $(LDFLAGS) -o $@ $(filter %.o,$^) \
 		-Wl,--version-script=$(B)/preload.map -Wl,--exclude-libs,ALL -Wl,-z,now -Wl,-z,defs \
-		$(SODIUM) $(CARES) $(HTTP) $(CONFUSE) -lmnl -ldl -lpthread
+		-Wl,-Bsymbolic-functions $(SODIUM) $(CARES) $(HTTP) $(CONFUSE) -lmnl -ldl -lpthread
 
 # The exported names are those of preload/symbols.list and nothing else, unversioned.
 SYMBOLS ?= preload/symbols.list

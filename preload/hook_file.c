@@ -17,7 +17,11 @@ static ssize_t send_file(struct flow *f, int fd, int in, off64_t *at, size_t len
 {
 	char piece[PIECE];
 	ssize_t done = 0;
-	off64_t from = at ? *at : lseek64(in, 0, SEEK_CUR);
+	off64_t from;
+
+	if (at && !raw_readable(at, sizeof(*at)))
+		return -ESPIPE;
+	from = at ? *at : lseek64(in, 0, SEEK_CUR);
 
 	while ((size_t)done < len) {
 		size_t want = len - (size_t)done < PIECE ? len - (size_t)done : PIECE;
@@ -41,10 +45,15 @@ static ssize_t send_file(struct flow *f, int fd, int in, off64_t *at, size_t len
 	}
 	int saved = errno;
 
-	if (done > 0 && at)
+	if (done > 0 && at && !raw_writable(at)) {
+		/* It was sent all the same, as by the kernel. */
+		saved = EFAULT;
+		done = -1;
+	} else if (done > 0 && at) {
 		*at = from;
-	else if (done > 0)
+	} else if (done > 0) {
 		lseek64(in, from, SEEK_SET);
+	}
 	errno = saved;
 	return done;
 }
@@ -72,14 +81,11 @@ EXPORT ssize_t sendfile64(int fd, int in, off64_t *at, size_t len)
 	return n;
 }
 
+/* The same on 64 bits; what the program points to is for the kernel to look at. */
 EXPORT ssize_t sendfile(int fd, int in, off_t *at, size_t len)
 {
-	off64_t wide = at ? *at : 0;
-	ssize_t n = sendfile64(fd, in, at ? &wide : NULL, len);
-
-	if (at && n >= 0)
-		*at = (off_t)wide;
-	return n;
+	_Static_assert(sizeof(off_t) == sizeof(off64_t), "file offsets of 64 bits");
+	return sendfile64(fd, in, (off64_t *)at, len);
 }
 
 /*

@@ -244,6 +244,12 @@ static inline bool raw_readable(const void *p, size_t len)
 	       raw_call6(SYS_rt_sigprocmask, -1, (long)end, 0, 8, 0, 0) != -EFAULT;
 }
 
+/* Eight bytes, which are changed: whoever asks has read them before and writes them after. */
+static inline bool raw_writable(void *p)
+{
+	return raw_call6(SYS_rt_sigprocmask, 0, 0, (long)p, 8, 0, 0) != -EFAULT;
+}
+
 /* Copies memory of our own that may be unmapped meanwhile: -EFAULT or a short count, never a fault.
  */
 static inline long raw_peek(const void *from, void *to, size_t len)

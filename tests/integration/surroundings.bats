@@ -74,6 +74,59 @@ library() { # NAME: the path of an installed one
 	same "$lab_dir/www/file" "$lab_dir/out"
 }
 
+# What the library calls itself is its own, not another's of that name.
+@test "a library before ours sees no call that it would not see without ours" {
+	cat >"$lab_dir/before.c" <<-'END'
+		#define _GNU_SOURCE
+		#include <dlfcn.h>
+		#include <sys/socket.h>
+		#include <unistd.h>
+		int connect(int fd, const struct sockaddr *a, socklen_t n)
+		{
+			int (*next)(int, const struct sockaddr *, socklen_t) = dlsym(RTLD_NEXT, "connect");
+			return write(2, "seen\n", 5) == 5 ? next(fd, a, n) : -1;
+		}
+	END
+	gcc -shared -fPIC -o "$lab_dir/before.so" "$lab_dir/before.c" -ldl
+	local by_number='import ctypes, socket
+s = socket.socket()
+a = socket.AF_INET.to_bytes(2, "little") + (9000).to_bytes(2, "big") + socket.inet_aton("10.9.0.2") + bytes(8)
+assert ctypes.CDLL(None).syscall(42, s.fileno(), a, 16) == 0
+s.sendall(b"hello\n")
+assert s.recv(6) == b"hello\n"'
+	lab_spawn server "$lab_dir/echo.log" python3 "$lab_root/tests/lab/echo_server.py" 9000
+	wait_port 9000
+	run preloaded "$lab_dir/before.so:$lab_build/libmifcont.so" python3 -c "$by_number"
+	echo "$output"
+	[ "$status" = 0 ]
+	[ -z "$output" ]
+	grep -q 'session open' "$lab_dir/client.log"
+}
+
+@test "an offset that sendfile cannot read or write is an error, not the end" {
+	lab_spawn server "$lab_dir/echo.log" python3 "$lab_root/tests/lab/echo_server.py" 9000
+	wait_port 9000
+	cat >"$lab_dir/offsets.py" <<-'END'
+		import ctypes, errno, mmap, os, socket, tempfile
+		libc = ctypes.CDLL(None, use_errno=True)
+		libc.mmap.restype = ctypes.c_void_p
+		nothing, read_only = (libc.mmap(None, 4096, p, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0) for p in (0, 1))
+		with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as other:
+		    file.write(b"hello\n"); file.flush()
+		    s = socket.create_connection(("10.9.0.2", 9000))
+		    s.sendall(b"x\n"); s.recv(2)
+		    for out in other.fileno(), s.fileno():
+		        for at in nothing, read_only:
+		            for call in libc.sendfile, libc.sendfile64:
+		                print(call(out, file.fileno(), ctypes.c_void_p(at), 6), errno.errorcode[ctypes.get_errno()])
+	END
+	in_client python3 "$lab_dir/offsets.py" >"$lab_dir/bare"
+	preloaded "$lab_build/libmifcont.so" python3 "$lab_dir/offsets.py" >"$lab_dir/with"
+	grep -q 'session open' "$lab_dir/client.log"
+	[ "$(wc -l <"$lab_dir/bare")" = 8 ]
+	diff "$lab_dir/bare" "$lab_dir/with"
+}
+
 @test "torsocks, which wants every connection for itself, keeps it" {
 	local tor
 	tor=$(library 'libtorsocks.so')
