@@ -779,7 +779,8 @@ COLD static ssize_t send_further(ssize_t n, uint32_t nudges, bool write)
 	                    .out = o,
 	                    .have = LOCKED,
 	                    .nudges = nudges,
-	                    .straight = goes_straight(o->total),
+	                    /* Whether it was may have changed since. */
+	                    .straight = o->total <= SMALL,
 	                    .call = {.flow = r->flow, .gen = r->gen}};
 	int saved = errno, err = n < 0 ? (int)-n : saved;
 	size_t len = o->total;
