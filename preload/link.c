@@ -392,6 +392,9 @@ static void answered(struct link *l, struct dial *d, int len)
 	l->failed = false;
 	standby_stir(l);
 	pulse_trust(l->at.ifindex);
+	/* Where it is now is a path it was rescued to, perhaps, and flows go back from there. It
+	 * must be where they are: only over its own path the relay can be asked (link_ask). */
+	l->again_ms = clock_ms();
 	log_debug("relay: control connection up");
 	for (int i = 0; i < GIVEN_UP; i++)
 		tell_given_up(l, l->given_up[i]);

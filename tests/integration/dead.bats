@@ -20,6 +20,17 @@ in_root_nft() {
 	unshare -n nft list ruleset >/dev/null 2>&1
 }
 
+# The client's log says it so often (20 s at most).
+logged() { # TIMES WHAT
+	local i
+	for ((i = 0; i < 200; i++)); do
+		[ "$(grep -c "$2" "$lab_dir/client.log")" -lt "$1" ] || return 0
+		sleep 0.1
+	done
+	echo "not $1 times: $2"
+	return 1
+}
+
 # One of measure's ways, and the first interface dead after a second; its figure in $output.
 through_death() { # WAY SECONDS
 	covered timeout 30 "$lab_build/lab/measure" "$1" 10.9.0.2 9000 "$2" >"$lab_dir/figure" &
@@ -37,6 +48,20 @@ through_death() { # WAY SECONDS
 
 @test "a receiver" {
 	through_death paced 4
+}
+
+# The relay is asked over the control connection, which has to come back to that path with the flows.
+@test "a receiver whose path dies again, after it was back" {
+	covered timeout 60 "$lab_build/lab/measure" paced 10.9.0.2 9000 14 >"$lab_dir/figure" &
+	local pid=$! times
+	for times in 1 2; do
+		sleep 1.5
+		lab_event wlan0 dead
+		logged "$times" 'flow 1: on wwan0'
+		lab_event wlan0 alive
+		[ "$times" = 2 ] || logged 1 'flow 1: on wlan0'
+	done
+	wait "$pid"
 }
 
 @test "a sender" {
