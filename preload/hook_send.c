@@ -740,7 +740,7 @@ static inline void leave_usual(struct thread *t, struct flow *f)
 	writing_release(f);
 }
 
-/* What is no usual call, or none of a flow that keeps its bytes. */
+/* What is no usual call. */
 COLD static ssize_t send_unusual(int fd, const void *buf, size_t len, int flags, bool write)
 {
 	struct flow *f = flow_kept(fd);
@@ -795,6 +795,19 @@ COLD static ssize_t send_further(ssize_t n, uint32_t nudges, bool write)
 	return write && no_socket(s.fd, n, saved) ? real.write(s.fd, v.iov_base, len) : n;
 }
 
+/* No usual call: of most of these nothing is kept, and they are what they were without us. */
+HOT static ssize_t send_other(struct flow *f, int fd, const void *buf, size_t len, int flags,
+                              bool write)
+{
+	const uint64_t ways = f ? flow_ways(f) : 0;
+
+	if (!f || ways & (WAY(keeps) | WAY_INHERITED) ||
+	    (f->kind == FLOW_RESET && !(ways & WAY(carried)) &&
+	     !atomic_load_explicit(&f->begun, memory_order_relaxed)))
+		return send_unusual(fd, buf, len, flags, write);
+	return write ? real.write(fd, buf, len) : real.send(fd, buf, len, flags);
+}
+
 HOT static ssize_t send_flow(int fd, const void *buf, size_t len, int flags,
                              _Atomic(struct flow *) *slot, bool write)
 {
@@ -804,7 +817,7 @@ HOT static ssize_t send_flow(int fd, const void *buf, size_t len, int flags,
 	if (!likely(f && ways_are(f, SENDS, SENDS_NOT) && t->seated &&
 	            !atomic_load_explicit(&t->busy, memory_order_relaxed) && len &&
 	            !(flags & ~ANY_SEND) && lock_try(&f->writing, t->tid)))
-		return send_unusual(fd, buf, len, flags, write);
+		return send_other(f, fd, buf, len, flags, write);
 	t->lock[0].flow = f;
 	t->lock[0].stack = stack_here();
 	atomic_signal_fence(memory_order_seq_cst);
