@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "preload/heirs.h"
 #include "preload/kin.h"
 #include "preload/own.h"
 #include "preload/pump.h"
@@ -92,7 +93,11 @@ static int end_for(struct caller *c)
 		int connection = c->given;
 
 		c->given = -1;
-		return pump_adopt(f, connection);
+		int end = pump_adopt(f, connection);
+
+		if (end >= 0)
+			heirs_stand_in_for(f, end);
+		return end;
 	}
 	pump_ask(f, 0);
 	int s = pump_state(f);

@@ -13,7 +13,6 @@
 #include "preload/agent.h"
 #include "preload/counts.h"
 #include "preload/flowtalk.h"
-#include "preload/heirs.h"
 #include "preload/own.h"
 #include "preload/peers.h"
 #include "preload/placeholder.h"
@@ -319,7 +318,6 @@ int pump_adopt(struct flow *f, int fd)
 	f->heirs_fd = -1;
 	atomic_store(&f->carried, true);
 	answer(f, SHARE_DONE);
-	heirs_stand_in_for(f, app);
 	log_info("flow %u: carried by the agent for a relative", f->id);
 	return app;
 }
