@@ -158,12 +158,28 @@ COLD static bool usual_again(const struct call_record *r, struct flow *f, bool l
 	return receive_again(&c, fd, flags, wanted, nudged, n);
 }
 
-static ssize_t once(int fd, void *buf, size_t len, int flags, bool read)
+/* As what a receive was called, and where recvfrom() is to say who sent it. */
+struct called {
+	enum { READ, RECV, RECVFROM } as;
+	struct sockaddr *from;
+	socklen_t *from_len;
+};
+
+static ssize_t once(int fd, void *buf, size_t len, int flags, const struct called *called)
 {
-	return read ? real.read(fd, buf, len) : real.recv(fd, buf, len, flags);
+	switch (called->as) {
+	case READ:
+		return real.read(fd, buf, len);
+	case RECV:
+		return real.recv(fd, buf, len, flags);
+	case RECVFROM:
+		break;
+	}
+	return real.recvfrom(fd, buf, len, flags, called->from, called->from_len);
 }
 
-COLD static ssize_t recv_on(struct flow *f, int fd, void *buf, size_t len, int flags, bool read)
+COLD static ssize_t receive_on(struct flow *f, int fd, void *buf, size_t len, int flags,
+                               const struct called *called)
 {
 	struct call c = {0};
 	ssize_t n, total = 0;
@@ -173,10 +189,10 @@ COLD static ssize_t recv_on(struct flow *f, int fd, void *buf, size_t len, int f
 		uint32_t nudges = this_thread.nudges;
 
 		if (!enter(&c, f, fd)) {
-			n = once(fd, (char *)buf + total, want, flags, read);
+			n = once(fd, (char *)buf + total, want, flags, called);
 			break;
 		}
-		n = once(fd, (char *)buf + total, want, flags, read);
+		n = once(fd, (char *)buf + total, want, flags, called);
 		bool nudged = leave_one(&c, (char *)buf + total, want, n, flags);
 
 		size_t more = n > 0 ? still_wanted(fd, nudges, flags, (size_t)(total + n), len) : 0;
@@ -190,6 +206,12 @@ COLD static ssize_t recv_on(struct flow *f, int fd, void *buf, size_t len, int f
 		}
 	}
 	return n > 0 ? total + n : total ? total : n;
+}
+
+/* read() or recv(), on. */
+COLD static ssize_t recv_on(struct flow *f, int fd, void *buf, size_t len, int flags, bool read)
+{
+	return receive_on(f, fd, buf, len, flags, &(struct called){.as = read ? READ : RECV});
 }
 
 #define DRY 64
@@ -357,31 +379,7 @@ EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int count, off64_t at
 COLD static ssize_t recvfrom_on(struct flow *f, int fd, void *buf, size_t len, int flags,
                                 struct sockaddr *from, socklen_t *from_len)
 {
-	struct call c = {0};
-	ssize_t n, total = 0;
-	size_t want = len;
-
-	for (;;) {
-		uint32_t nudges = this_thread.nudges;
-
-		if (!enter(&c, f, fd)) {
-			n = real.recvfrom(fd, (char *)buf + total, want, flags, from, from_len);
-			break;
-		}
-		n = real.recvfrom(fd, (char *)buf + total, want, flags, from, from_len);
-		bool nudged = leave_one(&c, (char *)buf + total, want, n, flags);
-
-		size_t more = n > 0 ? still_wanted(fd, nudges, flags, (size_t)(total + n), len) : 0;
-
-		/* What was only peeked at is peeked at anew. */
-		if (more && !(flags & MSG_PEEK)) {
-			total += n;
-			want = more;
-		} else if (!more && !receive_again(&c, fd, flags, want > 0, nudged, &n)) {
-			break;
-		}
-	}
-	return n > 0 ? total + n : total ? total : n;
+	return receive_on(f, fd, buf, len, flags, &(struct called){RECVFROM, from, from_len});
 }
 
 HOT static ssize_t recvfrom_flow(_Atomic(struct flow *) *slot, int fd, void *buf, size_t len,
