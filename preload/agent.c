@@ -279,9 +279,8 @@ static void *run(void *arg)
 	numbers_no_signals();
 	if (!monitor)
 		open_monitor();
-	if (policy_fd < 0) {
+	if (policy_fd < 0)
 		policy_fd = process_policy_watch();
-	}
 	network_changed = true;
 	while (!atomic_load(&stop)) {
 		turn(atomic_load(&leaderless) ? ALONE_MS : -1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The usual call, without the unusual: entered by a thread that has its seat and is in no other
- * call, on a flow that is its own. Any doubt ends in NULL or false, and call_enter() and
- * call_leave() decide.
+ * call, on a flow that is its own. Any doubt ends in false, and call_enter() and call_leave()
+ * decide.
  */
 #ifndef PRELOAD_CALLS_H
 #define PRELOAD_CALLS_H

@@ -471,13 +471,12 @@ static void flow_reset(struct flow *f, enum flow_kind kind, uint32_t id)
 	}
 	f->web_mem = web;
 	f->opening_mem = opening;
-	f->kind = kind;
+	flow_become(f, kind);
 	atomic_store(&f->timed_in, false);
 	atomic_store(&f->timed_out, false);
 	atomic_store(&f->carried, false);
 	atomic_store(&f->special, false);
 	atomic_store(&f->keeps, false);
-	atomic_store(&f->session, kind == FLOW_SESSION);
 	f->id = id;
 	f->old_fd = f->far_fd = f->old_far = f->old_retired = f->guard_fd[0] = f->guard_fd[1] =
 	    f->heirs_fd = -1;

@@ -240,6 +240,13 @@ static inline uint64_t flow_ways(const struct flow *f)
 	return atomic_load_explicit(&f->ways, memory_order_relaxed);
 }
 
+/* The kind is a way, too. */
+static inline void flow_become(struct flow *f, enum flow_kind kind)
+{
+	f->kind = kind;
+	atomic_store(&f->session, kind == FLOW_SESSION);
+}
+
 /* --- one call of the program on a flow --- */
 
 struct call {

@@ -233,8 +233,7 @@ void flowtalk_retire(struct flow *f)
 
 void flowtalk_straight(struct flow *f, const char *why)
 {
-	f->kind = FLOW_RESET;
-	atomic_store(&f->session, false);
+	flow_become(f, FLOW_RESET);
 	f->link = NULL;
 	f->uncovered = true;
 	snprintf(f->note, sizeof(f->note), "no session: %s", why);

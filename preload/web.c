@@ -32,7 +32,7 @@ bool web_begin(struct flow *f)
 	w->sent = HTTP_UNKNOWN;
 	if (!flow_make_ring(f, RING))
 		return false;
-	f->kind = FLOW_HTTP;
+	flow_become(f, FLOW_HTTP);
 	atomic_store(&f->web, w);
 	atomic_store(&f->special, true);
 	return true;
