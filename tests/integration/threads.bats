@@ -46,6 +46,10 @@ threads() { # HANDOVERS NAME...
 	trial threads cancel-busy
 }
 
+@test "small writes wait for room, through a handover" {
+	threads 1 small-writes
+}
+
 @test "a receive with a low-water mark waits for so much, before and after a handover" {
 	trial threads low-water
 }
@@ -60,7 +64,7 @@ threads() { # HANDOVERS NAME...
 
 @test "the trials hold without the library" {
 	local bare=yes name
-	for name in readers crowd cancel cancel-busy low-water leader; do
+	for name in readers crowd cancel cancel-busy low-water small-writes leader; do
 		trial threads "$name"
 	done
 }

@@ -294,6 +294,69 @@ static void cancel_writer(void)
 	echo(fd, "cancel_writer");
 }
 
+#define PIECE ((size_t)1000)
+
+static _Atomic size_t put_in;
+
+static void *small_writer(void *arg)
+{
+	(void)arg;
+	for (size_t done = 0; done < sizeof(much); done += PIECE) {
+		size_t n = sizeof(much) - done < PIECE ? sizeof(much) - done : PIECE;
+
+		must(send(fd, much + done, n, MSG_NOSIGNAL) == (ssize_t)n, "a small write");
+		atomic_store(&put_in, done + n);
+	}
+	return NULL;
+}
+
+/* So much of what is written comes back. */
+static void take_back(size_t all)
+{
+	static char in[1 << 16];
+
+	for (size_t got = 0; got < all;) {
+		ssize_t n = recv(fd, in, sizeof(in), MSG_DONTWAIT);
+
+		if (n < 0 && errno == EAGAIN) {
+			pause_ms(1);
+			continue;
+		}
+		must(n > 0, "recv: %zd", n);
+		for (ssize_t i = 0; i < n; i++)
+			must(in[i] == pattern(got + (size_t)i), "byte %zu", got + (size_t)i);
+		got += (size_t)n;
+	}
+}
+
+/* Small writes wait where there is no room, whole; those that are not to wait say so. */
+static void small_writes(void)
+{
+	size_t seen = 0;
+	ssize_t n;
+
+	fd = dial();
+	for (size_t i = 0; i < sizeof(much); i++)
+		much[i] = pattern(i);
+	pthread_t t = begin(small_writer, NULL);
+
+	do
+		pause_ms(500);
+	while (seen != atomic_load(&put_in) && (seen = atomic_load(&put_in)));
+	must(seen && seen < sizeof(much), "%zu bytes: nothing holds a writer back", seen);
+	event("wlan0 down");
+	take_back(sizeof(much));
+	join(t);
+	seen = 0;
+	while ((n = send(fd, much + seen, PIECE, MSG_NOSIGNAL | MSG_DONTWAIT)) > 0) {
+		seen += (size_t)n;
+		must(seen + PIECE <= sizeof(much), "nothing holds a writer back");
+	}
+	must(n < 0 && errno == EAGAIN, "send: %zd", n);
+	take_back(seen);
+	echo(fd, "small_writes");
+}
+
 static void *mortal(void *arg)
 {
 	(void)arg;
@@ -367,6 +430,7 @@ int main(int argc, char **argv)
 	                                      {"masked", masked},
 	                                      {"cancel-busy", cancel_busy},
 	                                      {"low-water", low_water},
+	                                      {"small-writes", small_writes},
 	                                      {"crowd", crowd},
 	                                      {"cancel", cancel},
 	                                      {"cancel-writer", cancel_writer},
