@@ -91,9 +91,11 @@ handovers() {
 
 # So many sessions are open (30 s at most): until then there is nothing to hand over.
 opened() { # COUNT
-	local i
+	local i count
 	for ((i = 0; i < 300; i++)); do
-		[ "$(grep -c ': session open' "$lab_dir/client.log" 2>/dev/null)" -lt "$1" ] || return 0
+		# No log yet is no session yet: grep says nothing then, not 0.
+		count=$(grep -c ': session open' "$lab_dir/client.log" 2>/dev/null) || :
+		[ "${count:-0}" -lt "$1" ] || return 0
 		sleep 0.1
 	done
 	echo "fewer than $1 sessions are open"
