@@ -22,9 +22,10 @@ in_root_nft() {
 
 # The client's log says it so often (20 s at most).
 logged() { # TIMES WHAT
-	local i
+	local i count
 	for ((i = 0; i < 200; i++)); do
-		[ "$(grep -c "$2" "$lab_dir/client.log")" -lt "$1" ] || return 0
+		count=$(grep -c "$2" "$lab_dir/client.log" 2>/dev/null) || :
+		[ "${count:-0}" -lt "$1" ] || return 0
 		sleep 0.1
 	done
 	echo "not $1 times: $2"
@@ -214,12 +215,13 @@ assert s.recv(1) == b""'
 	lab_spawn server "$lab_dir/echo.log" python3 "$BATS_TEST_DIRNAME/../lab/echo_server.py" 9001
 	wait_port 9001
 	mkfifo "$lab_dir/fifo"
-	# The kernel's answers are changed where the library asks how long the machine has been up (every other question of its
-	# agent): from the 21st on an hour has passed.
+	# The kernel's answers are changed where the library asks how long the machine has been up (every other question of
+	# its agent): from the 81st on an hour has passed. It asks when it wakes, so it comes to that by being asked for its
+	# status, below.
 	local hour i ports
 	hour=$(python3 -c 'import struct, time; print(struct.pack("<qq", int(time.clock_gettime(time.CLOCK_BOOTTIME)) + 3600, 0).hex())')
 	in_client strace -qq -f -o "$lab_dir/trace" -e trace=clock_gettime \
-		-e "inject=clock_gettime:poke_exit=@arg2=$hour:when=21+2" -E "LD_PRELOAD=$lab_build/libmifcont.so" \
+		-e "inject=clock_gettime:poke_exit=@arg2=$hour:when=81+2" -E "LD_PRELOAD=$lab_build/libmifcont.so" \
 		-E "MIFCONT_POLICY=$lab_dir/policy.conf" -E "MIFCONT_LOG=debug:$lab_dir/client.log" \
 		timeout 40 python3 -c 'import socket, sys
 s = socket.create_connection(("10.9.0.2", 9001))
@@ -233,6 +235,7 @@ for line in ["a"] + list(sys.stdin):
 		! grep -q a "$lab_dir/out" || break
 		sleep 0.1
 	done
+	never grep 'the machine has slept' "$lab_dir/client.log"
 	# Meanwhile the network has forgotten all connections.
 	ports=$(in_client ss -tnH state established | awk '{ sub(/.*:/, "", $3); print $3 }' | paste -sd,)
 	in_router nft -f - <<-END
@@ -244,7 +247,7 @@ for line in ["a"] + list(sys.stdin):
 			}
 		}
 	END
-	for ((i = 0; i < 40; i++)); do
+	for ((i = 0; i < 200; i++)); do
 		in_client "$lab_build/mifcont" status >/dev/null || :
 		! grep -q 'flow 1: on wlan0' "$lab_dir/client.log" || break
 		sleep 0.1
