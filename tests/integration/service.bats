@@ -519,7 +519,7 @@ sys.stdin.readline()' "$MIFCONT_SERVICE" <"$lab_dir/hold" >"$lab_dir/idle" 3>&- 
 	log=$lab_dir/service.log
 	start_service
 	serve_file 30
-	covered curl -sS -o "$lab_dir/got" "http://10.9.0.2:8080/file" &
+	covered curl -sS --limit-rate 4M -o "$lab_dir/got" "http://10.9.0.2:8080/file" &
 	fetch=$!
 	for ((i = 0; i < 100; i++)); do
 		kill -USR1 "$service"
