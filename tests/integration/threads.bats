@@ -26,6 +26,15 @@ threads() { # HANDOVERS NAME...
 	[ "$status" = 1 ]
 }
 
+# The kernel's buffers, of six sockets here, end where a program's writes can fill them; some kernels let each of
+# them have 32 MiB.
+small_buffers() {
+	local side
+	for side in in_client in_server; do
+		$side sysctl -qw net.ipv4.tcp_rmem='4096 131072 1000000' net.ipv4.tcp_wmem='4096 16384 1000000'
+	done
+}
+
 @test "eight threads in read(), with and without every signal blocked" {
 	threads 12 readers masked
 }
@@ -47,6 +56,7 @@ threads() { # HANDOVERS NAME...
 }
 
 @test "small writes wait for room, through a handover" {
+	small_buffers
 	threads 1 small-writes
 }
 
@@ -64,6 +74,7 @@ threads() { # HANDOVERS NAME...
 
 @test "the trials hold without the library" {
 	local bare=yes name
+	small_buffers
 	for name in readers crowd cancel cancel-busy low-water small-writes leader; do
 		trial threads "$name"
 	done
