@@ -305,19 +305,92 @@ EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 	return slot ? receive(fd, buf, len, flags, slot, false) : hot.recv(fd, buf, len, flags);
 }
 
-COLD static ssize_t readv_on(struct flow *f, int fd, const struct iovec *iov, int count)
+#define PIECES 64
+
+static size_t room_of(const struct iovec *iov, size_t count)
+{
+	size_t room = 0;
+
+	for (size_t i = 0; i < count; i++)
+		room += iov[i].iov_len;
+	return room;
+}
+
+/* The room of a vector after so many bytes, at most so much: in `part`, as far as it fits there. */
+static size_t room_after(const struct iovec *iov, size_t count, size_t done, size_t most,
+                         struct iovec part[PIECES], size_t *pieces)
+{
+	size_t room = 0;
+
+	*pieces = 0;
+	for (size_t i = 0; i < count && room < most && *pieces < PIECES; i++) {
+		size_t skip = done < iov[i].iov_len ? done : iov[i].iov_len;
+		size_t len = iov[i].iov_len - skip;
+
+		done -= skip;
+		len = len < most - room ? len : most - room;
+		room += len;
+		if (len)
+			part[(*pieces)++] = (struct iovec){(char *)iov[i].iov_base + skip, len};
+	}
+	return room;
+}
+
+/* Of a receive into a vector that a nudge has cut: `want` bytes more, as still_wanted() says. What
+ * else recvmsg() tells was told with its beginning. */
+COLD static ssize_t receive_rest(int fd, const struct iovec *iov, size_t count, int flags,
+                                 size_t done, size_t want)
+{
+	struct flow *f;
+	struct call c = {0};
+
+	while (want && (f = flow_of(fd))) {
+		struct iovec part[PIECES];
+		struct msghdr rest = {.msg_iov = part};
+		uint32_t nudges = this_thread.nudges;
+		size_t pieces, room = room_after(iov, count, done, want, part, &pieces);
+
+		rest.msg_iovlen = pieces;
+		if (!room || !enter(&c, f, fd))
+			break;
+		ssize_t n = real.recvmsg(fd, &rest, flags);
+		bool nudged = leave(&c, part, pieces, n, flags);
+
+		if (n > 0) {
+			done += (size_t)n;
+			want = (size_t)n == room ? want - room
+			                         : still_wanted(fd, nudges, flags, (size_t)n, want);
+		} else if (!receive_again(&c, fd, flags, true, nudged, &n)) {
+			break;
+		}
+	}
+	return (ssize_t)done;
+}
+
+/* `as` NULL: readv(), or preadv2() with these flags of its. */
+COLD static ssize_t readv_on(struct flow *f, int fd, const struct iovec *iov, int count,
+                             const int *as)
 {
 	struct call c = {0};
-	bool nudged;
-	ssize_t n;
+	int flags = as && *as & RWF_NOWAIT ? MSG_DONTWAIT : 0;
 
-	do {
-		if (!enter(&c, f, fd))
-			return real.readv(fd, iov, count);
-		n = real.readv(fd, iov, count);
-		nudged = leave(&c, iov, (size_t)count, n, 0);
-	} while (receive_again(&c, fd, 0, count > 0, nudged, &n));
-	return n;
+	for (;;) {
+		uint32_t nudges = this_thread.nudges;
+		bool flowing = enter(&c, f, fd);
+		ssize_t n = as ? real.preadv2(fd, iov, count, -1, *as) : real.readv(fd, iov, count);
+
+		if (!flowing)
+			return n;
+		bool nudged = leave(&c, iov, (size_t)count, n, flags);
+		size_t more =
+		    n > 0 ? still_wanted(fd, nudges, flags, (size_t)n, room_of(iov, (size_t)count))
+		          : 0;
+
+		if (more)
+			return receive_rest(fd, iov, (size_t)count, flags, (size_t)n, more);
+		if (!receive_again(&c, fd, flags, count > 0, nudged, &n))
+			return n;
+	}
 }
 
 HOT static ssize_t readv_flow(_Atomic(struct flow *) *slot, int fd, const struct iovec *iov,
@@ -327,7 +400,7 @@ HOT static ssize_t readv_flow(_Atomic(struct flow *) *slot, int fd, const struct
 	struct flow *f = atomic_load_explicit(slot, memory_order_acquire);
 
 	if (!likely(usual(t, f, slot, fd, 0)))
-		return readv_on(f, fd, iov, count);
+		return readv_on(f, fd, iov, count, NULL);
 	seat_note(t->seat, fd);
 	ssize_t n = real.readv(fd, iov, count);
 
@@ -338,8 +411,9 @@ HOT static ssize_t readv_flow(_Atomic(struct flow *) *slot, int fd, const struct
 		flow_moves(f);
 		return n;
 	}
-	return usual_again(&t->call[0], f, left, fd, 0, count > 0, &n) ? readv_on(f, fd, iov, count)
-	                                                               : n;
+	return usual_again(&t->call[0], f, left, fd, 0, count > 0, &n)
+	           ? readv_on(f, fd, iov, count, NULL)
+	           : n;
 }
 
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
@@ -353,22 +427,10 @@ EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t at, int
 {
 	/* On a socket the only position there is, is -1. */
 	struct flow *f = at == -1 ? flow_of(fd) : NULL;
-	struct call c = {0};
-	bool nudged;
-	ssize_t n;
 
 	if (!real.preadv2)
 		real_bind();
-	if (!f)
-		return real.preadv2(fd, iov, count, at, flags);
-	do {
-		if (!enter(&c, f, fd))
-			return real.preadv2(fd, iov, count, at, flags);
-		n = real.preadv2(fd, iov, count, at, flags);
-		nudged = leave(&c, iov, (size_t)count, n, 0);
-	} while (
-	    receive_again(&c, fd, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0, count > 0, nudged, &n));
-	return n;
+	return f ? readv_on(f, fd, iov, count, &flags) : real.preadv2(fd, iov, count, at, flags);
 }
 
 EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int count, off64_t at, int flags)
@@ -431,78 +493,26 @@ static void received(struct msghdr *m)
 	}
 }
 
-#define PIECES 64
-
-/* The room that is left in a message's vector after so many bytes: in `part`, if it fits there. */
-static size_t room_after(const struct msghdr *m, size_t done, struct iovec part[PIECES],
-                         size_t *pieces)
-{
-	size_t room = 0;
-
-	*pieces = 0;
-	for (size_t i = 0; i < (size_t)m->msg_iovlen; i++) {
-		size_t len = m->msg_iov[i].iov_len, skip = done < len ? done : len;
-
-		done -= skip;
-		room += len - skip;
-		if (len > skip && *pieces < PIECES)
-			part[(*pieces)++] =
-			    (struct iovec){(char *)m->msg_iov[i].iov_base + skip, len - skip};
-	}
-	return room;
-}
-
-/* The rest of a message that MSG_WAITALL wants whole and a nudge has cut. What else recvmsg() tells
- * was told with its beginning. */
-static ssize_t receive_rest(int fd, struct msghdr *m, int flags, size_t done)
-{
-	struct flow *f;
-	struct call c = {0};
-
-	for (size_t room = 1; room && (f = flow_of(fd));) {
-		struct iovec part[PIECES];
-		struct msghdr rest = {.msg_iov = part};
-		uint32_t nudges = this_thread.nudges;
-
-		size_t pieces;
-
-		room = room_after(m, done, part, &pieces);
-		rest.msg_iovlen = pieces;
-		if (!room || !enter(&c, f, fd))
-			break;
-		ssize_t n = real.recvmsg(fd, &rest, flags);
-		bool nudged = leave(&c, part, pieces, n, flags);
-
-		if (n > 0)
-			done += (size_t)n;
-		if ((n > 0 && !still_wanted(fd, nudges, flags, (size_t)n, room)) ||
-		    (n <= 0 && !receive_again(&c, fd, flags, true, nudged, &n)))
-			break;
-	}
-	return (ssize_t)done;
-}
-
 COLD static ssize_t recvmsg_on(struct flow *f, int fd, struct msghdr *m, int flags)
 {
 	struct call c = {0};
 
 	for (;;) {
-		struct iovec part[PIECES];
-		size_t pieces;
 		uint32_t nudges = this_thread.nudges;
 
 		if (!enter(&c, f, fd))
 			return real.recvmsg(fd, m, flags);
 		ssize_t n = real.recvmsg(fd, m, flags);
 		bool nudged = leave(&c, m->msg_iov, m->msg_iovlen, n, flags);
+		size_t more = n > 0 ? still_wanted(fd, nudges, flags, (size_t)n,
+		                                   room_of(m->msg_iov, m->msg_iovlen))
+		                    : 0;
 
-		if (flags & MSG_WAITALL && n > 0 &&
-		    still_wanted(fd, nudges, flags, (size_t)n, room_after(m, 0, part, &pieces))) {
-			if (!(flags & MSG_PEEK))
-				return receive_rest(fd, m, flags, (size_t)n);
-		} else if (!receive_again(&c, fd, flags, m->msg_iovlen > 0, nudged, &n)) {
+		/* What was only peeked at is peeked at anew. */
+		if (more && !(flags & MSG_PEEK))
+			return receive_rest(fd, m->msg_iov, m->msg_iovlen, flags, (size_t)n, more);
+		if (!more && !receive_again(&c, fd, flags, m->msg_iovlen > 0, nudged, &n))
 			return n;
-		}
 	}
 }
 

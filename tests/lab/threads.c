@@ -3,6 +3,7 @@
 #include "tests/lab/trial.h"
 
 #include <fcntl.h>
+#include <sys/uio.h>
 
 #define FLAP_MS 300
 #define SIZE 16
@@ -232,10 +233,56 @@ static void cancel_busy(void)
 	}
 }
 
+/* Each way to receive: `len` bytes, in two parts where that can be asked for. */
+static ssize_t by_recv(char *in, size_t len)
+{
+	return recv(fd, in, len, 0);
+}
+
+static ssize_t by_read(char *in, size_t len)
+{
+	return read(fd, in, len);
+}
+
+static ssize_t by_recvfrom(char *in, size_t len)
+{
+	struct sockaddr_storage from;
+	socklen_t size = sizeof(from);
+
+	return recvfrom(fd, in, len, 0, (struct sockaddr *)&from, &size);
+}
+
+static ssize_t by_readv(char *in, size_t len)
+{
+	return readv(fd, (struct iovec[]){{in, 5}, {in + 5, len - 5}}, 2);
+}
+
+static ssize_t by_preadv2(char *in, size_t len)
+{
+	return preadv2(fd, (struct iovec[]){{in, 30}, {in + 30, len - 30}}, 2, -1, 0);
+}
+
+static ssize_t by_recvmsg(char *in, size_t len)
+{
+	struct iovec v[] = {{in, 1}, {in + 1, len - 1}};
+	struct msghdr m = {.msg_iov = v, .msg_iovlen = 2};
+
+	return recvmsg(fd, &m, 0);
+}
+
 static void *late(void *arg)
 {
-	pause_ms(200);
-	put(fd, arg, 64);
+	const char *handover = arg;
+	char out[64];
+
+	pause_ms(100);
+	if (handover) {
+		event(handover);
+		pause_ms(500);
+	}
+	for (size_t i = 0; i < sizeof(out); i++)
+		out[i] = pattern(32 + i);
+	put(fd, out, sizeof(out));
 	return NULL;
 }
 
@@ -245,9 +292,13 @@ static void *late(void *arg)
  */
 static void low_water(void)
 {
-	char out[200] = {0}, all[64];
+	static ssize_t (*const ways[])(char *, size_t) = {by_recv,  by_read,    by_recvfrom,
+	                                                  by_readv, by_preadv2, by_recvmsg};
+	char out[200], all[64], rest[32];
 	int least = sizeof(all);
 
+	for (size_t i = 0; i < sizeof(out); i++)
+		out[i] = pattern(i);
 	fd = dial();
 	/* Many that find something. */
 	put(fd, out, sizeof(out));
@@ -255,18 +306,23 @@ static void low_water(void)
 	for (size_t i = 0; i < sizeof(out); i++)
 		get(fd, all, 1);
 	must(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof(least)) == 0, "SO_RCVLOWAT");
-	for (int i = 0; i < 4; i++) {
-		pthread_t t = begin(late, out);
+	for (size_t i = 0; i < 3 * sizeof(ways) / sizeof(ways[0]); i++) {
+		static const char *const handover[] = {NULL, "wlan0 down", "wlan0 up"};
+		pthread_t t = begin(late, (void *)(uintptr_t)handover[i % 3]);
+		ssize_t (*receive)(char *, size_t) = ways[i / 3];
 
 		put(fd, out, 32);
-		pause_ms(100);
-		must(recv(fd, all, sizeof(all), 0) == sizeof(all), "a receive did not wait");
-		must(recv(fd, all, 32, 0) == 32, "the rest");
+		pause_ms(50);
+		ssize_t n = receive(all, sizeof(all));
+
+		must(n == sizeof(all), "way %zu, time %zu: %zd bytes", i / 3, i % 3, n);
+		n = receive(rest, sizeof(rest));
+		must(n == sizeof(rest), "way %zu, time %zu: %zd bytes of the rest", i / 3, i % 3,
+		     n);
+		must(!memcmp(all, out, sizeof(all)) &&
+		         !memcmp(rest, out + sizeof(all), sizeof(rest)),
+		     "way %zu, time %zu: other bytes", i / 3, i % 3);
 		join(t);
-		if (i == 1) {
-			event("wlan0 down");
-			pause_ms(500);
-		}
 	}
 }
 
