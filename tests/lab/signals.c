@@ -8,7 +8,8 @@
 #include <sys/time.h>
 
 #define FLAP_MS 300
-#define SECONDS 3.0
+#define SECONDS 3.0 /* a trial takes, or, on a slow machine, so many rounds of it */
+#define ROUNDS 30
 
 static int fd;
 static _Atomic bool on = true;
@@ -70,7 +71,7 @@ static void interrupted(void)
 	handle(SIGALRM, count, 0);
 	f = begin_deaf(flapper);
 	every_ms(40);
-	for (double end = now_s() + SECONDS; now_s() < end;) {
+	for (double end = now_s() + SECONDS; now_s() < end || eintr < ROUNDS;) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		char c;
 
@@ -85,8 +86,6 @@ static void interrupted(void)
 	atomic_store(&on, false);
 	join(f);
 	must(eintr <= atomic_load(&caught), "more interruptions than signals");
-	must(eintr >= (int)(SECONDS * 1000 / 40 / 3), "only %d interruptions by %d signals", eintr,
-	     atomic_load(&caught));
 	echo(fd, "interrupted");
 }
 
@@ -287,7 +286,7 @@ static void jumps(void)
 	fd = dial();
 	handle(SIGALRM, jump, SA_RESTART);
 	f = begin_deaf(flapper);
-	while (now_s() < end) {
+	while (now_s() < end || rounds < ROUNDS) {
 		struct itimerval t = {{0, 0}, {0, 20000}};
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		char c;
@@ -308,7 +307,6 @@ static void jumps(void)
 	}
 	atomic_store(&on, false);
 	join(f);
-	must(rounds > 30, "only %d rounds", rounds);
 	event("wlan0 down");
 	echo(fd, "jumps");
 	event("wlan0 up");
