@@ -59,6 +59,18 @@ static void signal_anew(int fd)
 		raw_setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof(least));
 }
 
+/* What fills a placeholder is never read: its end must not be waited for, as SO_LINGER says. */
+static void end_at_once(int placeholder)
+{
+	struct linger l = {0};
+	socklen_t len = sizeof(l);
+
+	if (raw_getsockopt(placeholder, SOL_SOCKET, SO_LINGER, &l, &len) == 0 && l.l_onoff) {
+		l.l_onoff = 0;
+		raw_setsockopt(placeholder, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	}
+}
+
 /* DEL, dup3, ADD. The caller holds f->table. */
 static int exchange_alone(struct flow *f, int fd)
 {
@@ -71,6 +83,8 @@ static int exchange_alone(struct flow *f, int fd)
 	r = reg_take(&regs, f->fd, (int)f->fds);
 	if (r < 0)
 		return r;
+	if (splice_parked(f))
+		end_at_once(f->fd[0]);
 	for (unsigned i = 0; i < f->fds; i++) {
 		int flags = raw_fcntl(f->fd[i], F_GETFD, 0);
 		bool ours = own_is(f->fd[i]);
