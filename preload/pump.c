@@ -337,12 +337,18 @@ int pump_connection(const struct flow *f)
 void pump_counts(struct flow *f, struct stream_counts *c)
 {
 	const struct pump *p = f->pump;
-	int unacked = 0;
+	struct counts k;
 
 	*c = (struct stream_counts){
 	    .read = p->read, .written = f->ring.tail, .peer_fin = p->fin_ms != 0};
-	if (p->inner >= 0 && raw_ioctl(p->inner, SIOCOUTQ, &unacked) == 0)
-		c->unacked = (uint64_t)unacked;
+	if (p->inner < 0 || counts_read(p->inner, &k) < 0)
+		return;
+	uint64_t went = f->stream_written + (k.written - f->kernel_written);
+
+	/* A relative that has the connection itself can write to it, past the pump. */
+	if (went != p->sent && !(k.state == TCP_CLOSE && p->far_end_told && went == p->sent + 1))
+		c->written += went - p->sent;
+	c->unacked = k.unacked;
 }
 
 bool pump_owes(const struct flow *f)
