@@ -24,6 +24,8 @@
 
 void flowtalk_uncover(struct flow *f, const char *why)
 {
+	if (!f->uncovered)
+		log_info("flow %u: uncovered: %s", f->id, why);
 	atomic_store(&f->foreign, true);
 	f->uncovered = true;
 	snprintf(f->note, sizeof(f->note), "uncovered: %s", why);
