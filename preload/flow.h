@@ -163,9 +163,9 @@ struct flow {
 	bool nonblocking_dial;
 	_Atomic bool asked_dial; /* the hook wants the agent to dial */
 	bool connected_udp;
-	bool source_bound; /* datagrams: the program has bound it to an address */
-	bool unconnected;  /* datagrams to addresses; `peer` is the first */
-	bool connect_told;
+	bool source_bound;      /* datagrams: the program has bound it to an address */
+	bool unconnected;       /* datagrams to addresses; `peer` is the first */
+	bool connect_told;      /* connect() has said that it is connected */
 	bool closed;            /* the last alias was closed by the program */
 	bool stands_in;         /* and so it was, but ours is in its place: heirs.h */
 	uint64_t kin[FLOW_KIN]; /* files that relatives may have, the last ones */

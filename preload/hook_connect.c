@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "preload/agent.h"
 #include "preload/dial.h"
+#include "preload/doubles.h"
 #include "preload/flowtalk.h"
 #include "preload/hook.h"
 #include "preload/kin.h"
@@ -143,6 +144,17 @@ static bool waits_for_more(int fd)
 	return raw_getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, &len) == 0 && least > 1;
 }
 
+/* Its other numbers. False: more than can be exchanged. */
+static bool add_doubles(struct flow *f, int fd)
+{
+	int fds[FLOW_ALIASES + 1], n = doubles_of(f->inode, fds, FLOW_ALIASES + 1);
+	bool all = true;
+
+	for (int i = 0; i < n && all; i++)
+		all = fds[i] == fd || flow_add_fd(f, fds[i]);
+	return all;
+}
+
 static struct flow *adopt(int fd, enum flow_kind kind, const union flow_address *peer,
                           const struct pol_rule *rule)
 {
@@ -160,8 +172,10 @@ static struct flow *adopt(int fd, enum flow_kind kind, const union flow_address 
 	atomic_store(&f->timed_in, timed(fd, SO_RCVTIMEO));
 	atomic_store(&f->timed_out, timed(fd, SO_SNDTIMEO));
 	atomic_store(&f->special, waits_for_more(fd));
-	if (flow_add_fd(f, fd))
+	if (flow_add_fd(f, fd) && (!doubles_any(fd) || add_doubles(f, fd)))
 		return f;
+	while (f->fds)
+		flow_drop_fd(f, f->fd[0]);
 	atomic_store(&f->state, FLOW_ENDED);
 	return NULL;
 }
@@ -216,8 +230,9 @@ static int connect_on(struct flow *f, int fd, const struct sockaddr *addr, sockl
 	uint32_t gen = atomic_load(&f->gen);
 	int saved = errno, r = real.connect(fd, addr, len);
 
-	if (r == 0 || errno != EISCONN || atomic_load(&f->gen) == gen)
+	if (r < 0 && (errno != EISCONN || atomic_load(&f->gen) == gen))
 		return r;
+	f->connect_told = true;
 	errno = saved;
 	return 0;
 }
@@ -271,6 +286,7 @@ static int connect_session(int fd, const union flow_address *peer, const struct 
 		errno = -f->dial_result;
 		return -1;
 	}
+	f->connect_told = true;
 	return 0;
 }
 
@@ -288,6 +304,7 @@ static int connect_straight(int fd, const union flow_address *peer, const struct
 
 	f = adopt(fd, !tcp ? FLOW_UDP : redial ? FLOW_REDIAL : FLOW_RESET, peer, rule);
 	if (f) {
+		f->connect_told = r == 0;
 		socklen_t own = sizeof(f->local);
 
 		raw_getsockname(fd, &f->local.sa, &own);
@@ -371,6 +388,40 @@ void datagram_flow(int fd, const struct sockaddr *to, socklen_t len)
 	errno = saved;
 }
 
+static bool told(int fd, const struct flow **f);
+static bool differs(const struct flow *f);
+
+/*
+ * A connection's connect() says so once: the first one after one that did not wait or that a signal
+ * ended, and after that EISCONN. The kernel would count anew with each new socket.
+ */
+static int connect_again(struct flow *f, int fd, const struct sockaddr *addr, socklen_t len)
+{
+	const struct flow *seen = f;
+	int r;
+
+	if (f && told(fd, &seen) && seen == f && differs(f) && flow_owns(f, fd)) {
+		r = f->connect_told ? -1 : 0;
+		if (r < 0)
+			errno = EISCONN;
+	} else {
+		r = real.connect(fd, addr, len);
+	}
+	if (f && r == 0)
+		f->connect_told = true;
+	return r;
+}
+
+/* Has its connect() failed? The socket is as it was before. */
+static bool failed(const struct flow *f, int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	return !f->connect_told && raw_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	       info.tcpi_state == TCP_CLOSE;
+}
+
 EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	union flow_address peer;
@@ -394,32 +445,25 @@ EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 	bool udp = type == SOCK_DGRAM && protocol == IPPROTO_UDP;
 
 	errno = saved;
-	if (f && udp && lock_take(&f->table, thread_id(), 100)) {
-		/* A datagram socket may be connected anew. */
+	/* A datagram socket may be connected anew, another after a connect() that failed: to
+	 * another peer, say. */
+	if (f && (udp || (tcp && failed(f, fd))) && lock_take(&f->table, thread_id(), 100)) {
 		flow_drop_fd(f, fd);
+		while (tcp && f->fds)
+			flow_drop_fd(f, f->fd[0]);
 		lock_release(&f->table);
 		f->closed = true;
 		f = NULL;
 	}
 	bool bound = udp && pinned_to_source(fd);
 
-	if (f || (!tcp && !udp) || stays_here(&peer) || (udp ? pinned_to_device(fd) : pinned(fd))) {
-		int r = real.connect(fd, addr, len);
-
-		/* A blocking connect that was restarted by a handover finds the new socket
-		 * connected. */
-		if (r < 0 && errno == EISCONN && f && !nonblocking(fd, 0) &&
-		    atomic_load(&f->gen) > 0 && !f->connect_told) {
-			f->connect_told = true;
-			errno = saved;
-			return 0;
-		}
-		return r;
-	}
+	if (f || (!tcp && !udp) || stays_here(&peer) || (udp ? pinned_to_device(fd) : pinned(fd)) ||
+	    (tcp && option(fd, SOL_SOCKET, SO_ACCEPTCONN) != 0))
+		return connect_again(f, fd, addr, len);
 	const struct pol_rule *rule = rule_for(&peer, tcp ? IPPROTO_TCP : IPPROTO_UDP);
 
 	errno = saved;
-	if (!follows(rule, bound))
+	if (!follows(rule, bound) || (tcp && doubles_shared(fd, inode(fd))))
 		return real.connect(fd, addr, len);
 	/*
 	 * What a ring has under way cannot be called over to another socket: neither a plain
@@ -488,13 +532,22 @@ static bool differs(const struct flow *f)
 	return atomic_load(&f->gen) > 0 || atomic_load(&f->state) == FLOW_INHERITED;
 }
 
+/* Of a connection that has ended both ways the kernel knows no peer any more. */
+static bool ended(const struct flow *f, int fd)
+{
+	union flow_address peer;
+	socklen_t len = sizeof(peer);
+
+	return atomic_load(&f->half_closed) && raw_getpeername(fd, &peer.sa, &len) == -ENOTCONN;
+}
+
 EXPORT int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 {
 	const struct flow *f;
 
 	if (addr && len && told(fd, &f) && (atomic_load(&f->through_relay) || differs(f)) &&
 	    flow_owns(f, fd))
-		return tell(&f->peer, addr, len);
+		return ended(f, fd) ? real.getpeername(fd, addr, len) : tell(&f->peer, addr, len);
 	union flow_address peer, local;
 
 	if (addr && len && peers_any() && peers_find(fd, &peer, &local))
@@ -530,6 +583,9 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
 	struct flow *f = flow_of(fd);
 	uint32_t gen = f ? atomic_load(&f->gen) : 0;
+
+	if (level == SOL_SOCKET && name == SO_ERROR)
+		kin_used(fd);
 	int r = real.getsockopt(fd, level, name, value, len);
 
 	if (f && r == 0 && level == SOL_SOCKET && name == SO_DOMAIN && flow_owns(f, fd))
@@ -549,9 +605,11 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 
 EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
-	struct flow *f = flow_of(fd);
+	struct flow *f;
 	int r;
 
+	kin_used(fd);
+	f = flow_of(fd);
 	if (!f)
 		return real.setsockopt(fd, level, name, value, len);
 	/* Urgent data makes the unread count lie. A relay says when some comes, and of a connection

@@ -13,6 +13,7 @@
 #include "preload/agent.h"
 #include "preload/counts.h"
 #include "preload/heirs.h"
+#include "preload/doubles.h"
 #include "preload/hook.h"
 #include "preload/kin.h"
 #include "preload/numbers.h"
@@ -254,12 +255,28 @@ static int duplicate_onto(int from, int to, int flags, bool three)
 	return r;
 }
 
+/* The standard streams are used by libc itself, past every hook: whose connection they are is asked
+ * for now. */
+static void standard(int fd)
+{
+	if (fd >= 0 && fd <= 2)
+		kin_used(fd);
+}
+
+/* What is no flow yet has a number more. */
+static int doubled(int fd)
+{
+	if (fd >= 0)
+		doubles_note();
+	return fresh(fd);
+}
+
 EXPORT int dup(int fd)
 {
 	struct flow *f = flow_of(fd);
 
 	if (!f || !process_ours())
-		return fresh(duplicate(fd));
+		return doubled(duplicate(fd));
 	bool locked = enter(f);
 	int r = duplicate(fd);
 
@@ -267,6 +284,7 @@ EXPORT int dup(int fd)
 		alias(f, r);
 	if (locked)
 		lock_release(&f->table);
+	standard(r);
 	return r;
 }
 
@@ -276,7 +294,7 @@ static int replace(int from, int to, int flags, bool three)
 	struct flow *gone = flow_of(to), *kept = flow_of(from);
 
 	if ((!gone && !kept && !own_is(to)) || from == to || !process_ours())
-		return duplicate_onto(from, to, flags, three);
+		return doubled(duplicate_onto(from, to, flags, three));
 	if (own_is(to)) {
 		/* The one answer of dup2 that says "try another": it is documented for a number
 		 * being opened. */
@@ -295,10 +313,13 @@ static int replace(int from, int to, int flags, bool three)
 
 	if (r >= 0 && kept && gone != kept)
 		alias(kept, to);
+	else if (!kept)
+		doubled(r);
 	if (locked_kept)
 		lock_release(&kept->table);
 	if (l.flow)
 		leave_end(&l);
+	standard(r);
 	return r;
 }
 
@@ -339,7 +360,7 @@ static int control(int (*call)(int, int, ...), int fd, int op, void *arg)
 	if (!f || !process_ours()) {
 		int plain = control_now(call, fd, op, arg, doubles);
 
-		return doubles ? fresh(plain) : plain;
+		return doubles ? doubled(plain) : plain;
 	}
 	bool locked = enter(f);
 	int r = control_now(call, fd, op, arg, doubles);
@@ -348,6 +369,8 @@ static int control(int (*call)(int, int, ...), int fd, int op, void *arg)
 		alias(f, r);
 	if (locked)
 		lock_release(&f->table);
+	if (doubles)
+		standard(r);
 	return r;
 }
 
@@ -381,6 +404,8 @@ EXPORT int ioctl(int fd, unsigned long op, ...)
 	va_end(ap);
 	if (op == FIONBIO || op == FIOASYNC || op == FIOSETOWN || op == SIOCSPGRP)
 		f = flow_of(fd);
+	else if (op == FIONREAD || op == SIOCOUTQ || op == SIOCATMARK)
+		kin_used(fd);
 	if (!f || !process_ours())
 		return real.ioctl(fd, op, arg);
 	bool locked = enter(f);

@@ -4,6 +4,7 @@
  * where no hook could see it. Other descriptors need no such care: what is done to a number that
  * turns out not to be a socket is done again, without the flow.
  */
+#include "preload/doubles.h"
 #include "preload/hook.h"
 #include "preload/numbers.h"
 #include "preload/real.h"
@@ -14,6 +15,7 @@ EXPORT int socket(int domain, int type, int protocol)
 	int r = real.socket(domain, type, protocol);
 
 	numbers_leave(at);
+	doubles_made(r);
 	return fresh(r);
 }
 

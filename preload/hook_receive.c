@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "preload/calls.h"
+#include "preload/doubles.h"
 #include "preload/hook.h"
 #include "preload/peers.h"
 #include "preload/process.h"
@@ -382,13 +383,13 @@ COLD static ssize_t readv_on(struct flow *f, int fd, const struct iovec *iov, in
 		if (!flowing)
 			return n;
 		bool nudged = leave(&c, iov, (size_t)count, n, flags);
-		size_t more =
-		    n > 0 ? still_wanted(fd, nudges, flags, (size_t)n, room_of(iov, (size_t)count))
-		          : 0;
+		/* Where it failed, what it was given may not be there to be read. */
+		size_t room = n >= 0 ? room_of(iov, (size_t)count) : 0;
+		size_t more = n > 0 ? still_wanted(fd, nudges, flags, (size_t)n, room) : 0;
 
 		if (more)
 			return receive_rest(fd, iov, (size_t)count, flags, (size_t)n, more);
-		if (!receive_again(&c, fd, flags, count > 0, nudged, &n))
+		if (!receive_again(&c, fd, flags, room > 0, nudged, &n))
 			return n;
 	}
 }
@@ -411,7 +412,7 @@ HOT static ssize_t readv_flow(_Atomic(struct flow *) *slot, int fd, const struct
 		flow_moves(f);
 		return n;
 	}
-	return usual_again(&t->call[0], f, left, fd, 0, count > 0, &n)
+	return usual_again(&t->call[0], f, left, fd, 0, n >= 0 && room_of(iov, (size_t)count), &n)
 	           ? readv_on(f, fd, iov, count, NULL)
 	           : n;
 }
@@ -488,6 +489,7 @@ static void received(struct msghdr *m)
 
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
 			fresh(fd);
+			doubles_note();
 			peers_given(fd);
 		}
 	}
@@ -504,14 +506,13 @@ COLD static ssize_t recvmsg_on(struct flow *f, int fd, struct msghdr *m, int fla
 			return real.recvmsg(fd, m, flags);
 		ssize_t n = real.recvmsg(fd, m, flags);
 		bool nudged = leave(&c, m->msg_iov, m->msg_iovlen, n, flags);
-		size_t more = n > 0 ? still_wanted(fd, nudges, flags, (size_t)n,
-		                                   room_of(m->msg_iov, m->msg_iovlen))
-		                    : 0;
+		size_t room = n >= 0 ? room_of(m->msg_iov, m->msg_iovlen) : 0;
+		size_t more = n > 0 ? still_wanted(fd, nudges, flags, (size_t)n, room) : 0;
 
 		/* What was only peeked at is peeked at anew. */
 		if (more && !(flags & MSG_PEEK))
 			return receive_rest(fd, m->msg_iov, m->msg_iovlen, flags, (size_t)n, more);
-		if (!more && !receive_again(&c, fd, flags, m->msg_iovlen > 0, nudged, &n))
+		if (!more && !receive_again(&c, fd, flags, room > 0, nudged, &n))
 			return n;
 	}
 }
@@ -533,7 +534,8 @@ HOT static ssize_t recvmsg_flow(_Atomic(struct flow *) *slot, int fd, struct msg
 		flow_moves(f);
 		return n;
 	}
-	return usual_again(&t->call[0], f, left, fd, flags, m->msg_iovlen > 0, &n)
+	return usual_again(&t->call[0], f, left, fd, flags,
+	                   n >= 0 && room_of(m->msg_iov, m->msg_iovlen), &n)
 	           ? recvmsg_on(f, fd, m, flags)
 	           : n;
 }

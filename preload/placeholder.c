@@ -204,6 +204,9 @@ static int open_tcp(sa_family_t family, sa_family_t over, bool quiet, int fd[2])
 		close_both(fd);
 		return r;
 	}
+	/* The kernel's word that it is: else the program's next connect() would be told so, not
+	 * EISCONN. */
+	raw_connect(fd[0], &a.sa, len);
 	if (quiet)
 		fill_for_good(fd[0], fd[1]);
 	make_blocking(fd[0]);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "preload/doubles.h"
 #include "preload/process.h"
 
 #include <errno.h>
@@ -186,6 +187,7 @@ static void in_child(void)
 	}
 	lookup_forget();
 	kin_forked();
+	doubles_forked();
 	flow_table_forked();
 	splice_forked();
 	agent_forget();
