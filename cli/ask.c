@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 
 #include "common/clock.h"
 
-#define PIDS_MAX 4096
+#define NAMES_MAX 4096
 #define AT_ONCE 64
 #define ANSWER_FIRST (1 << 14)
 #define ANSWER_MAX (1 << 26)    /* a process with as many flows as there can be */
@@ -24,48 +25,67 @@
 
 /* --- who is there --------------------------------------------------------------------------- */
 
-/* The number in a line of /proc/net/unix that tells of a listener "@mifcont/PID"; 0: another. */
-static int listed(const char *line)
+/* "@mifcont/PID", or "@mifcont/PID.INSTANCE". */
+struct name {
+	int pid, instance;
+};
+
+static bool number(const char **text, int *value)
+{
+	char *end;
+	long v;
+
+	if (**text < '1' || **text > '9')
+		return false;
+	errno = 0;
+	v = strtol(*text, &end, 10);
+	*text = end;
+	*value = v <= INT_MAX ? (int)v : 0;
+	return errno == 0 && *value;
+}
+
+/* Does this line of /proc/net/unix tell of such a listener? */
+static bool listed(const char *line, struct name *who)
 {
 	static const char prefix[] = "@mifcont/";
 	unsigned flags;
 	const char *name = strstr(line, prefix);
-	char *end;
-	long pid;
 
 	/* A listener has the flag 0x10000; its accepted connections bear the same name. */
 	if (!name || sscanf(line, "%*s %*s %*s %8x", &flags) != 1 || !(flags & 0x10000))
-		return 0;
+		return false;
 	name += sizeof(prefix) - 1;
-	if (*name < '1' || *name > '9')
-		return 0;
-	errno = 0;
-	pid = strtol(name, &end, 10);
-	return errno == 0 && pid <= INT_MAX && *end == '\n' ? (int)pid : 0;
+	who->instance = 0;
+	if (!number(&name, &who->pid) || (*name == '.' && (name++, !number(&name, &who->instance))))
+		return false;
+	return *name == '\n';
 }
 
 static int by_number(const void *a, const void *b)
 {
-	int x = *(const int *)a, y = *(const int *)b;
+	const struct name *x = a, *y = b;
 
-	return (x > y) - (x < y);
+	if (x->pid != y->pid)
+		return x->pid > y->pid ? 1 : -1;
+	return (x->instance > y->instance) - (x->instance < y->instance);
 }
 
-static unsigned list(int pids[PIDS_MAX])
+/* Of this process, or of all: 0. */
+static unsigned list(struct name names[NAMES_MAX], int pid)
 {
 	FILE *f = fopen("/proc/net/unix", "re");
 	unsigned n = 0, different = 0;
 	char line[512];
 
-	while (f && n < PIDS_MAX && fgets(line, sizeof(line), f))
-		if ((pids[n] = listed(line)) > 0)
+	while (f && n < NAMES_MAX && fgets(line, sizeof(line), f))
+		if (listed(line, &names[n]) && (!pid || names[n].pid == pid))
 			n++;
 	if (f)
 		fclose(f);
-	qsort(pids, n, sizeof(*pids), by_number);
+	qsort(names, n, sizeof(*names), by_number);
 	for (unsigned i = 0; i < n; i++)
-		if (i == 0 || pids[i] != pids[i - 1])
-			pids[different++] = pids[i];
+		if (i == 0 || by_number(&names[i], &names[i - 1]) != 0)
+			names[different++] = names[i];
 	return different;
 }
 
@@ -118,10 +138,12 @@ static int make_room(struct question *q)
 	return 1;
 }
 
-static void begin(struct question *q, int pid, const char *words)
+static void begin(struct question *q, const struct name *who, const char *words)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int n = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "mifcont/%d", pid);
+	int pid = who->pid,
+	    n = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1,
+	                 who->instance ? "mifcont/%d.%d" : "mifcont/%d", pid, who->instance);
 	socklen_t a_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
 	struct ucred c;
 	socklen_t len = sizeof(c);
@@ -218,19 +240,17 @@ json_t *ask_processes(void)
 
 json_t *ask_processes_to(const char *question, int pid)
 {
-	static int pids[PIDS_MAX];
+	static struct name names[NAMES_MAX];
 	static struct question q[AT_ONCE];
-	unsigned n = pid ? 1 : list(pids);
+	unsigned n = list(names, pid);
 	json_t *all = json_array();
 
 	missed = 0;
-	if (pid)
-		pids[0] = pid;
 	for (unsigned first = 0; all && first < n; first += AT_ONCE) {
 		unsigned count = n - first < AT_ONCE ? n - first : AT_ONCE;
 
 		for (unsigned i = 0; i < count; i++)
-			begin(&q[i], pids[first + i], question);
+			begin(&q[i], &names[first + i], question);
 		converse(q, count);
 		for (unsigned i = 0; i < count; i++)
 			if (q[i].answer)

@@ -10,10 +10,10 @@
 
 /*
  * Asks every process of the caller (for root: every process) in this network namespace that listens
- * at "mifcont/PID", all at once, and waits for none for longer than a second, or five if it is
- * still speaking. An array of one object for each answer, by process number; the caller's to
- * release, NULL if memory ran out. Who gave no answer, or one that cannot be used, is named on
- * stderr.
+ * at "mifcont/PID", or "mifcont/PID.INSTANCE" (preload/kin.h), all at once, and waits for none for
+ * longer than a second, or five if it is still speaking. An array of one object for each answer, by
+ * process number; the caller's to release, NULL if memory ran out. Who gave no answer, or one that
+ * cannot be used, is named on stderr.
  */
 json_t *ask_processes(void);
 

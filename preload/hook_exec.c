@@ -14,6 +14,7 @@
 #include "preload/hook.h"
 #include "preload/keeper.h"
 #include "preload/kin.h"
+#include "preload/peers.h"
 #include "preload/process.h"
 #include "preload/pump.h"
 #include "preload/raw.h"
@@ -47,7 +48,7 @@ static void add(char **to, char *const *env, char *kin)
 /* The variable, in the caller's buffer; NULL: there is nothing to tell. */
 static char *kin_entry(char *buf, size_t size)
 {
-	if (!process_enabled || !flow_count())
+	if (!process_enabled || (!flow_count() && !peers_any()))
 		return NULL;
 	memcpy(buf, KIN_VARIABLE "=", sizeof(KIN_VARIABLE));
 	return kin_write(buf + sizeof(KIN_VARIABLE), size - sizeof(KIN_VARIABLE)) ? buf : NULL;

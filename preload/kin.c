@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "preload/doubles.h"
 #include "preload/heirs.h"
 #include "preload/numbers.h"
 #include "preload/own.h"
@@ -33,12 +34,21 @@ bool kin_any(void)
 
 /* --- claiming --- */
 
-static int call_owner(const struct flow *f)
+socklen_t kin_name(struct sockaddr_un *a, int pid, int instance)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	*a = (struct sockaddr_un){.sun_family = AF_UNIX};
+	int n = snprintf(a->sun_path + 1, sizeof(a->sun_path) - 1,
+	                 instance ? "mifcont/%d.%d" : "mifcont/%d", pid, instance);
+
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+}
+
+static int call_owner(const struct flow *f, int instance)
+{
+	struct sockaddr_un a;
+	socklen_t name = kin_name(&a, f->owner, instance);
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
-	int n = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "mifcont/%d", f->owner);
 	struct timeval limit = {SILENCE_MS / 1000, 0};
 	int fd = own_socket(AF_UNIX, SOCK_STREAM, 0);
 
@@ -46,8 +56,7 @@ static int call_owner(const struct flow *f)
 		return fd;
 	/* An owner that is stopped accepts nobody, and its queue is short. */
 	raw_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	int r = raw_connect(fd, (struct sockaddr *)&a,
-	                    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n));
+	int r = raw_connect(fd, (struct sockaddr *)&a, name);
 
 	/* Anybody may take a name that is free: only who is this user's is believed. */
 	if (r == 0)
@@ -112,10 +121,10 @@ static int hear(int fd, struct kin_answer *a)
 	return given;
 }
 
-static int ask(const struct flow *f, struct kin_answer *a)
+static int ask_instance(const struct flow *f, int instance, struct kin_answer *a)
 {
 	int64_t began = clock_ms(), heard = began;
-	int fd = call_owner(f), r = fd < 0 ? fd : say(fd, f);
+	int fd = call_owner(f, instance), r = fd < 0 ? fd : say(fd, f);
 
 	if (r == 0)
 		r = -EAGAIN;
@@ -135,6 +144,16 @@ static int ask(const struct flow *f, struct kin_answer *a)
 	}
 	if (fd >= 0)
 		own_close(fd);
+	return r;
+}
+
+/* Which of the owner's lives has the flow, the ticket tells. -ENOENT: not this one. */
+static int ask(const struct flow *f, struct kin_answer *a)
+{
+	int r = -ENOENT;
+
+	for (int i = 0; i < KIN_NAMES && (r == -ENOENT || r == -ECONNREFUSED || r == -EPERM); i++)
+		r = ask_instance(f, i, a);
 	return r;
 }
 
@@ -266,7 +285,52 @@ static size_t decimal(char *to, uint64_t v)
 	return n;
 }
 
-/* OWNER:ID:INODE:TICKET:PEER:LOCAL; the owner of a carried flow is 0: nothing is to be claimed. */
+struct item {
+	uint64_t owner, id, inode;
+	uint8_t ticket[16];
+	union flow_address peer, local;
+};
+
+/* OWNER:ID:INODE:TICKET:PEER:LOCAL; without an owner nothing is to be claimed. At most ITEM_MAX. */
+static size_t write_item(char *to, const struct item *it)
+{
+	size_t n = decimal(to, it->owner);
+
+	to[n++] = ':';
+	n += decimal(to + n, it->id);
+	to[n++] = ':';
+	n += decimal(to + n, it->inode);
+	to[n++] = ':';
+	n += hex(to + n, it->ticket, sizeof(it->ticket));
+	to[n++] = ':';
+	n += hex(to + n, &it->peer, sizeof(it->peer));
+	to[n++] = ':';
+	n += hex(to + n, &it->local, sizeof(it->local));
+	to[n++] = ';';
+	return n;
+}
+
+/* What this process itself has come by, and only knows the peers of. */
+static size_t write_known(char *to, size_t size, int items)
+{
+	struct proc_dir d;
+	size_t n = 0;
+
+	if (!peers_any() || proc_dir_open(&d, "/proc/thread-self/fd") < 0)
+		return 0;
+	for (int fd; items < ITEMS && size - n > ITEM_MAX && (fd = proc_dir_next(&d)) >= 0;) {
+		struct item it = {0};
+
+		if (flow_of(fd) || own_is(fd) || !peers_find(fd, &it.peer, &it.local))
+			continue;
+		it.inode = raw_inode(fd);
+		n += write_item(to + n, &it);
+		items++;
+	}
+	proc_dir_close(&d);
+	return n;
+}
+
 size_t kin_write(char *to, size_t size)
 {
 	size_t n = 0;
@@ -274,35 +338,26 @@ size_t kin_write(char *to, size_t size)
 
 	for (unsigned i = 0; i < flow_count() && items < ITEMS && size - n > ITEM_MAX; i++) {
 		struct flow *f = flow_at(i);
-		bool carried = atomic_load(&f->carried);
 
 		if (!sharable(f))
 			continue;
 		atomic_store(&f->shared, FLOW_SHARED);
 		heirs_note(f);
-		n += decimal(to + n, carried ? 0 : (uint64_t)f->owner);
-		to[n++] = ':';
-		n += decimal(to + n, f->id);
-		to[n++] = ':';
-		n += decimal(to + n, f->inode);
-		to[n++] = ':';
-		n += hex(to + n, f->ticket, sizeof(f->ticket));
-		to[n++] = ':';
-		n += hex(to + n, &f->peer, sizeof(f->peer));
-		to[n++] = ':';
-		n += hex(to + n, &f->local, sizeof(f->local));
-		to[n++] = ';';
+
+		struct item it = {.owner = atomic_load(&f->carried) ? 0 : (uint64_t)f->owner,
+		                  .id = f->id,
+		                  .inode = f->inode,
+		                  .peer = f->peer,
+		                  .local = f->local};
+
+		memcpy(it.ticket, f->ticket, sizeof(it.ticket));
+		n += write_item(to + n, &it);
 		items++;
 	}
+	n += write_known(to + n, size - n, items);
 	to[n] = 0;
 	return n;
 }
-
-struct item {
-	uint64_t owner, id, inode;
-	uint8_t ticket[16];
-	union flow_address peer, local;
-};
 
 static bool read_item(const char **p, struct item *it)
 {
@@ -330,6 +385,7 @@ static void take_in(const struct item *it, const int *fds, int n)
 	f->inode = it->inode;
 	f->peer = it->peer;
 	f->local = it->local;
+	f->connect_told = true;
 	memcpy(f->ticket, it->ticket, sizeof(f->ticket));
 	for (int i = 0; i < n; i++) {
 		flow_add_fd(f, fds[i]);
@@ -339,25 +395,6 @@ static void take_in(const struct item *it, const int *fds, int n)
 	atomic_fetch_add(&inherited, 1);
 	if (standard)
 		kin_claim(f);
-}
-
-/* The descriptors of this open file. */
-static int find(uint64_t inode, int *fds, int max)
-{
-	struct proc_dir d;
-	int n = 0;
-
-	if (proc_dir_open(&d, "/proc/thread-self/fd") < 0) {
-		for (int fd = 0; fd < 256 && n < max; fd++)
-			if (raw_inode(fd) == inode)
-				fds[n++] = fd;
-		return n;
-	}
-	for (int fd; n < max && (fd = proc_dir_next(&d)) >= 0;)
-		if (raw_inode(fd) == inode)
-			fds[n++] = fd;
-	proc_dir_close(&d);
-	return n;
 }
 
 static void unset(void)
@@ -380,7 +417,7 @@ void kin_read(void)
 
 		if (!read_item(&p, &it))
 			break;
-		n = find(it.inode, fds, FLOW_ALIASES);
+		n = doubles_of(it.inode, fds, FLOW_ALIASES);
 		if (n)
 			take_in(&it, fds, n);
 	}

@@ -15,11 +15,19 @@
 #define PRELOAD_KIN_H
 
 #include <stdbool.h>
+#include <sys/un.h>
 
 #include "preload/flow.h"
 
 /* The variable that tells an executed program which descriptors it inherits. */
 #define KIN_VARIABLE "MIFCONT_KIN"
+
+/*
+ * The names an owner can have, "mifcont/PID" and "mifcont/PID.1", ...: the keeper of what a process
+ * had before it executed another program has kept the first. How long `a` is.
+ */
+#define KIN_NAMES 4
+socklen_t kin_name(struct sockaddr_un *a, int pid, int instance);
 
 /* Has this process inherited any flow? One load. */
 bool kin_any(void);

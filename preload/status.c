@@ -19,6 +19,7 @@
 #include "preload/desk.h"
 #include "preload/dial.h"
 #include "preload/flow.h"
+#include "preload/kin.h"
 #include "preload/link.h"
 #include "preload/numbers.h"
 #include "preload/own.h"
@@ -46,9 +47,8 @@ static struct asker {
 
 static void open_listener(void)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int n = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "mifcont/%d", raw_getpid());
-	int fd;
+	struct sockaddr_un a;
+	int fd, r = -EADDRINUSE;
 
 	named = raw_getpid();
 
@@ -56,9 +56,9 @@ static void open_listener(void)
 	fd = own_socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return;
-	if (raw_bind(fd, (struct sockaddr *)&a,
-	             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) < 0 ||
-	    raw_listen(fd, ASKERS) < 0) {
+	for (int i = 0; i < KIN_NAMES && r == -EADDRINUSE; i++)
+		r = raw_bind(fd, (struct sockaddr *)&a, kin_name(&a, named, i));
+	if (r < 0 || raw_listen(fd, ASKERS) < 0) {
 		own_close(fd);
 		return;
 	}

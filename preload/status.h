@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What `mifcont status` asks: the process's flows, as JSON, over an abstract UNIX socket named
- * "mifcont/<pid>". Agent only, but for status_open().
+ * "mifcont/<pid>" (kin_name()). Agent only, but for status_open().
  */
 #ifndef PRELOAD_STATUS_H
 #define PRELOAD_STATUS_H

@@ -58,7 +58,9 @@ static void line(struct input *in)
 
 	take_bytes(in, text, n);
 	text[n] = 0;
-	must(listed(text) >= 0, "a process of no number");
+	struct name who;
+
+	must(!listed(text, &who) || (who.pid > 0 && who.instance >= 0), "a process of no number");
 }
 
 static void program(struct input *in)
