@@ -105,6 +105,12 @@ soak: all
 soak-web: all
 	@scripts/soak-web
 
+# Programs made up by chance, with the library and without.
+FROM ?= 1
+TO ?= 100
+alike: all lab
+	@ALIKE_SEEDS="$$(seq $(FROM) $(TO))" bats tests/integration/alike.bats
+
 bench: all
 	@scripts/bench
 
@@ -132,5 +138,5 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all demo test lint format musl bench soak soak-web transparency programs install clean
+.PHONY: all demo test lint format musl bench soak soak-web alike transparency programs install clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
