@@ -96,6 +96,15 @@ static inline bool no_socket(int fd, ssize_t n, int was)
 	return true;
 }
 
+/*
+ * NULL, or near it: what is most often meant by a bad pointer. The kernel says EFAULT, and we must
+ * not look.
+ */
+static inline bool nowhere(const void *p)
+{
+	return (uintptr_t)p < 4096;
+}
+
 /* For a call that makes descriptors: the number, whatever it was before, is nobody's. */
 static inline int fresh(int fd)
 {

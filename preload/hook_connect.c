@@ -533,12 +533,12 @@ static bool differs(const struct flow *f)
 }
 
 /* Of a connection that has ended both ways the kernel knows no peer any more. */
-static bool ended(const struct flow *f, int fd)
+static bool unconnected(int fd)
 {
 	union flow_address peer;
 	socklen_t len = sizeof(peer);
 
-	return atomic_load(&f->half_closed) && raw_getpeername(fd, &peer.sa, &len) == -ENOTCONN;
+	return raw_getpeername(fd, &peer.sa, &len) == -ENOTCONN;
 }
 
 EXPORT int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
@@ -547,10 +547,12 @@ EXPORT int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 
 	if (addr && len && told(fd, &f) && (atomic_load(&f->through_relay) || differs(f)) &&
 	    flow_owns(f, fd))
-		return ended(f, fd) ? real.getpeername(fd, addr, len) : tell(&f->peer, addr, len);
+		return atomic_load(&f->half_closed) && unconnected(fd)
+		           ? real.getpeername(fd, addr, len)
+		           : tell(&f->peer, addr, len);
 	union flow_address peer, local;
 
-	if (addr && len && peers_any() && peers_find(fd, &peer, &local))
+	if (addr && len && peers_any() && peers_find(fd, &peer, &local) && !unconnected(fd))
 		return tell(&peer, addr, len);
 	return real.getpeername(fd, addr, len);
 }

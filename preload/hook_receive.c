@@ -553,6 +553,8 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 {
 	_Atomic(struct flow *) *slot = flow_taken(fd);
 
+	if (nowhere(m))
+		return real.recvmsg(fd, m, flags);
 	return slot ? recvmsg_flow(slot, fd, m, flags) : recvmsg_other(fd, m, flags);
 }
 
@@ -604,7 +606,7 @@ static int receive_many(int fd, struct mmsghdr *m, unsigned count, int flags,
 
 EXPORT int recvmmsg(int fd, struct mmsghdr *m, unsigned count, int flags, struct timespec *timeout)
 {
-	struct flow *f = flow_of(fd);
+	struct flow *f = nowhere(m) ? NULL : flow_of(fd);
 	struct call c = {0};
 	unsigned total = 0;
 	ssize_t n;

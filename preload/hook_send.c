@@ -348,6 +348,13 @@ static bool over(struct sending *s, int err)
 	return false;
 }
 
+/* The kernel's answer to a bad pointer is EFAULT, not a signal. */
+static bool can_be_read(const char *p, size_t len)
+{
+	return len >= 8 ? raw_readable(p, len)
+	                : !len || raw_readable(p, 8) || raw_readable(p + len - 8, 8);
+}
+
 /* A connection that the policy says nothing of tells by its first bytes what it may be helped with.
  */
 static void listen_to_first(struct flow *f, const struct out *o)
@@ -358,8 +365,11 @@ static void listen_to_first(struct flow *f, const struct out *o)
 	for (size_t i = 0; i < o->count && n < sizeof(first); i++) {
 		size_t len = o->iov[i].iov_len, room = sizeof(first) - n;
 
-		memcpy(first + n, o->iov[i].iov_base, len < room ? len : room);
-		n += len < room ? len : room;
+		len = len < room ? len : room;
+		if (!can_be_read(o->iov[i].iov_base, len))
+			return;
+		memcpy(first + n, o->iov[i].iov_base, len);
+		n += len;
 	}
 	enum first speaks = first_of(first, n);
 
@@ -600,7 +610,8 @@ static size_t total_of(const struct iovec *iov, size_t count)
 {
 	size_t total = 0;
 
-	for (size_t i = 0; i < count; i++)
+	/* What the kernel refuses is nothing. */
+	for (size_t i = 0; i < count && count <= IOV_MAX && !nowhere(iov); i++)
 		total += iov[i].iov_len;
 	return total;
 }
@@ -975,7 +986,7 @@ static void pass_on(const struct msghdr *m)
 {
 	int saved = errno;
 
-	if (!m->msg_control || !flow_count() || !process_ours())
+	if (nowhere(m->msg_control) || !flow_count() || !process_ours())
 		return;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR((struct msghdr *)m, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
@@ -998,6 +1009,8 @@ static void pass_on(const struct msghdr *m)
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 {
+	if (nowhere(m))
+		return real.sendmsg(fd, m, flags);
 	if (flow_count() && m->msg_control)
 		pass_on(m);
 	if (flags & MSG_FASTOPEN && connects(fd, flags, m->msg_name, m->msg_namelen)) {
@@ -1030,6 +1043,8 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *m, unsigned count, int flags)
 
 	/* The kernel takes no more at a time either. */
 	count = count < IOV_MAX ? count : IOV_MAX;
+	if (nowhere(m))
+		return real.sendmmsg(fd, m, count, flags);
 	if (!flow_kept(fd) && !(flags & MSG_FASTOPEN)) {
 		for (; i < count && flow_count(); i++)
 			pass_on(&m[i].msg_hdr);

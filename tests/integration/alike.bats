@@ -23,7 +23,7 @@ alike() { # SEED
 
 @test "programs made up by chance fare alike with the library and without" {
 	local seed
-	for seed in ${ALIKE_SEEDS:-10 12 23 25 31 39 43}; do
+	for seed in ${ALIKE_SEEDS:-7 10 23 31 33 37 38}; do
 		alike "$seed" || { echo "seed $seed"; return 1; }
 	done
 	[ -n "${ALIKE_SEEDS:-}" ] || [ "$(handovers)" -ge 10 ]

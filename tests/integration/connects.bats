@@ -52,13 +52,17 @@ connects() { # NAME HANDOVERS
 	[ "$status" = 1 ]
 }
 
+@test "bad pointers are refused, and no signal" {
+	connects wrong 1
+}
+
 @test "children of an executed program, while what the one before it had is kept" {
 	connects executed 3
 }
 
 @test "the trials hold without the library" {
 	local bare=yes name
-	for name in doubled again elsewhere listening nothing lingers by-a-child executed; do
+	for name in doubled again elsewhere listening nothing lingers by-a-child wrong executed; do
 		trial connects "$name"
 	done
 }

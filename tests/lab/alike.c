@@ -325,6 +325,10 @@ static void do_shutdown(int fd)
 		return;
 	int r = shutdown(fd, how);
 
+	/* Nobody says when the other end's end has come, too. */
+	if (how == SHUT_RDWR)
+		pause_ms(100);
+
 	say("shutdown(%d, %d) = %s", fd, how, so(r));
 	if (r == 0 && f) {
 		f->wr_shut = f->wr_shut || how != SHUT_RD;
@@ -672,6 +676,69 @@ static void address(char text[64], const struct sockaddr_storage *a, socklen_t l
 	                                           : "known");
 }
 
+/* What only a program with a fault asks for: it is to live, and to be told so. */
+static void do_wrong(int fd)
+{
+	static char *volatile nowhere; /* for the compiler knows better */
+	struct iovec v[2] = {{nowhere + 16, 10}, {nowhere, 3}}, some = {nowhere, 0};
+	struct msghdr m = {.msg_iov = v, .msg_iovlen = 2}, odd = {.msg_iovlen = 5000};
+	socklen_t len = 0;
+	volatile int less = -1;
+	int way = (int)chance(16);
+	ssize_t n = -1;
+
+	switch (way) {
+	case 0:
+		n = send(fd, nowhere, 10, MSG_NOSIGNAL | MSG_DONTWAIT);
+		break;
+	case 1:
+		n = write(fd, nowhere + 4096, 5000);
+		break;
+	case 2:
+		n = writev(fd, v, 2);
+		break;
+	case 3:
+		n = writev(fd, (void *)nowhere, 2);
+		break;
+	case 4:
+		n = sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+		break;
+	case 5:
+		n = sendmsg(fd, (void *)nowhere, MSG_NOSIGNAL | MSG_DONTWAIT);
+		break;
+	case 6:
+		n = sendmsg(fd, &odd, MSG_NOSIGNAL | MSG_DONTWAIT);
+		break;
+	case 7:
+		n = recv(fd, nowhere, 10, MSG_DONTWAIT);
+		break;
+	case 8:
+		n = recvmsg(fd, &m, MSG_DONTWAIT);
+		break;
+	case 9:
+		n = recvmsg(fd, (void *)nowhere, MSG_DONTWAIT);
+		break;
+	case 10:
+		n = readv(fd, v, less);
+		break;
+	case 11:
+		n = writev(fd, &some, 1);
+		break;
+	case 12:
+		n = getsockopt(fd, SOL_SOCKET, SO_TYPE, nowhere, &len);
+		break;
+	case 13:
+		n = setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, nowhere, sizeof(int));
+		break;
+	case 14:
+		n = connect(fd, (void *)nowhere, sizeof(trial_server));
+		break;
+	default:
+		n = getpeername(fd, (void *)nowhere, (void *)nowhere);
+	}
+	say("wrong %d(%d) = %s", way, fd, so(n));
+}
+
 static void do_ask(int fd)
 {
 	struct sockaddr_storage a = {0};
@@ -738,6 +805,9 @@ static void do_ask(int fd)
 		say("listen(%d) = %s", fd, so(r));
 		break;
 	case 11:
+		/* Nobody calls it. */
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &len) == 0 && value)
+			break;
 		r = accept4(fd, NULL, NULL, SOCK_NONBLOCK);
 		say("accept4(%d) = %s", fd, so(r));
 		break;
@@ -750,8 +820,7 @@ static void do_ask(int fd)
 		say("SIOCATMARK(%d) = %s, %d", fd, so(r), value);
 		break;
 	case 14:
-		r = (int)send(fd, NULL, 10, MSG_NOSIGNAL | MSG_DONTWAIT);
-		say("send(%d, NULL) = %s", fd, so(r));
+		do_wrong(fd);
 		break;
 	default:
 		r = (int)recv(fd, text, 1, MSG_DONTWAIT | (chance(2) ? MSG_OOB : MSG_ERRQUEUE));

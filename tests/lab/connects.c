@@ -232,13 +232,47 @@ static void executed_on(void)
 	}
 }
 
+static void is_refused(ssize_t n, const char *call)
+{
+	must(n < 0 && errno == EFAULT, "%s: %zd", call, n);
+}
+
+/* Bad pointers are the kernel's to find, and no signal. */
+static void wrong(void)
+{
+	static char *volatile nowhere; /* for the compiler knows better */
+	struct iovec v[2] = {{nowhere, 10}, {nowhere, 3}};
+	struct msghdr m = {.msg_iov = v, .msg_iovlen = 2}, none = {.msg_iovlen = 2};
+	struct sockaddr_in nobody = trial_server;
+	int fd = dial(), plain = stream(0);
+
+	for (int i = 0; i < 2; i++) {
+		is_refused(send(fd, nowhere, 10, MSG_NOSIGNAL), "send");
+		is_refused(write(fd, nowhere, 5000), "write");
+		is_refused(writev(fd, v, 2), "writev");
+		is_refused(writev(fd, (void *)nowhere, 2), "writev");
+		is_refused(sendmsg(fd, &m, MSG_NOSIGNAL), "sendmsg");
+		is_refused(sendmsg(fd, &none, MSG_NOSIGNAL), "sendmsg");
+		is_refused(sendmsg(fd, (void *)nowhere, MSG_NOSIGNAL), "sendmsg");
+		is_refused(sendmmsg(fd, (void *)nowhere, 2, MSG_NOSIGNAL), "sendmmsg");
+		is_refused(recvmsg(fd, (void *)nowhere, MSG_DONTWAIT), "recvmsg");
+		is_refused(recvmmsg(fd, (void *)nowhere, 2, MSG_DONTWAIT, NULL), "recvmmsg");
+		echo(fd, "wrong");
+		event(i ? "wlan0 up" : "wlan0 down");
+	}
+	/* Of one without a policy the first bytes are looked at. */
+	nobody.sin_port = htons(22);
+	must(connect(plain, (struct sockaddr *)&nobody, sizeof(nobody)) < 0, "connect");
+	must(send(plain, nowhere, 10, MSG_NOSIGNAL) < 0 && errno == EPIPE, "send");
+	echo(fd, "wrong");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct trial trials[] = {
-	    {"doubled", doubled},         {"again", again},
-	    {"elsewhere", elsewhere},     {"listening", listening},
-	    {"nothing", nothing},         {"lingers", lingers},
-	    {"by-a-child", by_a_child},   {"executed", executed},
+	    {"doubled", doubled},         {"again", again},     {"elsewhere", elsewhere},
+	    {"listening", listening},     {"nothing", nothing}, {"lingers", lingers},
+	    {"by-a-child", by_a_child},   {"wrong", wrong},     {"executed", executed},
 	    {"executed-on", executed_on}, {NULL, NULL}};
 
 	if (argc == 4) {
