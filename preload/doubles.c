@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/doubles.h"
 
+#include <errno.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,38 +12,75 @@
 #include "preload/procfs.h"
 #include "preload/raw.h"
 
-#define NUMBERS 4096 /* of higher ones it is asked */
+/* As many descriptors as a kernel allows by default. No page of it is there before it is needed. */
+#define NUMBERS (1 << 20)
 
-static _Atomic bool noted;
-static _Atomic uint8_t made[NUMBERS / 8];
+/* A bit for each number. */
+static _Atomic uint8_t made[NUMBERS / 8], doubled[NUMBERS / 8];
+static _Atomic int highest; /* of those that were made */
 
-void doubles_note(void)
+static bool get(const _Atomic uint8_t *bits, int fd)
 {
-	if (!atomic_load_explicit(&noted, memory_order_relaxed))
-		atomic_store_explicit(&noted, true, memory_order_relaxed);
+	return fd >= 0 && fd < NUMBERS &&
+	       atomic_load_explicit(&bits[fd / 8], memory_order_relaxed) & 1u << fd % 8;
+}
+
+static void set(_Atomic uint8_t *bits, int fd)
+{
+	if (fd >= 0 && fd < NUMBERS)
+		atomic_fetch_or_explicit(&bits[fd / 8], (uint8_t)(1u << fd % 8),
+		                         memory_order_relaxed);
+}
+
+static void clear(_Atomic uint8_t *bits, int fd)
+{
+	if (get(bits, fd))
+		atomic_fetch_and_explicit(&bits[fd / 8], (uint8_t) ~(1u << fd % 8),
+		                          memory_order_relaxed);
+}
+
+/* A socket of the internet's that has no peer. */
+static bool unconnected(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(int), peer_len = sizeof(peer);
+	int domain = AF_UNSPEC;
+
+	return raw_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+	       (domain == AF_INET || domain == AF_INET6) &&
+	       raw_getpeername(fd, (struct sockaddr *)&peer, &peer_len) == -ENOTCONN;
+}
+
+void doubles_note(int from, int to)
+{
+	if (!unconnected(to))
+		return;
+	set(doubled, from);
+	set(doubled, to);
+	/* As its parent's it stays known under any number. */
+	if (!get(made, from))
+		clear(made, to);
 }
 
 void doubles_forked(void)
 {
-	memset((void *)made, 0, sizeof(made));
+	memset((void *)made, 0, (size_t)atomic_load(&highest) / 8 + 1);
 }
 
 void doubles_made(int fd)
 {
-	if (fd >= 0 && fd < NUMBERS)
-		atomic_fetch_or_explicit(&made[fd / 8], (uint8_t)(1u << fd % 8),
-		                         memory_order_relaxed);
-}
-
-static bool made_here(int fd)
-{
-	return fd >= 0 && fd < NUMBERS &&
-	       atomic_load_explicit(&made[fd / 8], memory_order_relaxed) & 1u << fd % 8;
+	if (fd < 0 || fd >= NUMBERS)
+		return;
+	set(made, fd);
+	clear(doubled, fd);
+	for (int was = atomic_load_explicit(&highest, memory_order_relaxed);
+	     fd > was && !atomic_compare_exchange_weak(&highest, &was, fd);)
+		;
 }
 
 bool doubles_any(int fd)
 {
-	return atomic_load_explicit(&noted, memory_order_relaxed) || !made_here(fd);
+	return get(doubled, fd) || (fd < NUMBERS && !get(made, fd));
 }
 
 int doubles_of(uint64_t inode, int *fds, int max)
@@ -68,7 +107,7 @@ bool doubles_shared(int fd, uint64_t inode)
 	struct proc_dir d;
 	bool there = false;
 
-	if (made_here(fd))
+	if (fd >= NUMBERS || get(made, fd))
 		return false;
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)getppid());
 	if (proc_dir_open(&d, path) < 0)

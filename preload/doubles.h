@@ -11,8 +11,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A descriptor that is no flow's has been doubled, or has come from another process. */
-void doubles_note(void);
+/*
+ * A descriptor that is no flow's has been doubled, or `to` has come from another process (-1).
+ * Remembered if it is a socket without a peer; a system call or two.
+ */
+void doubles_note(int from, int to);
 
 /* In a child: what there is now is its parent's as well. */
 void doubles_forked(void);

@@ -264,10 +264,10 @@ static void standard(int fd)
 }
 
 /* What is no flow yet has a number more. */
-static int doubled(int fd)
+static int doubled(int from, int fd)
 {
-	if (fd >= 0)
-		doubles_note();
+	if (fd >= 0 && process_enabled)
+		doubles_note(from, fd);
 	return fresh(fd);
 }
 
@@ -276,7 +276,7 @@ EXPORT int dup(int fd)
 	struct flow *f = flow_of(fd);
 
 	if (!f || !process_ours())
-		return doubled(duplicate(fd));
+		return doubled(fd, duplicate(fd));
 	bool locked = enter(f);
 	int r = duplicate(fd);
 
@@ -294,7 +294,7 @@ static int replace(int from, int to, int flags, bool three)
 	struct flow *gone = flow_of(to), *kept = flow_of(from);
 
 	if ((!gone && !kept && !own_is(to)) || from == to || !process_ours())
-		return doubled(duplicate_onto(from, to, flags, three));
+		return doubled(from, duplicate_onto(from, to, flags, three));
 	if (own_is(to)) {
 		/* The one answer of dup2 that says "try another": it is documented for a number
 		 * being opened. */
@@ -314,7 +314,7 @@ static int replace(int from, int to, int flags, bool three)
 	if (r >= 0 && kept && gone != kept)
 		alias(kept, to);
 	else if (!kept)
-		doubled(r);
+		doubled(from, r);
 	if (locked_kept)
 		lock_release(&kept->table);
 	if (l.flow)
@@ -360,7 +360,7 @@ static int control(int (*call)(int, int, ...), int fd, int op, void *arg)
 	if (!f || !process_ours()) {
 		int plain = control_now(call, fd, op, arg, doubles);
 
-		return doubles ? doubled(plain) : plain;
+		return doubles ? doubled(fd, plain) : plain;
 	}
 	bool locked = enter(f);
 	int r = control_now(call, fd, op, arg, doubles);

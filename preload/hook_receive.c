@@ -489,7 +489,7 @@ static void received(struct msghdr *m)
 
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
 			fresh(fd);
-			doubles_note();
+			doubles_note(-1, fd);
 			peers_given(fd);
 		}
 	}
