@@ -140,3 +140,10 @@ int counts_read(int fd, struct counts *c)
 	outgoing(c, t.tcpi_bytes_acked, (uint64_t)out);
 	return 0;
 }
+
+bool counts_refused(int fd)
+{
+	struct tcp_info t;
+
+	return info(fd, &t) == 0 && t.tcpi_state == CLOSED && t.tcpi_bytes_acked == 0;
+}

@@ -46,4 +46,7 @@ struct counts {
  */
 int counts_read(int fd, struct counts *c);
 
+/* Is it closed, and never was connected? Not even the SYN was acknowledged. */
+bool counts_refused(int fd);
+
 #endif

@@ -477,6 +477,25 @@ EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockadd
 	            : real.recvfrom(fd, buf, len, flags, from, from_len);
 }
 
+/* One that this process has passed to itself is another number of the flow's. */
+static void passed_to_itself(int fd)
+{
+	uint64_t inode = raw_inode(fd);
+
+	for (unsigned i = 0; i < flow_count(); i++) {
+		struct flow *f = flow_at(i);
+
+		if (!inode || __atomic_load_n(&f->inode, __ATOMIC_RELAXED) != inode || !f->fds ||
+		    f->closed || !flow_owns(f, fd) || !lock_take(&f->table, thread_id(), 100))
+			continue;
+		if (f->fds && !f->closed && flow_owns(f, fd) && flow_of(fd) != f &&
+		    !flow_add_fd(f, fd))
+			atomic_store(&f->foreign, true); /* more names than can be exchanged */
+		lock_release(&f->table);
+		return;
+	}
+}
+
 /* Descriptors that have come: their numbers may have been a flow's, what is on them may be one. */
 static void received(struct msghdr *m)
 {
@@ -489,6 +508,7 @@ static void received(struct msghdr *m)
 
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
 			fresh(fd);
+			passed_to_itself(fd);
 			doubles_note(-1, fd);
 			peers_given(fd);
 		}

@@ -1000,8 +1000,11 @@ static void pass_on(const struct msghdr *m)
 
 			struct flow *f = flow_of(fd);
 
+			/* Who else has it may end it, and no count tells of that. */
 			if (f && f->kind == FLOW_SESSION)
 				pump_ask(f, PUMP_MS);
+			else if (f && (f->kind == FLOW_REDIAL || f->kind == FLOW_HTTP))
+				atomic_store(&f->foreign, true);
 		}
 	}
 	errno = saved;

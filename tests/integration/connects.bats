@@ -56,13 +56,31 @@ connects() { # NAME HANDOVERS
 	connects wrong 1
 }
 
+redials() {
+	echo 'peer "*" { continuity = redial  replay = line }' >"$lab_dir/policy.conf"
+}
+
+@test "one that a process has passed to itself is the same connection" {
+	trial connects passed
+	redials
+	trial connects passed
+}
+
+@test "one that was refused is not dialled again" {
+	trial connects refused
+	redials
+	trial connects refused
+	run grep 'failed' "$lab_dir/client.log"
+	[ "$status" = 1 ]
+}
+
 @test "children of an executed program, while what the one before it had is kept" {
 	connects executed 3
 }
 
 @test "the trials hold without the library" {
 	local bare=yes name
-	for name in doubled again elsewhere listening nothing lingers by-a-child wrong executed; do
+	for name in doubled again elsewhere listening nothing lingers by-a-child wrong passed refused executed; do
 		trial connects "$name"
 	done
 }

@@ -232,6 +232,59 @@ static void executed_on(void)
 	}
 }
 
+/* Passed to itself over a UNIX socket, and ended by the number that has come. */
+static void passed(void)
+{
+	union {
+		char room[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = {.room = {0}};
+	char c = 'c', in[4096];
+	struct iovec v = {&c, 1};
+	struct msghdr m = {.msg_iov = &v,
+	                   .msg_iovlen = 1,
+	                   .msg_control = control.room,
+	                   .msg_controllen = sizeof(control.room)};
+	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+	int fd = dial(), got = -1, pair[2];
+
+	echo(fd, "passed");
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "socketpair");
+	h->cmsg_level = SOL_SOCKET;
+	h->cmsg_type = SCM_RIGHTS;
+	h->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(h), &fd, sizeof(fd));
+	must(sendmsg(pair[0], &m, 0) == 1 && recvmsg(pair[1], &m, 0) == 1, "passing it");
+	memcpy(&got, CMSG_DATA(h), sizeof(got));
+	must(got >= 0 && got != fd, "%d", got);
+	memset(in, 'p', sizeof(in));
+	put(fd, in, sizeof(in));
+	pause_ms(200);
+	must(shutdown(got, SHUT_WR) == 0, "shutdown");
+	pause_ms(200);
+	must(write(fd, in, 1) < 0 && errno == EPIPE, "a write behind the end");
+	get(got, in, sizeof(in));
+	must(recv(fd, in, 1, 0) == 0, "no end");
+}
+
+/* What is not connected is nobody's to dial again. */
+static void refused(void)
+{
+	struct sockaddr_in nobody = trial_server;
+	struct pollfd p = {.fd = stream(SOCK_NONBLOCK), .events = POLLOUT};
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	nobody.sin_port = htons(22);
+	must(connect(p.fd, (struct sockaddr *)&nobody, sizeof(nobody)) < 0 && errno == EINPROGRESS,
+	     "connect");
+	must(poll(&p, 1, 20000) == 1, "poll");
+	must(getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0 && err == ECONNREFUSED,
+	     "error %d", err);
+	must(write(p.fd, "a", 1) < 0 && errno == EPIPE, "write");
+	must(recv(p.fd, &err, 1, 0) == 0, "recv");
+}
+
 static void is_refused(ssize_t n, const char *call)
 {
 	must(n < 0 && errno == EFAULT, "%s: %zd", call, n);
@@ -269,11 +322,19 @@ static void wrong(void)
 
 int main(int argc, char **argv)
 {
-	static const struct trial trials[] = {
-	    {"doubled", doubled},         {"again", again},     {"elsewhere", elsewhere},
-	    {"listening", listening},     {"nothing", nothing}, {"lingers", lingers},
-	    {"by-a-child", by_a_child},   {"wrong", wrong},     {"executed", executed},
-	    {"executed-on", executed_on}, {NULL, NULL}};
+	static const struct trial trials[] = {{"doubled", doubled},
+	                                      {"again", again},
+	                                      {"elsewhere", elsewhere},
+	                                      {"listening", listening},
+	                                      {"nothing", nothing},
+	                                      {"lingers", lingers},
+	                                      {"by-a-child", by_a_child},
+	                                      {"wrong", wrong},
+	                                      {"passed", passed},
+	                                      {"refused", refused},
+	                                      {"executed", executed},
+	                                      {"executed-on", executed_on},
+	                                      {NULL, NULL}};
 
 	if (argc == 4) {
 		setenv("CONNECTS_HOST", argv[2], 1);
