@@ -418,7 +418,9 @@ static bool failed(const struct flow *f, int fd)
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
 
-	return !f->connect_told && raw_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	/* One that the agent has made, and that was reset since, is the agent's to look after. */
+	return !f->connect_told && (atomic_load(&f->gen) == 0 || f->dial_result < 0) &&
+	       raw_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
 	       info.tcpi_state == TCP_CLOSE;
 }
 
