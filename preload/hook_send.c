@@ -348,13 +348,6 @@ static bool over(struct sending *s, int err)
 	return false;
 }
 
-/* The kernel's answer to a bad pointer is EFAULT, not a signal. */
-static bool can_be_read(const char *p, size_t len)
-{
-	return len >= 8 ? raw_readable(p, len)
-	                : !len || raw_readable(p, 8) || raw_readable(p + len - 8, 8);
-}
-
 /* A connection that the policy says nothing of tells by its first bytes what it may be helped with.
  */
 static void listen_to_first(struct flow *f, const struct out *o)
@@ -366,7 +359,8 @@ static void listen_to_first(struct flow *f, const struct out *o)
 		size_t len = o->iov[i].iov_len, room = sizeof(first) - n;
 
 		len = len < room ? len : room;
-		if (!can_be_read(o->iov[i].iov_base, len))
+		/* The kernel's answer to a bad pointer is EFAULT, not a signal. */
+		if (!raw_readable(o->iov[i].iov_base, len))
 			return;
 		memcpy(first + n, o->iov[i].iov_base, len);
 		n += len;

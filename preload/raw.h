@@ -235,13 +235,16 @@ static inline int raw_tgsigqueueinfo(int pid, int tid, int sig, siginfo_t *si)
 /*
  * Can these bytes be read? For what a program gives us to look at before the kernel does, and says
  * EFAULT: the kernel looks at a set of signals before it refuses what it is to be done with it.
+ * Only the ends are looked at: within two pages.
  */
 static inline bool raw_readable(const void *p, size_t len)
 {
 	const char *end = (const char *)p + len - 8;
+	bool first = raw_call6(SYS_rt_sigprocmask, -1, (long)p, 0, 8, 0, 0) != -EFAULT;
+	bool last = raw_call6(SYS_rt_sigprocmask, -1, (long)end, 0, 8, 0, 0) != -EFAULT;
 
-	return raw_call6(SYS_rt_sigprocmask, -1, (long)p, 0, 8, 0, 0) != -EFAULT &&
-	       raw_call6(SYS_rt_sigprocmask, -1, (long)end, 0, 8, 0, 0) != -EFAULT;
+	/* Of fewer than eight bytes both go beyond them: on one side there may be nothing. */
+	return len >= 8 ? first && last : !len || first || last;
 }
 
 /* Eight bytes, which are changed: whoever asks has read them before and writes them after. */
