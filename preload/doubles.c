@@ -1,86 +1,58 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/doubles.h"
 
-#include <errno.h>
-#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "preload/own.h"
 #include "preload/procfs.h"
 #include "preload/raw.h"
 
 /* As many descriptors as a kernel allows by default. No page of it is there before it is needed. */
 #define NUMBERS (1 << 20)
 
-/* A bit for each number. */
-static _Atomic uint8_t made[NUMBERS / 8], doubled[NUMBERS / 8];
-static _Atomic int highest; /* of those that were made */
+/* A bit for each number: the only one that the socket() behind it has. */
+static _Atomic uint8_t only[NUMBERS / 8];
+static _Atomic int highest;
 
-static bool get(const _Atomic uint8_t *bits, int fd)
+static bool known(int fd)
 {
-	return fd >= 0 && fd < NUMBERS &&
-	       atomic_load_explicit(&bits[fd / 8], memory_order_relaxed) & 1u << fd % 8;
+	return fd >= 0 && fd < NUMBERS;
 }
 
-static void set(_Atomic uint8_t *bits, int fd)
+static void forget(int fd)
 {
-	if (fd >= 0 && fd < NUMBERS)
-		atomic_fetch_or_explicit(&bits[fd / 8], (uint8_t)(1u << fd % 8),
-		                         memory_order_relaxed);
-}
-
-static void clear(_Atomic uint8_t *bits, int fd)
-{
-	if (get(bits, fd))
-		atomic_fetch_and_explicit(&bits[fd / 8], (uint8_t) ~(1u << fd % 8),
+	if (doubles_alone(fd) && known(fd))
+		atomic_fetch_and_explicit(&only[fd / 8], (uint8_t) ~(1u << fd % 8),
 		                          memory_order_relaxed);
-}
-
-/* A socket of the internet's that has no peer. */
-static bool unconnected(int fd)
-{
-	struct sockaddr_storage peer;
-	socklen_t len = sizeof(int), peer_len = sizeof(peer);
-	int domain = AF_UNSPEC;
-
-	return raw_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
-	       (domain == AF_INET || domain == AF_INET6) &&
-	       raw_getpeername(fd, (struct sockaddr *)&peer, &peer_len) == -ENOTCONN;
 }
 
 void doubles_note(int from, int to)
 {
-	if (!unconnected(to))
-		return;
-	set(doubled, from);
-	set(doubled, to);
-	/* As its parent's it stays known under any number. */
-	if (!get(made, from))
-		clear(made, to);
+	forget(from);
+	forget(to);
 }
 
 void doubles_forked(void)
 {
-	memset((void *)made, 0, (size_t)atomic_load(&highest) / 8 + 1);
+	memset((void *)only, 0, (size_t)atomic_load(&highest) / 8 + 1);
 }
 
 void doubles_made(int fd)
 {
-	if (fd < 0 || fd >= NUMBERS)
+	if (!known(fd))
 		return;
-	set(made, fd);
-	clear(doubled, fd);
+	atomic_fetch_or_explicit(&only[fd / 8], (uint8_t)(1u << fd % 8), memory_order_relaxed);
 	for (int was = atomic_load_explicit(&highest, memory_order_relaxed);
 	     fd > was && !atomic_compare_exchange_weak(&highest, &was, fd);)
 		;
 }
 
-bool doubles_any(int fd)
+bool doubles_alone(int fd)
 {
-	return get(doubled, fd) || (fd < NUMBERS && !get(made, fd));
+	return !known(fd) ||
+	       atomic_load_explicit(&only[fd / 8], memory_order_relaxed) & 1u << fd % 8;
 }
 
 int doubles_of(uint64_t inode, int *fds, int max)
@@ -107,7 +79,7 @@ bool doubles_shared(int fd, uint64_t inode)
 	struct proc_dir d;
 	bool there = false;
 
-	if (fd >= NUMBERS || get(made, fd))
+	if (doubles_alone(fd))
 		return false;
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)getppid());
 	if (proc_dir_open(&d, path) < 0)

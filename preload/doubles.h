@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 /*
- * A descriptor that is no flow's has been doubled, or `to` has come from another process (-1).
- * Remembered if it is a socket without a peer; a system call or two.
+ * A descriptor has been doubled, or `to` has come from another process (-1); it
+ * need not be a socket's. Memory alone is touched.
  */
 void doubles_note(int from, int to);
 
@@ -23,13 +23,16 @@ void doubles_forked(void);
 /* socket() has made this one, in this process and this program. */
 void doubles_made(int fd);
 
+/*
+ * Is it the only descriptor of its socket, for all that is known? One load. Then there is nothing
+ * to look for; a number beyond a million is taken for such a one.
+ */
+bool doubles_alone(int fd);
+
 /* This process's descriptors of this open file: at most `max` into `fds`; how many. Keeps errno. */
 int doubles_of(uint64_t inode, int *fds, int max);
 
-/* Can there be any of this one, which is about to be connected? */
-bool doubles_any(int fd);
-
-/* Has this process inherited it from its parent, which has it still? Keeps errno. */
+/* Is it not alone, and has the parent this socket, too? Keeps errno. */
 bool doubles_shared(int fd, uint64_t inode);
 
 #endif

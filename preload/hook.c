@@ -52,16 +52,10 @@ bool peers_word(const struct flow *f, int err)
 	return f->kind == FLOW_HTTP && (err == ECONNRESET || err == EPIPE);
 }
 
-/* What a program asks of a socket whose connect() was refused, the kernel answers. */
-static bool never_was(const struct flow *f, int fd)
-{
-	return f->kind != FLOW_SESSION && !f->connect_told && atomic_load(&f->gen) == 0 &&
-	       counts_refused(fd);
-}
-
 bool hold_flow(struct flow *f, int fd, uint32_t gen)
 {
-	if (!covered(f) || never_was(f, fd))
+	/* What a program asks of a socket whose connect() was refused, the kernel answers. */
+	if (!covered(f) || counts_refused(fd))
 		return false;
 	/*
 	 * While the agent exchanges the file (it holds the lock) the descriptor and what is known

@@ -97,6 +97,12 @@ static inline bool no_socket(int fd, ssize_t n, int was)
 }
 
 /*
+ * The descriptor is one more of the flow's, which is uncovered if it has more than can be
+ * exchanged. The caller holds f->table.
+ */
+void flow_alias(struct flow *f, int fd);
+
+/*
  * NULL, or near it: what is most often meant by a bad pointer. The kernel says EFAULT, and we must
  * not look.
  */

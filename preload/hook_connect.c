@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "preload/agent.h"
+#include "preload/counts.h"
 #include "preload/dial.h"
 #include "preload/doubles.h"
 #include "preload/flowtalk.h"
@@ -151,7 +152,7 @@ static bool add_doubles(struct flow *f, int fd)
 	bool all = true;
 
 	for (int i = 0; i < n && all; i++)
-		all = fds[i] == fd || flow_add_fd(f, fds[i]);
+		all = fds[i] == fd || flow_add_fd(f, fresh(fds[i]));
 	return all;
 }
 
@@ -172,7 +173,7 @@ static struct flow *adopt(int fd, enum flow_kind kind, const union flow_address 
 	atomic_store(&f->timed_in, timed(fd, SO_RCVTIMEO));
 	atomic_store(&f->timed_out, timed(fd, SO_SNDTIMEO));
 	atomic_store(&f->special, waits_for_more(fd));
-	if (flow_add_fd(f, fd) && (!doubles_any(fd) || add_doubles(f, fd)))
+	if (flow_add_fd(f, fd) && (doubles_alone(fd) || add_doubles(f, fd)))
 		return f;
 	while (f->fds)
 		flow_drop_fd(f, f->fd[0]);
@@ -388,8 +389,22 @@ void datagram_flow(int fd, const struct sockaddr *to, socklen_t len)
 	errno = saved;
 }
 
-static bool told(int fd, const struct flow **f);
-static bool differs(const struct flow *f);
+/* Is it to be answered by what is recorded? False where the kernel's answer is the right one. */
+static bool told(int fd, const struct flow **f)
+{
+	*f = flow_of(fd);
+	if (!*f || (*f)->kind == FLOW_RESET)
+		return false;
+	uint32_t s = atomic_load(&(*f)->state);
+
+	return s == FLOW_STABLE || s == FLOW_MOVING || s == FLOW_WAITING || s == FLOW_INHERITED;
+}
+
+/* Is it another one than the kernel's? */
+static bool differs(const struct flow *f)
+{
+	return atomic_load(&f->gen) > 0 || atomic_load(&f->state) == FLOW_INHERITED;
+}
 
 /*
  * A connection's connect() says so once: the first one after one that did not wait or that a signal
@@ -397,10 +412,11 @@ static bool differs(const struct flow *f);
  */
 static int connect_again(struct flow *f, int fd, const struct sockaddr *addr, socklen_t len)
 {
-	const struct flow *seen = f;
+	const struct flow *seen;
 	int r;
 
-	if (f && told(fd, &seen) && seen == f && differs(f) && flow_owns(f, fd)) {
+	if (f && f->kind != FLOW_UDP && told(fd, &seen) && seen == f && differs(f) &&
+	    flow_owns(f, fd)) {
 		r = f->connect_told ? -1 : 0;
 		if (r < 0)
 			errno = EISCONN;
@@ -410,18 +426,6 @@ static int connect_again(struct flow *f, int fd, const struct sockaddr *addr, so
 	if (f && r == 0)
 		f->connect_told = true;
 	return r;
-}
-
-/* Has its connect() failed? The socket is as it was before. */
-static bool failed(const struct flow *f, int fd)
-{
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
-
-	/* One that the agent has made, and that was reset since, is the agent's to look after. */
-	return !f->connect_told && (atomic_load(&f->gen) == 0 || f->dial_result < 0) &&
-	       raw_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
-	       info.tcpi_state == TCP_CLOSE;
 }
 
 EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
@@ -447,9 +451,9 @@ EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 	bool udp = type == SOCK_DGRAM && protocol == IPPROTO_UDP;
 
 	errno = saved;
-	/* A datagram socket may be connected anew, another after a connect() that failed: to
+	/* A datagram socket may be connected anew, another after a connect() that was refused: to
 	 * another peer, say. */
-	if (f && (udp || (tcp && failed(f, fd))) && lock_take(&f->table, thread_id(), 100)) {
+	if (f && (udp || (tcp && counts_refused(fd))) && lock_take(&f->table, thread_id(), 100)) {
 		flow_drop_fd(f, fd);
 		while (tcp && f->fds)
 			flow_drop_fd(f, f->fd[0]);
@@ -517,23 +521,6 @@ static int tell(const union flow_address *a, struct sockaddr *to, socklen_t *len
 	return 0;
 }
 
-/* The recorded address, or NULL where the kernel's answer is the right one. */
-static bool told(int fd, const struct flow **f)
-{
-	*f = flow_of(fd);
-	if (!*f || (*f)->kind == FLOW_RESET)
-		return false;
-	uint32_t s = atomic_load(&(*f)->state);
-
-	return s == FLOW_STABLE || s == FLOW_MOVING || s == FLOW_WAITING || s == FLOW_INHERITED;
-}
-
-/* Is it another one than the kernel's? */
-static bool differs(const struct flow *f)
-{
-	return atomic_load(&f->gen) > 0 || atomic_load(&f->state) == FLOW_INHERITED;
-}
-
 /* Of a connection that has ended both ways the kernel knows no peer any more. */
 static bool unconnected(int fd)
 {
@@ -585,11 +572,11 @@ static void show_domain(const struct flow *f, void *value, const socklen_t *len)
 
 EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
-	struct flow *f = flow_of(fd);
-	uint32_t gen = f ? atomic_load(&f->gen) : 0;
-
 	if (level == SOL_SOCKET && name == SO_ERROR)
 		kin_used(fd);
+
+	struct flow *f = flow_of(fd);
+	uint32_t gen = f ? atomic_load(&f->gen) : 0;
 	int r = real.getsockopt(fd, level, name, value, len);
 
 	if (f && r == 0 && level == SOL_SOCKET && name == SO_DOMAIN && flow_owns(f, fd))
@@ -609,11 +596,11 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 
 EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
-	struct flow *f;
+	kin_used(fd);
+
+	struct flow *f = flow_of(fd);
 	int r;
 
-	kin_used(fd);
-	f = flow_of(fd);
 	if (!f)
 		return real.setsockopt(fd, level, name, value, len);
 	/* Urgent data makes the unread count lie. A relay says when some comes, and of a connection

@@ -12,8 +12,8 @@
 
 #include "preload/agent.h"
 #include "preload/counts.h"
-#include "preload/heirs.h"
 #include "preload/doubles.h"
+#include "preload/heirs.h"
 #include "preload/hook.h"
 #include "preload/kin.h"
 #include "preload/numbers.h"
@@ -230,10 +230,10 @@ EXPORT void closefrom(int first)
 		real.closefrom(first);
 }
 
-static void alias(struct flow *f, int fd)
+void flow_alias(struct flow *f, int fd)
 {
 	if (!flow_add_fd(f, fd))
-		atomic_store(&f->foreign, true); /* more names than we can exchange */
+		atomic_store(&f->foreign, true);
 }
 
 /* These wait while the library has the number that they are to have (numbers.h). */
@@ -243,6 +243,8 @@ static int duplicate(int fd)
 	int r = real.dup(fd);
 
 	numbers_leave(at);
+	if (r >= 0)
+		doubles_note(fd, r);
 	return r;
 }
 
@@ -252,6 +254,8 @@ static int duplicate_onto(int from, int to, int flags, bool three)
 	int r = three ? real.dup3(from, to, flags) : real.dup2(from, to);
 
 	numbers_leave(at);
+	if (r >= 0 && from != to)
+		doubles_note(from, to);
 	return r;
 }
 
@@ -263,25 +267,17 @@ static void standard(int fd)
 		kin_used(fd);
 }
 
-/* What is no flow yet has a number more. */
-static int doubled(int from, int fd)
-{
-	if (fd >= 0 && process_enabled)
-		doubles_note(from, fd);
-	return fresh(fd);
-}
-
 EXPORT int dup(int fd)
 {
 	struct flow *f = flow_of(fd);
 
 	if (!f || !process_ours())
-		return doubled(fd, duplicate(fd));
+		return fresh(duplicate(fd));
 	bool locked = enter(f);
 	int r = duplicate(fd);
 
 	if (r >= 0)
-		alias(f, r);
+		flow_alias(f, r);
 	if (locked)
 		lock_release(&f->table);
 	standard(r);
@@ -294,7 +290,7 @@ static int replace(int from, int to, int flags, bool three)
 	struct flow *gone = flow_of(to), *kept = flow_of(from);
 
 	if ((!gone && !kept && !own_is(to)) || from == to || !process_ours())
-		return doubled(from, duplicate_onto(from, to, flags, three));
+		return duplicate_onto(from, to, flags, three);
 	if (own_is(to)) {
 		/* The one answer of dup2 that says "try another": it is documented for a number
 		 * being opened. */
@@ -312,9 +308,7 @@ static int replace(int from, int to, int flags, bool three)
 	int r = duplicate_onto(from, to, flags, three);
 
 	if (r >= 0 && kept && gone != kept)
-		alias(kept, to);
-	else if (!kept)
-		doubled(from, r);
+		flow_alias(kept, to);
 	if (locked_kept)
 		lock_release(&kept->table);
 	if (l.flow)
@@ -346,6 +340,8 @@ static int control_now(int (*call)(int, int, ...), int fd, int op, void *arg, bo
 	int r = call(fd, op, arg);
 
 	numbers_leave(at);
+	if (doubles && r >= 0)
+		doubles_note(fd, r);
 	return r;
 }
 
@@ -360,13 +356,13 @@ static int control(int (*call)(int, int, ...), int fd, int op, void *arg)
 	if (!f || !process_ours()) {
 		int plain = control_now(call, fd, op, arg, doubles);
 
-		return doubles ? doubled(fd, plain) : plain;
+		return doubles ? fresh(plain) : plain;
 	}
 	bool locked = enter(f);
 	int r = control_now(call, fd, op, arg, doubles);
 
 	if (r >= 0 && doubles)
-		alias(f, r);
+		flow_alias(f, r);
 	if (locked)
 		lock_release(&f->table);
 	if (doubles)

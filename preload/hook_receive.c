@@ -480,19 +480,21 @@ EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockadd
 /* One that this process has passed to itself is another number of the flow's. */
 static void passed_to_itself(int fd)
 {
-	uint64_t inode = raw_inode(fd);
+	uint64_t inode = flow_count() ? raw_inode(fd) : 0;
 
-	for (unsigned i = 0; i < flow_count(); i++) {
+	for (unsigned i = 0; inode && i < flow_count(); i++) {
 		struct flow *f = flow_at(i);
 
-		if (!inode || __atomic_load_n(&f->inode, __ATOMIC_RELAXED) != inode || !f->fds ||
-		    f->closed || !flow_owns(f, fd) || !lock_take(&f->table, thread_id(), 100))
+		if (__atomic_load_n(&f->inode, __ATOMIC_RELAXED) != inode ||
+		    lock_owner(&f->table) == thread_id() || !lock_take(&f->table, thread_id(), 100))
 			continue;
-		if (f->fds && !f->closed && flow_owns(f, fd) && flow_of(fd) != f &&
-		    !flow_add_fd(f, fd))
-			atomic_store(&f->foreign, true); /* more names than can be exchanged */
+		bool its = f->fds && !f->closed && flow_owns(f, fd) && flow_of(fd) != f;
+
+		if (its)
+			flow_alias(f, fd);
 		lock_release(&f->table);
-		return;
+		if (its)
+			return;
 	}
 }
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "preload/doubles.h"
 #include "preload/process.h"
 
 #include <errno.h>
@@ -17,6 +16,7 @@
 #include "common/log.h"
 #include "preload/agent.h"
 #include "preload/barrier.h"
+#include "preload/doubles.h"
 #include "preload/farewell.h"
 #include "preload/flow.h"
 #include "preload/heirs.h"

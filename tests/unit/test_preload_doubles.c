@@ -4,10 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <arpa/inet.h>
 #include <cmocka.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,12 +36,12 @@ static void what_was_doubled_is_looked_for(void **state)
 	int fd = made(), other = made(), fds[4];
 
 	(void)state;
-	assert_false(doubles_any(fd));
+	assert_true(doubles_alone(fd));
 	int two = doubled(fd);
 
-	assert_true(doubles_any(fd));
-	assert_true(doubles_any(two));
-	assert_false(doubles_any(other));
+	assert_false(doubles_alone(fd));
+	assert_false(doubles_alone(two));
+	assert_true(doubles_alone(other));
 	assert_int_equal(doubles_of(raw_inode(fd), fds, 4), 2);
 	assert_true((fds[0] == fd && fds[1] == two) || (fds[0] == two && fds[1] == fd));
 	assert_int_equal(doubles_of(raw_inode(fd), fds, 1), 1);
@@ -52,36 +49,12 @@ static void what_was_doubled_is_looked_for(void **state)
 	close(two);
 	/* The number is another socket's. */
 	assert_int_equal(made(), fd);
-	assert_false(doubles_any(fd));
+	assert_true(doubles_alone(fd));
+	/* And another's again, which came from elsewhere. */
+	doubles_note(-1, fd);
+	assert_false(doubles_alone(fd));
 	close(fd);
 	close(other);
-}
-
-static void only_sockets_without_a_peer(void **state)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(a);
-	int fd = made(), listener = made(), pipes[2];
-
-	(void)state;
-	assert_int_equal(bind(listener, (struct sockaddr *)&a, len), 0);
-	assert_int_equal(listen(listener, 1), 0);
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&a, &len), 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&a, len), 0);
-	int two = doubled(fd);
-
-	assert_false(doubles_any(fd));
-	assert_int_equal(pipe(pipes), 0);
-	doubles_made(pipes[0]); /* a number that was a socket's */
-	int three = doubled(pipes[0]);
-
-	assert_false(doubles_any(pipes[0]));
-	for (int i = 0; i < 2; i++)
-		close(pipes[i]);
-	close(fd);
-	close(two);
-	close(three);
-	close(listener);
 }
 
 static void a_child_has_its_parents(void **state)
@@ -94,8 +67,9 @@ static void a_child_has_its_parents(void **state)
 		doubles_forked();
 		int own = made(), two = doubled(fd);
 
-		_exit(!(doubles_any(fd) && doubles_shared(fd, raw_inode(fd)) &&
-		        doubles_shared(two, raw_inode(two)) && !doubles_any(own) &&
+		_exit(!(!doubles_alone(fd) && doubles_shared(fd, raw_inode(fd)) &&
+		        doubles_shared(two, raw_inode(two)) && doubles_alone(own) &&
+		        !doubles_shared(own, raw_inode(own)) && doubled(own) >= 0 &&
 		        !doubles_shared(own, raw_inode(own))));
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -113,7 +87,6 @@ static void any_number_may_be_asked_for(void **state)
 	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
 		doubles_made(odd[i]);
 		doubles_note(odd[i], odd[i]);
-		doubles_any(odd[i]);
 		assert_false(doubles_shared(odd[i], 0));
 	}
 	doubles_forked();
@@ -123,7 +96,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_was_doubled_is_looked_for),
-	    cmocka_unit_test(only_sockets_without_a_peer),
 	    cmocka_unit_test(a_child_has_its_parents),
 	    cmocka_unit_test(any_number_may_be_asked_for),
 	};
