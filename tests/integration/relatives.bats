@@ -55,6 +55,22 @@ nobody_left() {
 	used_by child
 }
 
+@test "a child without the library writes past the agent that carries it: an error, and no wrong byte" {
+	sed -i 's/damp = 0/damp = 0  gone = 2000/' "$lab_dir/policy.conf"
+	covered timeout 40 "$lab_build/lab/relatives" unseen 10.9.0.2 9000 5 >"$lab_dir/out" 2>&1 &
+	local pid=$! i
+	for ((i = 0; i < 200; i++)); do
+		! grep -q written "$lab_dir/out" || break
+		sleep 0.05
+	done
+	# What is written meanwhile the relay has not got when it is asked.
+	lab_event wlan0 dead
+	sleep 0.05
+	lab_event wlan0 down
+	wait "$pid" || { cat "$lab_dir/out"; return 1; }
+	grep 'uncovered: bytes that no hook saw' "$lab_dir/client.log"
+}
+
 @test "parent and child at once" {
 	used_by both
 }

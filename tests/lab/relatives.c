@@ -486,6 +486,71 @@ static void by_orphan(const char *host, const char *port, bool at_once, int paus
 		fail("the orphan did not finish");
 }
 
+/* Writes and reads, a few bytes at a time, until there is an error: no byte may be another. */
+static void until_error(int fd)
+{
+	char out[16], in[4096];
+	size_t sent = 0, got = 0;
+	double until = now() + 20;
+	ssize_t n;
+
+	for (;;) {
+		for (size_t i = 0; i < sizeof(out); i++)
+			out[i] = (char)('a' + (sent + i) % 23);
+		n = send(fd, out, sizeof(out), MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && errno != EAGAIN)
+			return;
+		sent += n > 0 ? (size_t)n : 0;
+		n = recv(fd, in, sizeof(in), MSG_DONTWAIT);
+		if (n == 0 || (n < 0 && errno != EAGAIN))
+			return;
+		for (ssize_t i = 0; i < n; i++, got++)
+			if (in[i] != (char)('a' + got % 23))
+				fail("byte %zu is wrong", got);
+		if (now() > until)
+			fail("no error");
+		usleep(100);
+	}
+}
+
+/*
+ * A child without the library has the connection itself, and writes to it when the agent carries it
+ * for another. No handover can be right then.
+ */
+static void by_unseen(int fd)
+{
+	char command[64], *argv[] = {(char *)"sh", (char *)"-c", command, NULL}, *none[] = {NULL};
+	char back[2];
+	int go[2];
+
+	if (pipe(go) < 0)
+		fail("pipe");
+	snprintf(command, sizeof(command), "read x; echo A >&%d", fd);
+	pid_t unseen = fork();
+
+	if (unseen == 0) {
+		dup2(go[0], 0);
+		execve("/bin/sh", argv, none);
+		_exit(1);
+	}
+	pid_t seen = fork();
+
+	if (seen == 0) {
+		exchange(fd, now() + 0.2);
+		_exit(0);
+	}
+	wait_for(seen);
+	exchange(fd, now() + 0.1);
+	write_all(go[1], "x\n", 2);
+	wait_for(unseen);
+	read_all(fd, back, 2);
+	if (memcmp(back, "A\n", 2) != 0)
+		fail("the child's word");
+	puts("written");
+	fflush(stdout);
+	until_error(fd);
+}
+
 /* One writes, one reads. */
 static void by_both(int fd)
 {
@@ -797,6 +862,8 @@ int main(int argc, char **argv)
 		                strstr(how, "-unused"));
 	else if (strcmp(how, "told-heir") == 0)
 		by_told_heir(fd);
+	else if (strcmp(how, "unseen") == 0)
+		by_unseen(fd);
 	else if (strcmp(how, "both") == 0)
 		by_both(fd);
 	else if (strcmp(how, "fork-exec") == 0)
