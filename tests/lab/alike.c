@@ -34,7 +34,7 @@ enum kind { NONE, TCP, PAIR, EVENT, EPOLL, PLAIN };
 /* An open file, whoever has descriptors of it. */
 struct file {
 	enum kind kind;
-	bool connected, wr_shut, rd_shut;
+	bool connected, wr_shut;
 	int depth; /* of the process that made it */
 	uint64_t sent, got;
 };
@@ -330,10 +330,8 @@ static void do_shutdown(int fd)
 		pause_ms(100);
 
 	say("shutdown(%d, %d) = %s", fd, how, so(r));
-	if (r == 0 && f) {
+	if (r == 0 && f)
 		f->wr_shut = f->wr_shut || how != SHUT_RD;
-		f->rd_shut = f->rd_shut || how != SHUT_WR;
-	}
 }
 
 /* How long a write may be: not so long that it, or its echo, could have to wait. */
@@ -899,43 +897,26 @@ static void do_other(int fd)
 /* Through a pair, to itself. */
 static void do_pass(int fd)
 {
-	union {
-		char room[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = {.room = {0}};
-	char c = 'c';
-	struct iovec v = {&c, 1};
-	struct msghdr m = {.msg_iov = &v,
-	                   .msg_iovlen = 1,
-	                   .msg_control = control.room,
-	                   .msg_controllen = sizeof(control.room)};
-	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
 	int two[2], got = -1;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, two) < 0)
 		return;
-	h->cmsg_level = SOL_SOCKET;
-	h->cmsg_type = SCM_RIGHTS;
-	h->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(h), &fd, sizeof(fd));
-	ssize_t n = sendmsg(two[0], &m, 0);
+	ssize_t n = give(two[0], fd);
+	int why = errno;
 
 	if (n == 1) {
-		if (chance(2)) {
-			close(fd);
-			short file = file_of(fd) ? me.file[fd] : -1;
+		bool ends = chance(2);
+		short file = file_of(fd) ? me.file[fd] : -1;
 
+		if (ends) {
+			close(fd);
 			me.file[fd] = -1;
-			n = recvmsg(two[1], &m, 0);
-			memcpy(&got, CMSG_DATA(h), sizeof(got));
-			if (n == 1 && got >= 0 && got < FDS)
-				me.file[got] = file;
-		} else {
-			n = recvmsg(two[1], &m, 0);
-			memcpy(&got, CMSG_DATA(h), sizeof(got));
-			same(fd, got);
 		}
+		got = take(two[1]);
+		if (got >= 0 && got < FDS)
+			me.file[got] = file;
 	}
+	errno = why;
 	say("SCM_RIGHTS(%d) = %s, %d", fd, so(n), got);
 	close(two[0]);
 	close(two[1]);

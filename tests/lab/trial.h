@@ -140,6 +140,35 @@ __attribute__((unused)) static void echo(int fd, const char *what)
 	must(memcmp(out, in, sizeof(in)) == 0, "%s: other bytes came back", what);
 }
 
+/* A descriptor over a UNIX socket: sendmsg()'s result; the number that has come, or -1. */
+__attribute__((unused)) static ssize_t give(int over, int fd)
+{
+	char c = 'c', room[CMSG_SPACE(sizeof(int))] = {0};
+	struct iovec v = {&c, 1};
+	struct msghdr m = {
+	    .msg_iov = &v, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+
+	h->cmsg_level = SOL_SOCKET;
+	h->cmsg_type = SCM_RIGHTS;
+	h->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(h), &fd, sizeof(fd));
+	return sendmsg(over, &m, 0);
+}
+
+__attribute__((unused)) static int take(int over)
+{
+	char c, room[CMSG_SPACE(sizeof(int))];
+	struct iovec v = {&c, 1};
+	struct msghdr m = {
+	    .msg_iov = &v, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+	int fd = -1;
+
+	if (recvmsg(over, &m, 0) == 1 && CMSG_FIRSTHDR(&m))
+		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fd));
+	return fd;
+}
+
 struct trial {
 	const char *name;
 	void (*run)(void);
