@@ -108,8 +108,8 @@ soak-web: all
 # Programs made up by chance, with the library and without.
 FROM ?= 1
 TO ?= 100
-alike: all lab
-	@ALIKE_SEEDS="$$(seq $(FROM) $(TO))" bats tests/integration/alike.bats
+alike:
+	@ALIKE_SEEDS="$$(seq $(FROM) $(TO))" TESTS=alike FILE_SECONDS=86400 AGAIN=0 scripts/test
 
 bench: all
 	@scripts/bench
